@@ -1,0 +1,36 @@
+/**
+ * Wrapping arithmetic on `bigint`. `BigInt.asUintN` is only fast with a literal width, so every width has its own
+ * branch here and nobody else calls it with a variable.
+ */
+
+export type Size = 8 | 16 | 32 | 64
+
+export const MAX_U64 = 0xffff_ffff_ffff_ffffn
+
+export const u8 = (value: bigint): bigint => BigInt.asUintN(8, value)
+export const u16 = (value: bigint): bigint => BigInt.asUintN(16, value)
+export const u32 = (value: bigint): bigint => BigInt.asUintN(32, value)
+export const u64 = (value: bigint): bigint => BigInt.asUintN(64, value)
+export const s64 = (value: bigint): bigint => BigInt.asIntN(64, value)
+
+/** The low `size` bits, as an unsigned value. */
+export function unsigned(size: Size, value: bigint): bigint {
+  if (size === 64) return BigInt.asUintN(64, value)
+  if (size === 32) return BigInt.asUintN(32, value)
+  if (size === 16) return BigInt.asUintN(16, value)
+  return BigInt.asUintN(8, value)
+}
+
+/** The low `size` bits, read as two's complement; the result may be negative. */
+export function signed(size: Size, value: bigint): bigint {
+  if (size === 64) return BigInt.asIntN(64, value)
+  if (size === 32) return BigInt.asIntN(32, value)
+  if (size === 16) return BigInt.asIntN(16, value)
+  return BigInt.asIntN(8, value)
+}
+
+/** Hexadecimal with `0x`, grouped by four digits from the right when it has more than four. */
+export function hex(value: bigint | number, digits = 1): string {
+  const text = value.toString(16).padStart(digits, '0')
+  return `0x${text.replace(/\B(?=(?:[0-9a-f]{4})+$)/g, '_')}`
+}
