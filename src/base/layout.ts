@@ -18,13 +18,13 @@ export interface LayoutField {
 
 export type Layout = Readonly<Record<string, LayoutField>>
 
-type View<F extends LayoutField> = F['width'] extends 64 ? BigUint64Array : Uint32Array
+type View<F extends LayoutField> = F['width'] extends 64 ? BigUint64Array<ArrayBuffer> : Uint32Array<ArrayBuffer>
 
 export type Views<L extends Layout> = { readonly [Name in keyof L]: View<L[Name]> }
 
 /** The views of one block that starts at `base` in `buffer`. */
-export function viewsOf<L extends Layout>(layout: L, buffer: ArrayBufferLike, base: number): Views<L> {
-  const views: Record<string, BigUint64Array | Uint32Array> = {}
+export function viewsOf<L extends Layout>(layout: L, buffer: ArrayBuffer, base: number): Views<L> {
+  const views: Record<string, BigUint64Array<ArrayBuffer> | Uint32Array<ArrayBuffer>> = {}
   for (const [name, field] of Object.entries(layout)) {
     const View = field.width === 64 ? BigUint64Array : Uint32Array
     views[name] = new View(buffer, base + field.offset, field.count)

@@ -13,7 +13,7 @@ import { type Form, parseForm } from './notation.ts'
 import type { AddressSize, Operand, SegmentIndex } from './operands.ts'
 import type { Ops } from './ops.ts'
 
-/** `'always'`, or the control whose 1-setting makes it exit. `null`: it exits by a rule of its own, inside `system`. */
+/** `'always'`, or the control whose 1-setting makes it exit. What exits by a rule of its own (WRMSR, OUT) has none here. */
 export type Intercept = readonly [control: ControlName | 'always', reason: ExitReason]
 
 export interface InstructionRow {

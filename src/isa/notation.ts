@@ -24,7 +24,10 @@
  *     AL AX EAX RAX acc CL DX 1 3 ES .. GS: fixed
  *
  * Remarks: `d64` the operand size is 64 by default in 64-bit mode and cannot be 32; `f64` it is always 64 there;
- * `64` only in 64-bit mode; `!64` not in 64-bit mode.
+ * `64` only in 64-bit mode; `!64` not in 64-bit mode; `encode` for the assembler only, another form decodes these bytes;
+ * `same` the one register operand stands in ModRM.reg and in ModRM.rm (IMUL r, imm).
+ *
+ * A form with `o32` also serves 64-bit operand size where the instruction has no `o64` form (IN EAX, DX with REX.W).
  */
 
 import { assert } from '../base/assert.ts'
@@ -83,6 +86,8 @@ export interface Form {
   readonly force64: boolean
   readonly only64: boolean
   readonly not64: boolean
+  readonly encodeOnly: boolean
+  readonly sameRegister: boolean
 }
 
 const FIXED: Readonly<Record<string, readonly [OperandKind, SpecSize, number]>> = {
@@ -209,6 +214,8 @@ export function parseForm(mnemonic: string, opcodeText: string, operandText: str
     force64: remark.has('f64'),
     only64: remark.has('64'),
     not64: remark.has('!64'),
+    encodeOnly: remark.has('encode'),
+    sameRegister: remark.has('same'),
   }
 }
 

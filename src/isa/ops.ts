@@ -40,7 +40,7 @@ export interface Ops<V> {
   or(a: V, b: V): V
   xor(a: V, b: V): V
   not(size: Size, a: V): V
-  /** Shifts by a count below `size`; the caller masks it. */
+  /** Shifts by a count below 64, which the caller masks; a count of `size` or more shifts everything out. */
   shl(size: Size, a: V, count: V): V
   shr(size: Size, a: V, count: V): V
   sar(size: Size, a: V, count: V): V

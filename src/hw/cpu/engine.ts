@@ -1,0 +1,356 @@
+/**
+ * The reference engine: `Ops<bigint>` over one CPU's registers and memory, written to be read. It owns what is private to an
+ * engine (lazy flags, the current address space's TLB, the instruction under way) and nothing that a snapshot must contain:
+ * everything it derives can be dropped at any instruction boundary.
+ */
+
+import { assert } from '../../base/assert.ts'
+import { signed, type Size, unsigned } from '../../base/u64.ts'
+import type { Instruction } from '../../isa/instruction.ts'
+import { FS, type MemoryOperand, type Operand, type SegmentIndex, SS } from '../../isa/operands.ts'
+import type { FlagRule, Ops } from '../../isa/ops.ts'
+import type { SystemOperation } from '../../isa/system-operations.ts'
+import { type ConditionCode, type FlagName, RFLAGS } from '../../spec/rflags.ts'
+import type { Machine } from '../machine.ts'
+import type { Memory } from '../memory.ts'
+import { addressSpaceOf } from './address-space.ts'
+import type { DecodedInstruction } from './decode-cache.ts'
+import { Fault, generalProtection, VECTOR } from './faults.ts'
+import { conditionHolds, STATUS, statusFlags } from './lazy-flags.ts'
+import { type Access, type AddressSpace, isCanonical, linearNumber, walk } from './paging.ts'
+import { type Cpu, cplOf, type Registers } from './registers.ts'
+import { systemOperations } from './system-table.ts'
+import { ACCESS, type Tlb, TlbCache, USER_SHIFT } from './tlb.ts'
+
+const SYSTEM_FLAGS_WRITABLE = ~STATUS
+
+export class Engine implements Ops<bigint> {
+  readonly machine: Machine
+  readonly memory: Memory
+  readonly registers: Registers
+  readonly index: number
+  readonly tlbs: TlbCache
+  /** RFLAGS bits 31:0, with the status flags as of the last materialisation. */
+  flagsWord = 0
+  /** Privilege as bit shift into TLB rights: 0 supervisor, 3 user. */
+  userShift = 0
+  /** Where execution goes on after this instruction. */
+  target = 0n
+  /** Address of the instruction behind the current one. */
+  following = 0n
+  current!: Instruction
+  /** Something may be pending that is looked at between instructions. */
+  attention = true
+  /** The current instruction began blocking (STI, MOV SS) itself. */
+  beganBlocking = false
+  /** While an event is being delivered: its interruption information, for the IDT-vectoring fields of an exit. */
+  delivering: { info: number; errorCode: number; length: number } | null = null
+  space!: AddressSpace
+  /** The linear page that code is fetched from, NaN when unknown; its frame and its decoded instructions by offset. */
+  codePage = Number.NaN
+  codeFrame = 0
+  codeOffsets: (DecodedInstruction | undefined)[] = []
+  #tlb!: Tlb
+  #rule: FlagRule | null = null
+  #size: Size = 64
+  #a = 0n
+  #b = 0n
+  #result = 0n
+
+  constructor(machine: Machine, index: number) {
+    this.machine = machine
+    this.memory = machine.memory
+    this.registers = machine.registers[index]!
+    this.index = index
+    this.tlbs = new TlbCache(machine.caching)
+  }
+
+  /** The plain row; it is another object after a restore. */
+  get cpu(): Cpu {
+    return this.machine.cpus[this.index]!
+  }
+
+  /** Takes over registers that something else may have changed: at the start of a run, after a restore, VM entry or exit. */
+  reload(): void {
+    this.flagsWord = Number(this.registers.rflags[0]! & 0xffff_ffffn)
+    this.#rule = null
+    this.attention = true
+    this.reloadAddressSpace()
+  }
+
+  reloadAddressSpace(): void {
+    const { key, space } = addressSpaceOf(this.cpu, this.registers)
+    this.space = space
+    this.#tlb = this.tlbs.of(key)
+    this.userShift = cplOf(this.cpu) === 3 ? USER_SHIFT : 0
+    this.codePage = Number.NaN
+  }
+
+  /** Writes back what the engine keeps to itself. */
+  flush(): void {
+    this.registers.rflags[0] = BigInt(this.materialised() >>> 0)
+  }
+
+  /** Drops every translation: a page that held paging structures was written. */
+  dropTranslations(): void {
+    this.tlbs.flush()
+    this.reloadAddressSpace()
+  }
+
+  // Memory.
+
+  /** Host-physical address of a linear one; faults as the access would. */
+  translate(linear: number, access: Access, shift: number = this.userShift): number {
+    const page = Math.floor(linear / 4096)
+    const frame = this.#tlb.lookup(page, ACCESS[access] << shift)
+    if (frame >= 0) return frame + (linear - page * 4096)
+    if (!isCanonical(linear)) throw generalProtection()
+    const { frame: walked, rights } = walk(this.memory, this.space, linear, access, shift !== 0)
+    if (this.tlbs.enabled) this.#tlb.insert(page, walked, rights)
+    return walked + (linear - page * 4096)
+  }
+
+  /** Linear address of an offset in a segment (64-bit mode: only FS and GS have bases). */
+  linear(segment: SegmentIndex, offset: bigint): number {
+    const base = segment >= FS ? this.registers.segmentBase[segment]! : 0n
+    const linear = linearNumber(base === 0n ? offset : base + offset)
+    if (!isCanonical(linear)) throw segment === SS ? new Fault(VECTOR.SS, 0) : generalProtection()
+    return linear
+  }
+
+  loadLinear(size: Size, linear: number, shift: number = this.userShift): bigint {
+    const inPage = linear & 0xfff
+    if (inPage + size / 8 > 4096) return this.#loadAcross(size, linear, shift)
+    const address = this.translate(linear, 'read', shift)
+    if (size === 64) return this.memory.read64(address)
+    if (size === 32) return BigInt(this.memory.read32(address))
+    if (size === 16) return BigInt(this.memory.read16(address))
+    return BigInt(this.memory.read8(address))
+  }
+
+  storeLinear(size: Size, linear: number, value: bigint, shift: number = this.userShift): void {
+    const inPage = linear & 0xfff
+    if (inPage + size / 8 > 4096) return this.#storeAcross(size, linear, value, shift)
+    const address = this.translate(linear, 'write', shift)
+    if (size === 64) this.memory.write64(address, value)
+    else if (size === 32) this.memory.write32(address, Number(value))
+    else if (size === 16) this.memory.write16(address, Number(value))
+    else this.memory.write8(address, Number(value))
+  }
+
+  #loadAcross(size: Size, linear: number, shift: number): bigint {
+    let value = 0n
+    this.translate(linear, 'read', shift)
+    for (let byte = size / 8 - 1; byte >= 0; byte--) value = (value << 8n) | BigInt(this.memory.read8(this.translate(linear + byte, 'read', shift)))
+    return value
+  }
+
+  #storeAcross(size: Size, linear: number, value: bigint, shift: number): void {
+    this.translate(linear, 'write', shift)
+    this.translate(linear + size / 8 - 1, 'write', shift)
+    for (let byte = 0; byte < size / 8; byte++)
+      this.memory.write8(this.translate(linear + byte, 'write', shift), Number((value >> BigInt(8 * byte)) & 0xffn))
+  }
+
+  // Ops: operands.
+
+  read(operand: Operand): bigint {
+    switch (operand.kind) {
+      case 'register': {
+        const value = this.registers.gpr[operand.index]!
+        if (operand.size === 64) return value
+        if (operand.size === 32) return BigInt.asUintN(32, value)
+        if (operand.size === 16) return BigInt.asUintN(16, value)
+        return operand.high ? BigInt.asUintN(8, value >> 8n) : BigInt.asUintN(8, value)
+      }
+      case 'memory':
+        return this.loadLinear(operand.size as Size, this.linear(operand.segment, this.address(operand)))
+      case 'immediate':
+        return operand.value
+      case 'segment':
+        return BigInt(this.cpu.segments[operand.index]!.selector)
+      default:
+        assert(false, `a ${operand.kind} operand is not read as a value`)
+    }
+  }
+
+  write(operand: Operand, value: bigint): void {
+    if (operand.kind === 'memory') {
+      this.storeLinear(operand.size as Size, this.linear(operand.segment, this.address(operand)), value)
+      return
+    }
+    assert(operand.kind === 'register', `a ${operand.kind} operand is not written`)
+    const { gpr } = this.registers
+    const { index, size } = operand
+    if (size === 64 || size === 32) gpr[index] = value
+    else if (size === 16) gpr[index] = (gpr[index]! & ~0xffffn) | value
+    else if (operand.high) gpr[index] = (gpr[index]! & ~0xff00n) | (value << 8n)
+    else gpr[index] = (gpr[index]! & ~0xffn) | value
+  }
+
+  address(operand: Operand): bigint {
+    const { base, index, scale, displacement, addressSize } = operand as MemoryOperand
+    const { gpr } = this.registers
+    let sum = base === 'rip' ? this.following + displacement : base < 0 ? displacement : gpr[base]! + displacement
+    if (index >= 0) sum += gpr[index]! * BigInt(scale)
+    return addressSize === 64 ? BigInt.asUintN(64, sum) : addressSize === 32 ? BigInt.asUintN(32, sum) : BigInt.asUintN(16, sum)
+  }
+
+  load(size: Size, segment: SegmentIndex, address: bigint): bigint {
+    return this.loadLinear(size, this.linear(segment, address))
+  }
+
+  store(size: Size, segment: SegmentIndex, address: bigint, value: bigint): void {
+    this.storeLinear(size, this.linear(segment, address), value)
+  }
+
+  touch(size: Size, segment: SegmentIndex, address: bigint): void {
+    const linear = this.linear(segment, address)
+    this.translate(linear, 'write')
+    if ((linear & 0xfff) + size / 8 > 4096) this.translate(linear + size / 8 - 1, 'write')
+  }
+
+  // Ops: arithmetic.
+
+  constant(value: bigint): bigint {
+    return value
+  }
+  add(size: Size, a: bigint, b: bigint): bigint {
+    return unsigned(size, a + b)
+  }
+  sub(size: Size, a: bigint, b: bigint): bigint {
+    return unsigned(size, a - b)
+  }
+  mul(size: Size, a: bigint, b: bigint): bigint {
+    return unsigned(size, a * b)
+  }
+  mulHigh(size: Size, signedness: 'signed' | 'unsigned', a: bigint, b: bigint): bigint {
+    const product = signedness === 'signed' ? signed(size, a) * signed(size, b) : a * b
+    return unsigned(size, product >> BigInt(size))
+  }
+  divide(size: Size, signedness: 'signed' | 'unsigned', high: bigint, low: bigint, divisor: bigint): readonly [bigint, bigint] {
+    if (divisor === 0n) throw new Fault(VECTOR.DE, null)
+    const width = BigInt(size)
+    if (signedness === 'unsigned') {
+      const dividend = (high << width) | low
+      const quotient = dividend / divisor
+      if (quotient >> width !== 0n) throw new Fault(VECTOR.DE, null)
+      return [quotient, dividend % divisor]
+    }
+    const dividend = (signed(size, high) << width) | low
+    const by = signed(size, divisor)
+    const quotient = dividend / by
+    if (signed(size, quotient) !== quotient) throw new Fault(VECTOR.DE, null)
+    return [unsigned(size, quotient), unsigned(size, dividend % by)]
+  }
+  and(a: bigint, b: bigint): bigint {
+    return a & b
+  }
+  or(a: bigint, b: bigint): bigint {
+    return a | b
+  }
+  xor(a: bigint, b: bigint): bigint {
+    return a ^ b
+  }
+  not(size: Size, a: bigint): bigint {
+    return unsigned(size, ~a)
+  }
+  shl(size: Size, a: bigint, count: bigint): bigint {
+    return unsigned(size, a << count)
+  }
+  shr(_size: Size, a: bigint, count: bigint): bigint {
+    return a >> count
+  }
+  sar(size: Size, a: bigint, count: bigint): bigint {
+    return unsigned(size, signed(size, a) >> count)
+  }
+  zeroExtend(from: Size, a: bigint): bigint {
+    return unsigned(from, a)
+  }
+  signExtend(from: Size, to: Size, a: bigint): bigint {
+    return unsigned(to, signed(from, a))
+  }
+
+  // Ops: truth, choice, flags.
+
+  equal(a: bigint, b: bigint): bigint {
+    return a === b ? 1n : 0n
+  }
+  below(a: bigint, b: bigint): bigint {
+    return a < b ? 1n : 0n
+  }
+  select(condition: bigint, whenTrue: bigint, whenFalse: bigint): bigint {
+    return condition === 0n ? whenFalse : whenTrue
+  }
+  when(condition: bigint, then: () => void, otherwise?: () => void): void {
+    if (condition !== 0n) then()
+    else otherwise?.()
+  }
+
+  flags(rule: FlagRule, size: Size, a: bigint, b: bigint, result: bigint): void {
+    if (rule === 'inc' || rule === 'dec') this.materialised()
+    this.#rule = rule
+    this.#size = size
+    this.#a = a
+    this.#b = b
+    this.#result = result
+  }
+
+  /** RFLAGS bits 31:0 with every flag worked out. */
+  materialised(): number {
+    if (this.#rule === null) return this.flagsWord
+    const status = statusFlags(this.#rule, this.#size, this.#a, this.#b, this.#result, this.flagsWord)
+    this.flagsWord = (this.flagsWord & SYSTEM_FLAGS_WRITABLE) | status
+    this.#rule = null
+    return this.flagsWord
+  }
+
+  /** Replaces RFLAGS bits 31:0 as a whole. */
+  replaceFlags(word: number): void {
+    this.#rule = null
+    this.flagsWord = word
+  }
+
+  flag(name: FlagName): bigint {
+    return (this.materialised() >>> RFLAGS[name]) & 1 ? 1n : 0n
+  }
+  setFlag(name: FlagName, value: bigint): void {
+    const mask = 1 << RFLAGS[name]
+    const word = this.materialised()
+    this.flagsWord = value === 0n ? word & ~mask : word | mask
+  }
+  condition(code: ConditionCode): bigint {
+    // The two commonest questions, after the two commonest rules, need no flags.
+    if (code >> 1 === 2 && this.#rule !== null) return (this.#result === 0n) === ((code & 1) === 0) ? 1n : 0n
+    if (code >> 1 === 1 && this.#rule === 'sub' && this.#plainBorrow()) return this.#a < this.#b === ((code & 1) === 0) ? 1n : 0n
+    return conditionHolds(code, this.materialised()) ? 1n : 0n
+  }
+  /** Whether the last `sub` was without an incoming borrow, so that CF is a comparison. */
+  #plainBorrow(): boolean {
+    return this.#result === unsigned(this.#size, this.#a - this.#b)
+  }
+  rflags(): bigint {
+    return BigInt(this.materialised() >>> 0)
+  }
+
+  // Ops: control flow.
+
+  next(): bigint {
+    return this.following
+  }
+  branch(target: bigint): void {
+    if (!isCanonical(linearNumber(target))) throw generalProtection()
+    this.target = target
+  }
+  again(): void {
+    this.target = this.registers.rip[0]!
+    this.cpu.midRepeat = true
+  }
+  fault(vector: number, errorCode?: number): void {
+    throw new Fault(vector, errorCode ?? null)
+  }
+  system(operation: SystemOperation): void {
+    systemOperations[operation](this, this.current)
+  }
+}
+

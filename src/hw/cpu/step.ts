@@ -1,0 +1,149 @@
+/** One instruction: fetch, decode, intercept, execute, commit; and what becomes of a fault or a VM exit on the way. */
+
+import { decode } from '../../isa/decode.ts'
+import type { Machine } from '../machine.ts'
+import { emit } from '../machine.ts'
+import { interceptInstruction, interceptsException } from '../vmx/intercepts.ts'
+import { vmExit } from '../vmx/exit.ts'
+import { type DecodedInstruction, decodedPage, prepare } from './decode-cache.ts'
+import { combine, type DeliveredEvent, deliver, EVENT } from './delivery.ts'
+import type { Engine } from './engine.ts'
+import { Fault, generalProtection, undefinedOpcode, VECTOR, VmExit } from './faults.ts'
+import { RF, TF } from './lazy-flags.ts'
+import { linearNumber } from './paging.ts'
+
+/** Runs the instruction at RIP. Faults and VM exits are dealt with; nothing of ours is thrown. */
+export function step(engine: Engine): void {
+  const { cpu } = engine
+  const wasBlocking = cpu.stiBlocking || cpu.movSsBlocking
+  const stepping = (engine.flagsWord & TF) !== 0
+  engine.beganBlocking = false
+  try {
+    execute(engine, fetch(engine))
+    if (wasBlocking && !engine.beganBlocking) endBlocking(engine)
+    if (stepping) raiseSingleStep(engine)
+  } catch (thrown) {
+    divert(engine, thrown)
+  }
+}
+
+function execute(engine: Engine, decoded: DecodedInstruction): void {
+  const { cpu, registers, machine } = engine
+  const { instruction } = decoded
+  engine.current = instruction
+  engine.following = BigInt.asUintN(64, registers.rip[0]! + decoded.length)
+  engine.target = engine.following
+  if (cpu.vmx.mode === 'non-root') interceptInstruction(engine, instruction)
+  cpu.midRepeat = false
+  instruction.row.execute(engine, instruction)
+  registers.rip[0] = engine.target
+  cpu.instructions++
+  machine.tick += decoded.ticks
+  if ((engine.flagsWord & RF) !== 0 && !instruction.row.mnemonic.startsWith('IRET')) engine.replaceFlags(engine.materialised() & ~RF)
+}
+
+function endBlocking(engine: Engine): void {
+  engine.cpu.stiBlocking = false
+  engine.cpu.movSsBlocking = false
+  engine.attention = true
+}
+
+/** DR6.BS: the trap after an instruction that began with TF set. */
+const DR6_SINGLE_STEP = 1n << 14n
+
+function raiseSingleStep(engine: Engine): void {
+  engine.registers.dr[6] = engine.registers.dr[6]! | DR6_SINGLE_STEP
+  throw new Fault(VECTOR.DB, null)
+}
+
+function fetch(engine: Engine): DecodedInstruction {
+  const rip = linearNumber(engine.registers.rip[0]!)
+  const page = Math.floor(rip / 4096)
+  if (page !== engine.codePage) enterCodePage(engine, rip, page)
+  const offset = rip - page * 4096
+  return engine.codeOffsets[offset] ?? decodeAt(engine, rip, page, offset)
+}
+
+function enterCodePage(engine: Engine, rip: number, page: number): void {
+  engine.codeFrame = engine.translate(rip, 'execute') - (rip - page * 4096)
+  engine.codeOffsets = decodedPage(engine.machine.decoded, engine.codeFrame / 4096, 64)
+  engine.codePage = page
+}
+
+function decodeAt(engine: Engine, rip: number, page: number, offset: number): DecodedInstruction {
+  const { memory, machine } = engine
+  const frame = engine.codeFrame
+  let crosses = false
+  const decoded = decode(
+    index => {
+      if (offset + index < 4096) return memory.read8(frame + offset + index)
+      crosses = true
+      return memory.read8(engine.translate(rip + index, 'execute'))
+    },
+    { bits: 64, stackSize: 64 },
+  )
+  if (decoded === 'undefined') throw undefinedOpcode()
+  if (decoded === 'too-long') throw generalProtection()
+  const prepared = prepare(decoded, machine.config.costs)
+  if (!crosses && machine.caching) {
+    memory.markCode(frame / 4096)
+    engine.codeOffsets[offset] = prepared
+  }
+  if (crosses) engine.codePage = page
+  return prepared
+}
+
+/** A fault becomes an exception; a VM exit leaves the guest. Anything else is our own mistake and goes on up. */
+export function divert(engine: Engine, thrown: unknown): void {
+  if (thrown instanceof VmExit) vmExit(engine, thrown)
+  else if (thrown instanceof Fault) raiseFault(engine, thrown)
+  else throw thrown
+}
+
+/** Delivers an exception, and whatever exceptions its delivery raises in turn. */
+export function raiseFault(engine: Engine, first: Fault): void {
+  let fault = first
+  let earlier: DeliveredEvent | null = null
+  for (;;) {
+    try {
+      if (earlier !== null) {
+        const combined = combine(earlier, fault)
+        if (combined === 'shutdown') return shutDown(engine, fault.vector)
+        fault = combined
+      }
+      if (engine.cpu.vmx.mode === 'non-root') interceptsException(engine, fault)
+      if (fault.vector === VECTOR.PF) engine.registers.cr[2] = fault.cr2
+      earlier = { vector: fault.vector, type: EVENT.hardware, errorCode: fault.errorCode, length: 0 }
+      return deliver(engine, earlier)
+    } catch (thrown) {
+      if (!(thrown instanceof Fault)) return divert(engine, thrown)
+      fault = thrown
+    }
+  }
+}
+
+/** Delivers an event that is not an exception, with the same fate for what goes wrong. */
+export function deliverEvent(engine: Engine, event: DeliveredEvent): void {
+  try {
+    deliver(engine, event)
+  } catch (thrown) {
+    if (!(thrown instanceof Fault)) return divert(engine, thrown)
+    const combined = combine(event, thrown)
+    if (combined === 'shutdown') shutDown(engine, thrown.vector)
+    else raiseFault(engine, combined)
+  }
+}
+
+/** No way on: a triple-fault exit in VMX non-root operation, else the shutdown state, which ends the machine. */
+function shutDown(engine: Engine, vector: number): void {
+  const { cpu, machine } = engine
+  engine.delivering = null
+  if (cpu.vmx.mode === 'non-root') return vmExit(engine, new VmExit('EXIT_REASON_TRIPLE_FAULT'))
+  cpu.activity = 'shutdown'
+  emit(machine, cpu, 'shutdown', { rip: engine.registers.rip[0]!, vector })
+  endMachine(machine)
+}
+
+function endMachine(machine: Machine): void {
+  machine.ended ??= { reason: 'shutdown', status: 0 }
+}

@@ -1,0 +1,171 @@
+/** MOV to and from control and debug registers, CLTS (Intel SDM, "MOV—Move to/from Control Registers"; "Control-Register Accesses"). */
+
+import type { Instruction } from '../../../isa/instruction.ts'
+import type { RegisterOperand, SpecialOperand } from '../../../isa/operands.ts'
+import { CR0, CR4, EFER } from '../../../spec/cr-bits.ts'
+import { MSRS } from '../../../spec/msrs.ts'
+import { apicPage } from '../../apic/registers.ts'
+import { CR4_SUPPORTED } from '../../vmx/capabilities.ts'
+import { guestHas } from '../../vmx/state.ts'
+import { virtualPage, virtualTpr } from '../../vmx/virtual-apic.ts'
+import type { Engine } from '../engine.ts'
+import { generalProtection, undefinedOpcode, VmExit } from '../faults.ts'
+import { PHYSICAL_ADDRESS_BITS } from '../paging.ts'
+import { requireRing0 } from './privilege.ts'
+
+const bitOf = (position: number): bigint => 1n << BigInt(position)
+const TPR = 0x80
+
+/** Exit qualification: register 3:0, access type 5:4 (0 to CR, 1 from CR, 2 CLTS), general register 11:8. */
+const qualification = (register: number, type: number, gpr: number): bigint => BigInt(register | (type << 4) | (gpr << 8))
+
+function exitOn(engine: Engine, control: Parameters<typeof guestHas>[1], register: number, type: number, gpr: number): void {
+  if (guestHas(engine.cpu.vmx, control))
+    throw new VmExit('EXIT_REASON_CR_ACCESS', { byInstruction: true, qualification: qualification(register, type, gpr) })
+}
+
+export function movFromControl(engine: Engine, i: Instruction): void {
+  requireRing0(engine)
+  const { index } = i.src as SpecialOperand
+  const gpr = (i.dst as RegisterOperand).index
+  const { vmx } = engine.cpu
+  if (index === 3) exitOn(engine, 'CPU_BASED_CR3_STORE_EXITING', 3, 1, gpr)
+  if (index === 8) exitOn(engine, 'CPU_BASED_CR8_STORE_EXITING', 8, 1, gpr)
+  engine.write(i.dst, readControl(engine, index, vmx.mode === 'non-root'))
+}
+
+function readControl(engine: Engine, index: number, isGuest: boolean): bigint {
+  const { registers, cpu } = engine
+  const { controls } = cpu.vmx
+  switch (index) {
+    case 0:
+      return isGuest ? (registers.cr[0]! & ~controls.cr0Mask) | (controls.cr0Shadow & controls.cr0Mask) : registers.cr[0]!
+    case 4:
+      return isGuest ? (registers.cr[4]! & ~controls.cr4Mask) | (controls.cr4Shadow & controls.cr4Mask) : registers.cr[4]!
+    case 2:
+    case 3:
+      return registers.cr[index]!
+    case 8:
+      return BigInt((guestHas(cpu.vmx, 'CPU_BASED_TPR_SHADOW') ? virtualPage(engine).read(TPR) : apicPage(engine.machine, engine.index).read(TPR)) >> 4 & 0xf)
+    default:
+      throw undefinedOpcode()
+  }
+}
+
+export function movToControl(engine: Engine, i: Instruction): void {
+  requireRing0(engine)
+  const { index } = i.dst as SpecialOperand
+  const gpr = (i.src as RegisterOperand).index
+  const value = engine.read(i.src)
+  const { controls, mode } = engine.cpu.vmx
+  if (mode === 'non-root') {
+    const owned = index === 0 ? controls.cr0Mask & (controls.cr0Shadow ^ value) : index === 4 ? controls.cr4Mask & (controls.cr4Shadow ^ value) : 0n
+    if (owned !== 0n) throw new VmExit('EXIT_REASON_CR_ACCESS', { byInstruction: true, qualification: qualification(index, 0, gpr) })
+    if (index === 3) exitOn(engine, 'CPU_BASED_CR3_LOAD_EXITING', 3, 0, gpr)
+    if (index === 8) exitOn(engine, 'CPU_BASED_CR8_LOAD_EXITING', 8, 0, gpr)
+  }
+  writeControl(engine, index, value)
+  engine.reloadAddressSpace()
+}
+
+function writeControl(engine: Engine, index: number, value: bigint): void {
+  const { registers, machine } = engine
+  switch (index) {
+    case 0:
+      return writeCr0(engine, value)
+    case 2:
+      registers.cr[2] = value
+      return
+    case 3:
+      if (value >> BigInt(PHYSICAL_ADDRESS_BITS) !== 0n) throw generalProtection()
+      registers.cr[3] = value
+      return
+    case 4:
+      return writeCr4(engine, value)
+    case 8:
+      if (value > 15n) throw generalProtection()
+      if (guestHas(engine.cpu.vmx, 'CPU_BASED_TPR_SHADOW')) {
+        virtualPage(engine).write(TPR, Number(value) << 4)
+        virtualTpr(engine)
+      } else apicPage(machine, engine.index).write(TPR, Number(value) << 4)
+      engine.attention = true
+      return
+    default:
+      throw undefinedOpcode()
+  }
+}
+
+/** Bits that exist, besides the guest's owned ones, which keep their real value. */
+const CR0_BITS = [CR0.PE, CR0.MP, CR0.EM, CR0.TS, CR0.ET, CR0.NE, CR0.WP, CR0.AM, CR0.NW, CR0.CD, CR0.PG].reduce((mask, position) => mask | bitOf(position), 0n)
+
+function writeCr0(engine: Engine, value: bigint): void {
+  const { registers, cpu } = engine
+  const { vmx } = cpu
+  if (value >> 32n !== 0n) throw generalProtection()
+  const paging = (value & bitOf(CR0.PG)) !== 0n
+  const protectedMode = (value & bitOf(CR0.PE)) !== 0n
+  const longModeEnabled = (cpu.msrs[MSRS.MSR_EFER.index]! & bitOf(EFER.LME)) !== 0n
+  const pae = (registers.cr[4]! & bitOf(CR4.PAE)) !== 0n
+  if ((paging && !protectedMode) || (paging && longModeEnabled && !pae)) throw generalProtection()
+  if ((value & bitOf(CR0.NW)) !== 0n && (value & bitOf(CR0.CD)) === 0n) throw generalProtection()
+  // Leaving paging from 64-bit code is not possible, and VMX operation fixes PE, NE and PG.
+  if (!paging && (registers.cr[0]! & bitOf(CR0.PG)) !== 0n) throw generalProtection()
+  const fixed = vmx.mode === 'off' ? 0n : engine.machine.config.vmxMsrs[MSRS.MSR_IA32_VMX_CR0_FIXED0.index]!
+  if ((value & fixed) !== fixed) throw generalProtection()
+  const mask = vmx.mode === 'non-root' ? vmx.controls.cr0Mask : 0n
+  registers.cr[0] = (registers.cr[0]! & mask) | (value & CR0_BITS & ~mask) | bitOf(CR0.ET)
+}
+
+function writeCr4(engine: Engine, value: bigint): void {
+  const { registers, cpu } = engine
+  const { vmx } = cpu
+  const features = engine.machine.config.features
+  const supported = features.includes('vmx') ? CR4_SUPPORTED : CR4_SUPPORTED & ~bitOf(CR4.VMXE)
+  const losesPae = (value & bitOf(CR4.PAE)) === 0n
+  const losesVmxe = vmx.mode !== 'off' && (value & bitOf(CR4.VMXE)) === 0n
+  if ((value & ~supported) !== 0n || losesPae || (losesVmxe && (vmx.controls.cr4Mask & bitOf(CR4.VMXE)) === 0n)) throw generalProtection()
+  const mask = vmx.mode === 'non-root' ? vmx.controls.cr4Mask : 0n
+  registers.cr[4] = (registers.cr[4]! & mask) | (value & ~mask)
+}
+
+export function clts(engine: Engine): void {
+  requireRing0(engine)
+  const { vmx } = engine.cpu
+  const ts = bitOf(CR0.TS)
+  if (vmx.mode === 'non-root' && (vmx.controls.cr0Mask & ts) !== 0n) {
+    if ((vmx.controls.cr0Shadow & ts) !== 0n) throw new VmExit('EXIT_REASON_CR_ACCESS', { byInstruction: true, qualification: qualification(0, 2, 0) })
+    return
+  }
+  engine.registers.cr[0] = engine.registers.cr[0]! & ~ts
+}
+
+/** DR4 and DR5 are DR6 and DR7 unless CR4.DE forbids it. */
+function debugIndex(engine: Engine, index: number): number {
+  if (index > 7) throw undefinedOpcode()
+  if (index !== 4 && index !== 5) return index
+  if ((engine.registers.cr[4]! & bitOf(CR4.DE)) !== 0n) throw undefinedOpcode()
+  return index + 2
+}
+
+function exitOnDebug(engine: Engine, register: number, isRead: boolean, gpr: number): void {
+  if (guestHas(engine.cpu.vmx, 'CPU_BASED_MOV_DR_EXITING'))
+    throw new VmExit('EXIT_REASON_DR_ACCESS', { byInstruction: true, qualification: BigInt(register | (isRead ? 16 : 0) | (gpr << 8)) })
+}
+
+export function movFromDebug(engine: Engine, i: Instruction): void {
+  const { index } = i.src as SpecialOperand
+  requireRing0(engine)
+  exitOnDebug(engine, index, true, (i.dst as RegisterOperand).index)
+  engine.write(i.dst, engine.registers.dr[debugIndex(engine, index)]!)
+}
+
+export function movToDebug(engine: Engine, i: Instruction): void {
+  const { index } = i.dst as SpecialOperand
+  requireRing0(engine)
+  exitOnDebug(engine, index, false, (i.src as RegisterOperand).index)
+  const register = debugIndex(engine, index)
+  const value = engine.read(i.src)
+  if (register >= 6 && value >> 32n !== 0n) throw generalProtection()
+  if (register === 7 && (value & 0xffn) !== 0n) throw generalProtection() // breakpoints are not modelled: refused, not ignored
+  engine.registers.dr[register] = register === 6 ? (value & 0xe00fn) | 0xffff_0ff0n : register === 7 ? (value & 0xffff_2700n) | 0x400n : value
+}

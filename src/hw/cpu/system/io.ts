@@ -1,0 +1,126 @@
+/** IN, OUT, INS and OUTS (Intel SDM, "I/O Instructions"; "Exit Qualification for I/O Instructions"). */
+
+import { readPort, writePort } from '../../../devices/bus.ts'
+import type { Instruction } from '../../../isa/instruction.ts'
+import { DS, ES, type MemoryOperand, type Operand, RDI, RSI } from '../../../isa/operands.ts'
+import { emit } from '../../machine.ts'
+import { guestHas } from '../../vmx/state.ts'
+import type { Engine } from '../engine.ts'
+import { generalProtection, VmExit } from '../faults.ts'
+import { cplOf } from '../registers.ts'
+
+interface Access {
+  readonly port: number
+  /** Bytes: 1, 2 or 4. */
+  readonly bytes: number
+  readonly input: boolean
+  readonly string: boolean
+  readonly immediate: boolean
+}
+
+/** The I/O permission bitmap is not modelled: CPL above IOPL may use no port. */
+function requirePort(engine: Engine): void {
+  if (cplOf(engine.cpu) > ((engine.flagsWord >> 12) & 3)) throw generalProtection()
+}
+
+/** Bits 2:0 size - 1, 3 input, 4 string, 5 REP, 6 port in the instruction, 31:16 port. */
+function qualification(access: Access, repeat: boolean): bigint {
+  const bits = (access.bytes - 1) | (access.input ? 8 : 0) | (access.string ? 16 : 0) | (repeat ? 32 : 0) | (access.immediate ? 64 : 0)
+  return BigInt(bits) | (BigInt(access.port) << 16n)
+}
+
+function intercept(engine: Engine, access: Access, { repeat }: Instruction): void {
+  const { vmx } = engine.cpu
+  if (vmx.mode !== 'non-root') return
+  const exits = guestHas(vmx, 'CPU_BASED_USE_IO_BITMAPS') ? inBitmap(engine, access) : guestHas(vmx, 'CPU_BASED_UNCOND_IO_EXITING')
+  if (!exits) return
+  const linear = access.string ? { guestLinear: stringAddress(engine, access.input) } : {}
+  throw new VmExit('EXIT_REASON_IO_INSTRUCTION', { byInstruction: true, qualification: qualification(access, repeat !== 0), ...linear })
+}
+
+/** Bitmap A covers ports below 0x8000, B the others; any byte of the access counts. */
+function inBitmap(engine: Engine, { port, bytes }: Access): boolean {
+  const { ioBitmapA, ioBitmapB } = engine.cpu.vmx.controls
+  for (let byte = 0; byte < bytes; byte++) {
+    const at = (port + byte) & 0xffff
+    const map = at < 0x8000 ? ioBitmapA : ioBitmapB
+    if (((engine.memory.read8(map + ((at & 0x7fff) >> 3)) >> (at & 7)) & 1) === 1) return true
+  }
+  return port + bytes > 0x10000
+}
+
+const stringAddress = (engine: Engine, input: boolean): bigint => {
+  const { addressSize, segment } = engine.current
+  const pointer = engine.registers.gpr[input ? RDI : RSI]!
+  const offset = addressSize === 32 ? BigInt.asUintN(32, pointer) : pointer
+  return BigInt.asUintN(64, BigInt(engine.linear(input ? ES : segment === -1 ? DS : segment, offset)))
+}
+
+function input(engine: Engine, access: Access): number {
+  const value = readPort(engine.machine.bus, access.port, access.bytes)
+  emit(engine.machine, engine.cpu, 'pio', { write: 0, port: access.port, size: access.bytes, value })
+  return value
+}
+
+function output(engine: Engine, access: Access, value: number): void {
+  const { machine, cpu } = engine
+  emit(machine, cpu, 'pio', { write: 1, port: access.port, size: access.bytes, value })
+  const effect = writePort(machine.bus, access.port, access.bytes, value)
+  if (effect?.kind === 'console') emit(machine, cpu, 'console', { byte: effect.byte })
+  if (effect?.kind === 'exit') machine.ended = { reason: 'exit-port', status: effect.status }
+}
+
+const portOf = (engine: Engine, operand: Operand): number => Number(engine.read(operand))
+
+export function inInstruction(engine: Engine, i: Instruction): void {
+  requirePort(engine)
+  const access = { port: portOf(engine, i.src), bytes: (i.dst as { size: number }).size / 8, input: true, string: false, immediate: i.src.kind === 'immediate' }
+  intercept(engine, access, i)
+  engine.write(i.dst, BigInt(input(engine, access)))
+}
+
+export function outInstruction(engine: Engine, i: Instruction): void {
+  requirePort(engine)
+  const access = { port: portOf(engine, i.dst), bytes: (i.src as { size: number }).size / 8, input: false, string: false, immediate: i.dst.kind === 'immediate' }
+  intercept(engine, access, i)
+  output(engine, access, Number(engine.read(i.src)))
+}
+
+const DX = 2
+
+const stringAccess = (engine: Engine, i: Instruction, isInput: boolean): Access => ({
+  port: Number(engine.registers.gpr[DX]! & 0xffffn),
+  bytes: stringBytes(i),
+  input: isInput,
+  string: true,
+  immediate: false,
+})
+
+/** The letter of the mnemonic says the size. */
+const stringBytes = (i: Instruction): 1 | 2 | 4 => (i.row.mnemonic.endsWith('B') ? 1 : i.row.mnemonic.endsWith('W') ? 2 : 4)
+
+const memoryAt = (i: Instruction, base: number, segment: MemoryOperand['segment'], bytes: number): MemoryOperand => ({
+  kind: 'memory',
+  size: (bytes * 8) as 8 | 16 | 32,
+  segment,
+  addressSize: i.addressSize,
+  base,
+  index: -1,
+  scale: 1,
+  displacement: 0n,
+  displacementBytes: 0,
+})
+
+export function insInstruction(engine: Engine, i: Instruction): void {
+  requirePort(engine)
+  const access = stringAccess(engine, i, true)
+  intercept(engine, access, i)
+  engine.write(memoryAt(i, RDI, ES, access.bytes), BigInt(input(engine, access)))
+}
+
+export function outsInstruction(engine: Engine, i: Instruction): void {
+  requirePort(engine)
+  const access = stringAccess(engine, i, false)
+  intercept(engine, access, i)
+  output(engine, access, Number(engine.read(memoryAt(i, RSI, i.segment === -1 ? DS : i.segment, access.bytes))))
+}

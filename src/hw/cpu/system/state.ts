@@ -1,0 +1,105 @@
+/** CLI, STI, POPF, HLT and the instructions that ask what and when the CPU is (Intel SDM, their pages). */
+
+import { MSRS } from '../../../spec/msrs.ts'
+import { virtualTsc } from '../../time/clock.ts'
+import { guestReadMsr, guestWriteMsr } from '../../vmx/msr-access.ts'
+import { cpuid } from '../cpuid.ts'
+import type { Engine } from '../engine.ts'
+import { generalProtection, undefinedOpcode } from '../faults.ts'
+import { AC, DF, IF, NT, RF, STATUS, TF, VM } from '../lazy-flags.ts'
+import { ownTsc } from '../msrs.ts'
+import { cplOf } from '../registers.ts'
+import { requireRing0 } from './privilege.ts'
+import type { Instruction } from '../../../isa/instruction.ts'
+
+const IOPL_SHIFT = 12
+const IOPL = 3 << IOPL_SHIFT
+const ID = 1 << 21
+
+const iopl = (engine: Engine): number => (engine.flagsWord >> IOPL_SHIFT) & 3
+
+export function cli(engine: Engine): void {
+  if (cplOf(engine.cpu) > iopl(engine)) throw generalProtection()
+  engine.replaceFlags(engine.materialised() & ~IF)
+}
+
+/** Interrupts stay blocked for one more instruction if they were off. */
+export function sti(engine: Engine): void {
+  if (cplOf(engine.cpu) > iopl(engine)) throw generalProtection()
+  const before = engine.materialised()
+  if ((before & IF) === 0) {
+    engine.cpu.stiBlocking = true
+    engine.beganBlocking = true
+  }
+  engine.replaceFlags(before | IF)
+  engine.attention = true
+}
+
+/** IOPL changes at CPL 0 only, IF only at a CPL up to IOPL; RF and VM stay. */
+export function popf(engine: Engine, { size, stackSize }: Instruction): void {
+  const { gpr } = engine.registers
+  const value = Number(engine.load(size, 2, gpr[4]!) & 0xffff_ffffn)
+  const cpl = cplOf(engine.cpu)
+  let changeable = STATUS | TF | DF | NT | AC | ID
+  if (cpl === 0) changeable |= IOPL
+  if (cpl <= iopl(engine)) changeable |= IF
+  if (size === 16) changeable &= 0xffff
+  gpr[4] = engine.add(stackSize, gpr[4]!, BigInt(size / 8))
+  engine.replaceFlags(((engine.materialised() & ~changeable) | (value & changeable)) & ~(RF | VM))
+  engine.attention = true
+}
+
+export function hlt(engine: Engine): void {
+  requireRing0(engine)
+  engine.cpu.activity = 'hlt'
+  engine.attention = true
+}
+
+export function cpuidInstruction(engine: Engine): void {
+  const { gpr } = engine.registers
+  const result = cpuid(engine.machine.config, Number(gpr[0]! & 0xffff_ffffn), Number(gpr[1]! & 0xffff_ffffn))
+  gpr[0] = BigInt(result.eax >>> 0)
+  gpr[3] = BigInt(result.ebx >>> 0)
+  gpr[1] = BigInt(result.ecx >>> 0)
+  gpr[2] = BigInt(result.edx >>> 0)
+}
+
+const CR4_TSD = 4n
+
+/** The tick is that of the instruction's start. */
+function timeStamp(engine: Engine): bigint {
+  const { cpu, registers } = engine
+  if (cplOf(cpu) !== 0 && (registers.cr[4]! & CR4_TSD) !== 0n) throw generalProtection()
+  const own = ownTsc(engine)
+  return cpu.vmx.mode === 'non-root' ? virtualTsc(own, cpu.vmx.controls.tsc) : own
+}
+
+export function rdtsc(engine: Engine): void {
+  const value = timeStamp(engine)
+  engine.registers.gpr[0] = value & 0xffff_ffffn
+  engine.registers.gpr[2] = value >> 32n
+}
+
+export function rdtscp(engine: Engine): void {
+  if (!engine.machine.config.features.includes('rdtscp')) throw undefinedOpcode()
+  rdtsc(engine)
+  engine.registers.gpr[1] = engine.cpu.msrs[MSRS.MSR_TSC_AUX.index] ?? 0n
+}
+
+const msrIndex = (engine: Engine): number => Number(engine.registers.gpr[1]! & 0xffff_ffffn)
+
+export function rdmsr(engine: Engine): void {
+  const value = guestReadMsr(engine, msrIndex(engine))
+  engine.registers.gpr[0] = value & 0xffff_ffffn
+  engine.registers.gpr[2] = value >> 32n
+}
+
+export function wrmsr(engine: Engine): void {
+  const { gpr } = engine.registers
+  guestWriteMsr(engine, msrIndex(engine), ((gpr[2]! & 0xffff_ffffn) << 32n) | (gpr[0]! & 0xffff_ffffn))
+  engine.attention = true
+}
+
+export function serialize(engine: Engine): void {
+  if (!engine.machine.config.features.includes('serialize')) throw undefinedOpcode()
+}

@@ -1,0 +1,57 @@
+/**
+ * The TLB: translations by linear page, one set for each address space that was lately in use. It is a pure function of the
+ * paging structures, the page-table root and a few control bits; a store to a page that a live entry was walked through drops
+ * everything (see `hw/memory`). So it is never observable, and INVLPG has nothing left to do.
+ */
+
+const ENTRIES = 1024
+const INDEX_MASK = ENTRIES - 1
+const ADDRESS_SPACES = 8
+
+/** Access rights of an entry, by privilege: supervisor read, write, execute; user read, write, execute. */
+export const ACCESS = { read: 1, write: 2, execute: 4 } as const
+export const USER_SHIFT = 3
+
+export class Tlb {
+  /** Linear page number, NaN for an empty entry. */
+  readonly #tags = new Float64Array(ENTRIES).fill(Number.NaN)
+  readonly #frames = new Float64Array(ENTRIES)
+  readonly #rights = new Uint8Array(ENTRIES)
+
+  /** Host-physical address of the page's first byte, or -1: no entry, or not with these rights. */
+  lookup(page: number, right: number): number {
+    const slot = page & INDEX_MASK
+    return this.#tags[slot] === page && (this.#rights[slot]! & right) !== 0 ? this.#frames[slot]! : -1
+  }
+
+  insert(page: number, frame: number, rights: number): void {
+    const slot = page & INDEX_MASK
+    this.#tags[slot] = page
+    this.#frames[slot] = frame
+    this.#rights[slot] = rights
+  }
+}
+
+/** The TLBs of one CPU by what defines an address space. */
+export class TlbCache {
+  readonly #byKey = new Map<string, Tlb>()
+  readonly enabled: boolean
+
+  constructor(enabled: boolean) {
+    this.enabled = enabled
+  }
+
+  of(key: string): Tlb {
+    if (!this.enabled) return new Tlb()
+    const known = this.#byKey.get(key)
+    if (known) return known
+    if (this.#byKey.size >= ADDRESS_SPACES) this.#byKey.delete(this.#byKey.keys().next().value!)
+    const fresh = new Tlb()
+    this.#byKey.set(key, fresh)
+    return fresh
+  }
+
+  flush(): void {
+    this.#byKey.clear()
+  }
+}

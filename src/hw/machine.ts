@@ -1,0 +1,146 @@
+/**
+ * The machine: physical memory, CPUs, pending events, devices and whatever software sits on top as `host`. Its plain part can be
+ * cloned; memory and register blocks hang outside it (see `hw/snapshot`).
+ */
+
+import { assert } from '../base/assert.ts'
+import { viewsOf } from '../base/layout.ts'
+import { type BusState, newBus } from '../devices/bus.ts'
+import { type CpuFeature, CPU_FEATURES, closeFeatures } from '../spec/cpu-models.ts'
+import type { EventKind, EventOf, Observe, TraceEvent } from '../spec/trace-events.ts'
+import { newApic } from './apic/registers.ts'
+import { Engine } from './cpu/engine.ts'
+import { dropDecoded, newDecodeCache, type DecodeCache } from './cpu/decode-cache.ts'
+import { BLOCK_BYTES, type Cpu, REGISTER_LAYOUT, type Registers } from './cpu/registers.ts'
+import { resetCpu } from './cpu/reset.ts'
+import { Memory } from './memory.ts'
+import { type CostTable, defaultCosts } from './time/costs.ts'
+import { emptyQueue, type EventQueue, NEVER } from './time/event-queue.ts'
+import { capabilityMsrs } from './vmx/capabilities.ts'
+import { noControls } from './vmx/state.ts'
+
+/** Everything that decides what the machine is; resolved, so that a trace that holds it needs no table of ours. */
+export interface MachineConfig {
+  readonly memoryMiB: number
+  readonly cpus: number
+  readonly features: readonly CpuFeature[]
+  readonly tscKhz: number
+  readonly costs: CostTable
+  /** VMX capability MSRs by index. */
+  readonly vmxMsrs: Readonly<Record<number, bigint>>
+}
+
+export interface MachineOptions {
+  readonly memoryMiB?: number
+  readonly features?: readonly CpuFeature[]
+  readonly tscKhz?: number
+}
+
+/** The part of a machine that is plain data under one root. */
+export interface PlainState {
+  tick: number
+  /** The exit port was written, or a CPU shut down: why the run is over. */
+  ended: { readonly reason: 'exit-port' | 'shutdown'; readonly status: number } | null
+  queue: EventQueue
+  cpus: Cpu[]
+  bus: BusState
+  /** The software above the door keeps its state here; the silicon never looks into it. */
+  host: unknown
+}
+
+export interface Machine extends PlainState {
+  readonly config: MachineConfig
+  readonly memory: Memory
+  readonly registers: readonly Registers[]
+  readonly engines: Engine[]
+  readonly decoded: DecodeCache
+  /** TLB and decode cache in use; switched off only to show that they are not observable. */
+  readonly caching: boolean
+  observe: Observe | undefined
+}
+
+export const PLAIN_KEYS = ['tick', 'ended', 'queue', 'cpus', 'bus', 'host'] as const satisfies readonly (keyof PlainState)[]
+
+/** A configuration with every choice made. */
+export function resolveConfig(options: MachineOptions = {}): MachineConfig {
+  const features = closeFeatures(new Set(options.features ?? CPU_FEATURES))
+  return {
+    memoryMiB: options.memoryMiB ?? 64,
+    cpus: 1,
+    features,
+    tscKhz: options.tscKhz ?? 2_000_000,
+    costs: defaultCosts(),
+    vmxMsrs: capabilityMsrs(new Set(features)),
+  }
+}
+
+function newCpu(index: number): Cpu {
+  return {
+    index,
+    instructions: 0,
+    activity: 'active',
+    hostIdle: false,
+    stiBlocking: false,
+    movSsBlocking: false,
+    nmiBlocking: false,
+    nmiPending: false,
+    midRepeat: false,
+    segments: Array.from({ length: 8 }, () => ({ selector: 0, limit: 0, accessRights: 0 })),
+    gdtr: { base: 0n, limit: 0 },
+    idtr: { base: 0n, limit: 0 },
+    msrs: {},
+    apic: newApic(),
+    vmx: {
+      mode: 'off',
+      rootSoftware: 'guest',
+      vmxonRegion: -1,
+      currentVmcs: -1,
+      controls: noControls(),
+      guestDeadline: 0n,
+      rvi: 0,
+      svi: 0,
+      virtualInterruptRecognised: false,
+      preemptionTick: NEVER,
+    },
+  }
+}
+
+export function createMachine(config: MachineConfig = resolveConfig(), caching = true): Machine {
+  assert(config.cpus === 1, 'this machine has one CPU')
+  const memory = new Memory(config.cpus, config.memoryMiB * 2 ** 20)
+  const indexes = Array.from({ length: config.cpus }, (_, index) => index)
+  const machine: Machine = {
+    config,
+    memory,
+    registers: indexes.map(index => viewsOf(REGISTER_LAYOUT, memory.buffer, index * BLOCK_BYTES)),
+    engines: [],
+    decoded: newDecodeCache(),
+    caching,
+    observe: undefined,
+    tick: 0,
+    ended: null,
+    queue: emptyQueue(),
+    cpus: indexes.map(newCpu),
+    bus: newBus(),
+    host: null,
+  }
+  for (const index of indexes) {
+    machine.engines.push(new Engine(machine, index))
+    resetCpu(machine, index)
+  }
+  memory.onCodeWrite = page => dropDecoded(machine.decoded, page)
+  memory.onPagingWrite = () => {
+    memory.unmarkPaging()
+    for (const engine of machine.engines) engine.dropTranslations()
+  }
+  return machine
+}
+
+type Details<K extends EventKind> = Omit<EventOf<K>, 'kind' | 'tick' | 'cpu' | 'level'>
+
+/** Tells the observer, if there is one, what a CPU did. Level: 1 in VMX non-root operation, else 0. */
+export function emit<K extends EventKind>(machine: Machine, cpu: Cpu, kind: K, details: Details<K>): void {
+  if (machine.observe === undefined) return
+  const level = cpu.vmx.mode === 'non-root' ? 1 : 0
+  machine.observe({ kind, tick: machine.tick, cpu: cpu.index, level, ...details } as unknown as TraceEvent)
+}

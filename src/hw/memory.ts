@@ -1,0 +1,147 @@
+/**
+ * Physical memory and the register blocks, in one buffer that is allocated once and never replaced (see `base/layout`).
+ *
+ * Every page has a byte of marks. A page that bytes were decoded from, or that a live TLB entry was walked through, is
+ * marked, and a store to it drops what was derived; so neither cache is ever observable. The other marks tell a keyframe
+ * which pages to keep and a hash which pages are not zero.
+ */
+
+import { assert } from '../base/assert.ts'
+import { ramOffset } from '../base/layout.ts'
+import { PAGE_SIZE } from '../base/units.ts'
+import { BLOCK_BYTES } from './cpu/registers.ts'
+
+const WRITTEN_SINCE_KEYFRAME = 1
+const WRITTEN_EVER = 2
+const HOLDS_DECODED_CODE = 4
+const HOLDS_PAGING_STRUCTURES = 8
+const PLAINLY_WRITTEN = WRITTEN_SINCE_KEYFRAME | WRITTEN_EVER
+
+/** What a read of an address without memory or device gives: all ones. */
+const NOTHING_THERE = 0xff
+
+export class Memory {
+  readonly buffer: ArrayBuffer
+  /** RAM as bytes; index = host-physical address. */
+  readonly ram: Uint8Array<ArrayBuffer>
+  readonly size: number
+  /** Called before a store to a page that the decode cache, or the TLB, was filled from. */
+  onCodeWrite: (page: number) => void = () => {}
+  onPagingWrite: () => void = () => {}
+  readonly #view: DataView
+  readonly #marks: Uint8Array
+  readonly #pagingPages: number[] = []
+
+  constructor(cpus: number, bytes: number) {
+    assert(bytes % PAGE_SIZE === 0, 'memory is a whole number of pages')
+    const offset = ramOffset(cpus, BLOCK_BYTES)
+    this.buffer = new ArrayBuffer(offset + bytes)
+    this.size = bytes
+    this.ram = new Uint8Array(this.buffer, offset, bytes)
+    this.#view = new DataView(this.buffer, offset, bytes)
+    this.#marks = new Uint8Array(bytes / PAGE_SIZE)
+  }
+
+  read8(address: number): number {
+    return address < this.size ? this.ram[address]! : NOTHING_THERE
+  }
+  read16(address: number): number {
+    return address + 2 <= this.size ? this.#view.getUint16(address, true) : 0xffff
+  }
+  read32(address: number): number {
+    return address + 4 <= this.size ? this.#view.getUint32(address, true) : 0xffff_ffff
+  }
+  read64(address: number): bigint {
+    return address + 8 <= this.size ? this.#view.getBigUint64(address, true) : 0xffff_ffff_ffff_ffffn
+  }
+
+  // A store never crosses a page: whoever translates linear addresses splits it first.
+  write8(address: number, value: number): void {
+    if (address + 1 > this.size) return
+    this.#beforeWrite(address)
+    this.ram[address] = value
+  }
+  write16(address: number, value: number): void {
+    if (address + 2 > this.size) return
+    this.#beforeWrite(address)
+    this.#view.setUint16(address, value, true)
+  }
+  write32(address: number, value: number): void {
+    if (address + 4 > this.size) return
+    this.#beforeWrite(address)
+    this.#view.setUint32(address, value, true)
+  }
+  write64(address: number, value: bigint): void {
+    if (address + 8 > this.size) return
+    this.#beforeWrite(address)
+    this.#view.setBigUint64(address, value, true)
+  }
+
+  /** Copies bytes in, across pages; what lies beyond the end is dropped. */
+  writeBytes(address: number, bytes: Uint8Array): void {
+    const fitting = bytes.subarray(0, Math.max(0, this.size - address))
+    for (let at = address; at < address + fitting.length; at = (Math.floor(at / PAGE_SIZE) + 1) * PAGE_SIZE) this.#beforeWrite(at)
+    this.ram.set(fitting, address)
+  }
+
+  /** A paging-structure entry gets its accessed or dirty bit: what was derived from it stays right. */
+  setPagingBits(address: number, value: bigint): void {
+    this.#marks[Math.floor(address / PAGE_SIZE)]! |= PLAINLY_WRITTEN
+    this.#view.setBigUint64(address, value, true)
+  }
+
+  markCode(page: number): void {
+    if (page < this.#marks.length) this.#marks[page]! |= HOLDS_DECODED_CODE
+  }
+
+  markPaging(address: number): void {
+    const page = Math.floor(address / PAGE_SIZE)
+    if (page >= this.#marks.length || (this.#marks[page]! & HOLDS_PAGING_STRUCTURES) !== 0) return
+    this.#marks[page]! |= HOLDS_PAGING_STRUCTURES
+    this.#pagingPages.push(page)
+  }
+
+  /** Forgets which pages hold paging structures: the TLB is empty. */
+  unmarkPaging(): void {
+    for (const page of this.#pagingPages) this.#marks[page]! &= ~HOLDS_PAGING_STRUCTURES
+    this.#pagingPages.length = 0
+  }
+
+  /** Pages written since the last call, in order. */
+  takeWrittenPages(): number[] {
+    const pages: number[] = []
+    for (let page = 0; page < this.#marks.length; page++) {
+      if ((this.#marks[page]! & WRITTEN_SINCE_KEYFRAME) === 0) continue
+      this.#marks[page]! &= ~WRITTEN_SINCE_KEYFRAME
+      pages.push(page)
+    }
+    return pages
+  }
+
+  /** Every page that may hold something else than zeros, in order. */
+  writtenPages(): number[] {
+    const pages: number[] = []
+    for (let page = 0; page < this.#marks.length; page++) if ((this.#marks[page]! & WRITTEN_EVER) !== 0) pages.push(page)
+    return pages
+  }
+
+  page(page: number): Uint8Array<ArrayBuffer> {
+    return this.ram.subarray(page * PAGE_SIZE, (page + 1) * PAGE_SIZE)
+  }
+
+  /** Back to the state of a machine just made: zeros, no marks. */
+  clear(): void {
+    for (const page of this.writtenPages()) this.page(page).fill(0)
+    this.#marks.fill(0)
+    this.#pagingPages.length = 0
+  }
+
+  #beforeWrite(address: number): void {
+    const page = Math.floor(address / PAGE_SIZE)
+    const marks = this.#marks[page]!
+    if (marks === PLAINLY_WRITTEN) return
+    this.#marks[page] = (marks | PLAINLY_WRITTEN) & ~HOLDS_DECODED_CODE
+    if ((marks & HOLDS_DECODED_CODE) !== 0) this.onCodeWrite(page)
+    if ((marks & HOLDS_PAGING_STRUCTURES) !== 0) this.onPagingWrite()
+  }
+}

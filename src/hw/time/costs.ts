@@ -1,0 +1,35 @@
+/**
+ * What everything costs, in ticks of the host's TSC: the one table that all latencies stand on. Each row names its source or
+ * says that it is an assumption. A machine keeps the table it was made with, and a trace records it.
+ */
+
+interface CostRow {
+  readonly ticks: number
+  readonly source: string
+}
+
+export const COSTS = {
+  instruction: { ticks: 1, source: 'assumption: one simple instruction per cycle, caches and pipelines not modelled' },
+  divide: { ticks: 18, source: 'published instruction tables for recent Intel cores: 64-bit DIV 10 to 18 cycles' },
+  pause: { ticks: 140, source: 'Intel optimization manual: about 140 cycles since Skylake' },
+  rdtsc: { ticks: 25, source: 'published instruction tables: 25 cycles on Skylake and later' },
+  serializing: { ticks: 100, source: 'published instruction tables: CPUID leaf 0 about 100 cycles; SERIALIZE taken as the same' },
+  rdmsr: { ticks: 100, source: 'assumption: order of published measurements for fast MSRs' },
+  wrmsr: { ticks: 150, source: 'assumption: order of published measurements for non-serializing x2APIC and deadline MSRs' },
+  portIo: { ticks: 1000, source: 'assumption: half a microsecond at 2 GHz for a legacy port' },
+  descriptor: { ticks: 30, source: 'assumption: segment and table loads read memory' },
+  interruptDelivery: { ticks: 250, source: 'assumption: IDT delivery with a 64-bit frame, a few hundred cycles in published measurements' },
+  haltWake: { ticks: 400, source: 'assumption: leaving C1' },
+  vmxInstruction: { ticks: 40, source: 'assumption: VMREAD and VMWRITE of cached fields take tens of cycles' },
+  vmEntry: { ticks: 600, source: 'assumption: half of a published CPUID round trip of about 1,200 cycles' },
+  vmExit: { ticks: 600, source: 'assumption: the other half' },
+  virtualInterrupt: { ticks: 60, source: 'assumption: recognition and APIC-page updates in microcode, on top of the delivery' },
+  pageWalk: { ticks: 0, source: 'assumption: walks are taken as cached; caching must not be observable' },
+} as const satisfies Readonly<Record<string, CostRow>>
+
+export type CostName = keyof typeof COSTS
+
+export type CostTable = Readonly<Record<CostName, number>>
+
+export const defaultCosts = (): CostTable =>
+  Object.fromEntries(Object.entries(COSTS).map(([name, row]) => [name, row.ticks])) as Record<CostName, number>

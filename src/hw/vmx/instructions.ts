@@ -1,0 +1,104 @@
+/**
+ * The VMX instructions as functions of their operands (Intel SDM, "VMX Instruction Reference"). The decoded instructions and the
+ * door for KVM both call these.
+ */
+
+import { PAGE_SIZE } from '../../base/units.ts'
+import { CR4 } from '../../spec/cr-bits.ts'
+import { MSRS } from '../../spec/msrs.ts'
+import { VMX_INSTRUCTION_ERRORS as ERROR } from '../../spec/vmx-instruction-errors.ts'
+import type { Engine } from '../cpu/engine.ts'
+import { generalProtection, undefinedOpcode } from '../cpu/faults.ts'
+import { PHYSICAL_ADDRESS_BITS } from '../cpu/paging.ts'
+import { cplOf } from '../cpu/registers.ts'
+import { fail, SUCCEEDED, type VmxOutcome } from './outcome.ts'
+import { hasVmcsField, readEncoding, setLaunched, VMCS_REVISION, writeEncoding } from './vmcs.ts'
+
+/** #UD outside VMX operation, #GP outside ring 0: what every VMX instruction but VMXON checks first. */
+export function requireVmxOperation(engine: Engine): void {
+  if (engine.cpu.vmx.mode === 'off') throw undefinedOpcode()
+  if (cplOf(engine.cpu) !== 0) throw generalProtection()
+}
+
+const isPhysicalPage = (address: bigint): boolean => address % BigInt(PAGE_SIZE) === 0n && address >> BigInt(PHYSICAL_ADDRESS_BITS) === 0n
+
+export function vmxon(engine: Engine, address: bigint): VmxOutcome {
+  const { cpu, registers, memory, machine } = engine
+  const { vmx } = cpu
+  if ((registers.cr[4]! & (1n << BigInt(CR4.VMXE))) === 0n) throw undefinedOpcode()
+  if (cplOf(cpu) !== 0) throw generalProtection()
+  if (vmx.mode !== 'off') return fail(engine, ERROR.VMXERR_VMXON_IN_VMX_ROOT_OPERATION.number)
+  const fixed0 = machine.config.vmxMsrs[MSRS.MSR_IA32_VMX_CR0_FIXED0.index]!
+  const permitted = (cpu.msrs[MSRS.MSR_IA32_FEAT_CTL.index]! & 5n) === 5n
+  if ((registers.cr[0]! & fixed0) !== fixed0 || !permitted) throw generalProtection()
+  if (!isPhysicalPage(address) || memory.read32(Number(address)) !== VMCS_REVISION) return { kind: 'invalid' }
+  vmx.mode = 'root'
+  vmx.vmxonRegion = Number(address)
+  vmx.currentVmcs = -1
+  return SUCCEEDED
+}
+
+export function vmxoff(engine: Engine): VmxOutcome {
+  const { vmx } = engine.cpu
+  vmx.mode = 'off'
+  vmx.vmxonRegion = -1
+  vmx.currentVmcs = -1
+  return SUCCEEDED
+}
+
+export function vmclear(engine: Engine, address: bigint): VmxOutcome {
+  const { vmx } = engine.cpu
+  if (!isPhysicalPage(address)) return fail(engine, ERROR.VMXERR_VMCLEAR_INVALID_ADDRESS.number)
+  if (Number(address) === vmx.vmxonRegion) return fail(engine, ERROR.VMXERR_VMCLEAR_VMXON_POINTER.number)
+  setLaunched(engine.memory, Number(address), false)
+  if (vmx.currentVmcs === Number(address)) vmx.currentVmcs = -1
+  return SUCCEEDED
+}
+
+export function vmptrld(engine: Engine, address: bigint): VmxOutcome {
+  const { vmx } = engine.cpu
+  if (!isPhysicalPage(address)) return fail(engine, ERROR.VMXERR_VMPTRLD_INVALID_ADDRESS.number)
+  if (Number(address) === vmx.vmxonRegion) return fail(engine, ERROR.VMXERR_VMPTRLD_VMXON_POINTER.number)
+  if (engine.memory.read32(Number(address)) !== VMCS_REVISION) return fail(engine, ERROR.VMXERR_VMPTRLD_INCORRECT_VMCS_REVISION_ID.number)
+  vmx.currentVmcs = Number(address)
+  return SUCCEEDED
+}
+
+/** The current-VMCS pointer, all ones for none. */
+export const vmptrst = (engine: Engine): bigint =>
+  engine.cpu.vmx.currentVmcs < 0 ? 0xffff_ffff_ffff_ffffn : BigInt(engine.cpu.vmx.currentVmcs)
+
+/** Fields that only some processors have: tertiary controls, and those of the guest timer. */
+const TERTIARY_FIELDS: ReadonlySet<number> = new Set([0x2034, 0x2035])
+const TIMER_FIELDS: ReadonlySet<number> = new Set([0x000a, 0x2830, 0x2831, 0x204e, 0x204f])
+
+/** Whether this processor supports the component that an encoding names. */
+export function supportsField(engine: Engine, encoding: bigint): boolean {
+  if (encoding > 0x7fffn || !hasVmcsField(Number(encoding))) return false
+  const { features } = engine.machine.config
+  if (TERTIARY_FIELDS.has(Number(encoding))) return features.includes('vmx-tertiary-ctls')
+  return !TIMER_FIELDS.has(Number(encoding)) || features.includes('apic-timer-virt')
+}
+
+/** The value, or how the instruction failed. */
+export function vmread(engine: Engine, encoding: bigint): bigint | VmxOutcome {
+  const { currentVmcs } = engine.cpu.vmx
+  if (currentVmcs < 0) return { kind: 'invalid' }
+  if (!supportsField(engine, encoding)) return fail(engine, ERROR.VMXERR_UNSUPPORTED_VMCS_COMPONENT.number)
+  return readEncoding(engine.memory, currentVmcs, Number(encoding))
+}
+
+export function vmwrite(engine: Engine, encoding: bigint, value: bigint): VmxOutcome {
+  const { currentVmcs } = engine.cpu.vmx
+  if (currentVmcs < 0) return { kind: 'invalid' }
+  if (!supportsField(engine, encoding)) return fail(engine, ERROR.VMXERR_UNSUPPORTED_VMCS_COMPONENT.number)
+  // IA32_VMX_MISC bit 29 is 1: exit-information fields may be written too.
+  writeEncoding(engine.memory, currentVmcs, Number(encoding), value)
+  return SUCCEEDED
+}
+
+/** INVEPT and INVVPID: the type is checked; the TLB has nothing stale to drop. */
+export function invalidate(engine: Engine, type: bigint, types: readonly bigint[]): VmxOutcome {
+  return types.includes(type) ? SUCCEEDED : fail(engine, ERROR.VMXERR_INVALID_OPERAND_TO_INVEPT_INVVPID.number)
+}
+

@@ -1,0 +1,80 @@
+/** What a logical processor keeps about VMX operation (Intel SDM, "Introduction to Virtual Machine Extensions"). */
+
+import { bit } from '../../base/bits.ts'
+import { type ControlName, VMX_CONTROLS } from '../../spec/vmx-controls.ts'
+import { MULTIPLIER_ONE, type TscView } from '../time/clock.ts'
+
+/** The control fields as of the last VM entry: the CPU looks at its copy, not at the VMCS, while the guest runs. */
+export interface Controls {
+  pin: number
+  primary: number
+  secondary: number
+  tertiary: number
+  exit: number
+  entry: number
+  exceptionBitmap: number
+  pageFaultMask: number
+  pageFaultMatch: number
+  eptPointer: bigint
+  msrBitmap: number
+  ioBitmapA: number
+  ioBitmapB: number
+  virtualApicPage: number
+  tprThreshold: number
+  tsc: TscView
+  cr0Mask: bigint
+  cr0Shadow: bigint
+  cr4Mask: bigint
+  cr4Shadow: bigint
+  virtualTimerVector: number
+}
+
+export interface VmxState {
+  mode: 'off' | 'root' | 'non-root'
+  /** Who is the VMX root software: code in memory, or KVM above the door. */
+  rootSoftware: 'guest' | 'kvm'
+  /** Physical addresses, -1 for none. */
+  vmxonRegion: number
+  currentVmcs: number
+  controls: Controls
+  /** Guest APIC timer: the armed deadline in physical TSC units, 0 when disarmed or in root operation. */
+  guestDeadline: bigint
+  /** Requesting and servicing virtual interrupt, and whether a virtual interrupt is recognised. */
+  rvi: number
+  svi: number
+  virtualInterruptRecognised: boolean
+  /** Tick at which the VMX-preemption timer reaches 0; `NEVER` when it does not run. */
+  preemptionTick: number
+}
+
+export const noControls = (): Controls => ({
+  pin: 0,
+  primary: 0,
+  secondary: 0,
+  tertiary: 0,
+  exit: 0,
+  entry: 0,
+  exceptionBitmap: 0,
+  pageFaultMask: 0,
+  pageFaultMatch: 0,
+  eptPointer: 0n,
+  msrBitmap: 0,
+  ioBitmapA: 0,
+  ioBitmapB: 0,
+  virtualApicPage: 0,
+  tprThreshold: 0,
+  tsc: { offset: 0n, multiplier: MULTIPLIER_ONE },
+  cr0Mask: 0n,
+  cr0Shadow: 0n,
+  cr4Mask: 0n,
+  cr4Shadow: 0n,
+  virtualTimerVector: 0,
+})
+
+export const isControlSet = (controls: Controls, name: ControlName): boolean => {
+  const { word, bit: position } = VMX_CONTROLS[name]
+  return bit(controls[word], position)
+}
+
+/** Whether the CPU is in VMX non-root operation with this control at 1. */
+export const guestHas = (vmx: VmxState, name: ControlName): boolean => vmx.mode === 'non-root' && isControlSet(vmx.controls, name)

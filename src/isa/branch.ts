@@ -1,0 +1,86 @@
+/** Near control transfer (Intel SDM, "Control Transfer Instructions"), software interrupts and returns. */
+
+import { CONDITION_CODES, type ConditionCode } from '../spec/rflags.ts'
+import { type Instruction, type InstructionRow, instruction } from './instruction.ts'
+import { gpr, RCX } from './operands.ts'
+import type { Ops } from './ops.ts'
+import { pop, push } from './stack.ts'
+
+/** Where a near branch goes: a displacement from the next instruction, or the value of the operand. */
+function targetOf<V>(o: Ops<V>, { size, dst }: Instruction): V {
+  return dst.kind === 'relative' ? o.add(size, o.next(), o.constant(BigInt.asUintN(64, dst.value))) : o.read(dst)
+}
+
+const code = (base: number, condition: number): string => (base + condition).toString(16).toUpperCase()
+
+const jcc = CONDITION_CODES.map(([name, ...others], condition) =>
+  instruction(`J${name}`, {
+    aliases: others.map(other => `J${other}`),
+    forms: [
+      [`${code(0x70, condition)} cb`, 'rel', 'f64'],
+      [`0F ${code(0x80, condition)} cz`, 'rel', 'f64'],
+    ],
+    execute: (o, i) => o.when(o.condition(condition as ConditionCode), () => o.branch(targetOf(o, i))),
+  }),
+)
+
+export const JMP = instruction('JMP', {
+  forms: [
+    ['EB cb', 'rel', 'f64'],
+    ['E9 cz', 'rel', 'f64'],
+    ['FF /4', 'r/m', 'f64'],
+  ],
+  execute: (o, i) => o.branch(targetOf(o, i)),
+})
+
+export const CALL = instruction('CALL', {
+  forms: [
+    ['E8 cz', 'rel', 'f64'],
+    ['FF /2', 'r/m', 'f64'],
+  ],
+  execute(o, i) {
+    const target = targetOf(o, i)
+    push(o, i, i.size, o.next())
+    o.branch(target)
+  },
+})
+
+export const RET = instruction('RET', {
+  aliases: ['RETN'],
+  forms: [
+    ['C3', '', 'f64'],
+    ['C2 iw', 'imm16', 'f64'],
+  ],
+  execute: (o, i) => o.branch(pop(o, i, i.size, i.dst.kind === 'immediate' ? Number(BigInt.asUintN(16, i.dst.value)) : 0)),
+})
+
+/** LOOP and its kin count down the register of the address size. */
+const loop = (mnemonic: string, opcode: string, aliases: readonly string[], zero: 0 | 1 | null): InstructionRow =>
+  instruction(mnemonic, {
+    aliases,
+    forms: [[`${opcode} cb`, 'rel', 'f64']],
+    execute(o, i) {
+      const counter = gpr(i.addressSize, RCX)
+      const count = o.sub(i.addressSize, o.read(counter), o.constant(1n))
+      o.write(counter, count)
+      const more = o.select(o.equal(count, o.constant(0n)), o.constant(0n), o.constant(1n))
+      const wanted = zero === null ? more : o.and(more, o.equal(o.flag('ZF'), o.constant(BigInt(zero))))
+      o.when(wanted, () => o.branch(targetOf(o, i)))
+    },
+  })
+
+export const BRANCHES: readonly InstructionRow[] = [
+  ...jcc,
+  JMP,
+  CALL,
+  RET,
+  loop('LOOP', 'E2', [], null),
+  loop('LOOPE', 'E1', ['LOOPZ'], 1),
+  loop('LOOPNE', 'E0', ['LOOPNZ'], 0),
+  instruction('INT3', { forms: [['CC', '']], execute: o => o.system('int3') }),
+  instruction('INT', { forms: [['CD ib', 'uimm8']], execute: o => o.system('int') }),
+  instruction('IRETW', { forms: [['o16 CF', '']], writes: 'all', execute: o => o.system('iret') }),
+  instruction('IRETD', { forms: [['o32 CF', '']], writes: 'all', execute: o => o.system('iret') }),
+  instruction('IRETQ', { forms: [['o64 CF', '', '64']], writes: 'all', execute: o => o.system('iret') }),
+  instruction('IRET', { forms: [['CF', '', 'encode']], writes: 'all', execute: o => o.system('iret') }),
+]

@@ -1,0 +1,63 @@
+/** VMCS fields of natural width, 64 bits on a processor with Intel 64 (Intel SDM, "Field Encoding in VMCS"), as rows of `vmcs-fields.ts`. */
+
+export const VMCS_FIELDS_NATURAL = {
+  // Control.
+  CR0_GUEST_HOST_MASK: { encoding: 0x6000, sdm: 'CR0 guest/host mask' },
+  CR4_GUEST_HOST_MASK: { encoding: 0x6002, sdm: 'CR4 guest/host mask' },
+  CR0_READ_SHADOW: { encoding: 0x6004, sdm: 'CR0 read shadow' },
+  CR4_READ_SHADOW: { encoding: 0x6006, sdm: 'CR4 read shadow' },
+  CR3_TARGET_VALUE0: { encoding: 0x6008, sdm: 'CR3-target value 0' },
+  CR3_TARGET_VALUE1: { encoding: 0x600a, sdm: 'CR3-target value 1' },
+  CR3_TARGET_VALUE2: { encoding: 0x600c, sdm: 'CR3-target value 2' },
+  CR3_TARGET_VALUE3: { encoding: 0x600e, sdm: 'CR3-target value 3' },
+
+  // Exit information.
+  EXIT_QUALIFICATION: { encoding: 0x6400, sdm: 'exit qualification' },
+  IO_RCX: { encoding: 0x6402, sdm: 'I/O RCX' },
+  IO_RSI: { encoding: 0x6404, sdm: 'I/O RSI' },
+  IO_RDI: { encoding: 0x6406, sdm: 'I/O RDI' },
+  IO_RIP: { encoding: 0x6408, sdm: 'I/O RIP' },
+  GUEST_LINEAR_ADDRESS: { encoding: 0x640a, sdm: 'guest-linear address' },
+
+  // Guest state.
+  GUEST_CR0: { encoding: 0x6800, sdm: 'guest CR0' },
+  GUEST_CR3: { encoding: 0x6802, sdm: 'guest CR3' },
+  GUEST_CR4: { encoding: 0x6804, sdm: 'guest CR4' },
+  GUEST_ES_BASE: { encoding: 0x6806, sdm: 'guest ES base' },
+  GUEST_CS_BASE: { encoding: 0x6808, sdm: 'guest CS base' },
+  GUEST_SS_BASE: { encoding: 0x680a, sdm: 'guest SS base' },
+  GUEST_DS_BASE: { encoding: 0x680c, sdm: 'guest DS base' },
+  GUEST_FS_BASE: { encoding: 0x680e, sdm: 'guest FS base' },
+  GUEST_GS_BASE: { encoding: 0x6810, sdm: 'guest GS base' },
+  GUEST_LDTR_BASE: { encoding: 0x6812, sdm: 'guest LDTR base' },
+  GUEST_TR_BASE: { encoding: 0x6814, sdm: 'guest TR base' },
+  GUEST_GDTR_BASE: { encoding: 0x6816, sdm: 'guest GDTR base' },
+  GUEST_IDTR_BASE: { encoding: 0x6818, sdm: 'guest IDTR base' },
+  GUEST_DR7: { encoding: 0x681a, sdm: 'guest DR7' },
+  GUEST_RSP: { encoding: 0x681c, sdm: 'guest RSP' },
+  GUEST_RIP: { encoding: 0x681e, sdm: 'guest RIP' },
+  GUEST_RFLAGS: { encoding: 0x6820, sdm: 'guest RFLAGS' },
+  GUEST_PENDING_DBG_EXCEPTIONS: { encoding: 0x6822, sdm: 'guest pending debug exceptions' },
+  GUEST_SYSENTER_ESP: { encoding: 0x6824, sdm: 'guest IA32_SYSENTER_ESP' },
+  GUEST_SYSENTER_EIP: { encoding: 0x6826, sdm: 'guest IA32_SYSENTER_EIP' },
+  GUEST_S_CET: { encoding: 0x6828, sdm: 'guest IA32_S_CET' },
+  GUEST_SSP: { encoding: 0x682a, sdm: 'guest SSP' },
+  GUEST_INTR_SSP_TABLE: { encoding: 0x682c, sdm: 'guest IA32_INTERRUPT_SSP_TABLE_ADDR' },
+
+  // Host state.
+  HOST_CR0: { encoding: 0x6c00, sdm: 'host CR0' },
+  HOST_CR3: { encoding: 0x6c02, sdm: 'host CR3' },
+  HOST_CR4: { encoding: 0x6c04, sdm: 'host CR4' },
+  HOST_FS_BASE: { encoding: 0x6c06, sdm: 'host FS base' },
+  HOST_GS_BASE: { encoding: 0x6c08, sdm: 'host GS base' },
+  HOST_TR_BASE: { encoding: 0x6c0a, sdm: 'host TR base' },
+  HOST_GDTR_BASE: { encoding: 0x6c0c, sdm: 'host GDTR base' },
+  HOST_IDTR_BASE: { encoding: 0x6c0e, sdm: 'host IDTR base' },
+  HOST_IA32_SYSENTER_ESP: { encoding: 0x6c10, sdm: 'host IA32_SYSENTER_ESP' },
+  HOST_IA32_SYSENTER_EIP: { encoding: 0x6c12, sdm: 'host IA32_SYSENTER_EIP' },
+  HOST_RSP: { encoding: 0x6c14, sdm: 'host RSP' },
+  HOST_RIP: { encoding: 0x6c16, sdm: 'host RIP' },
+  HOST_S_CET: { encoding: 0x6c18, sdm: 'host IA32_S_CET' },
+  HOST_SSP: { encoding: 0x6c1a, sdm: 'host SSP' },
+  HOST_INTR_SSP_TABLE: { encoding: 0x6c1c, sdm: 'host IA32_INTERRUPT_SSP_TABLE_ADDR' },
+} as const
