@@ -34,3 +34,18 @@ export function hex(value: bigint | number, digits = 1): string {
   const text = value.toString(16).padStart(digits, '0')
   return `0x${text.replace(/\B(?=(?:[0-9a-f]{4})+$)/g, '_')}`
 }
+
+// V8 11 (Node 20) aborts the process when it optimizes a right shift by a constant of a 64-bit value that two branches produce. A
+// count that comes out of a table is no constant to it; a test keeps literal shifts of bigints out of the other files.
+const COUNTS: readonly bigint[] = Array.from({ length: 64 }, (_, count) => BigInt(count))
+const MASKS: readonly bigint[] = Array.from({ length: 65 }, (_, width) => (1n << BigInt(width)) - 1n)
+
+/** `value >> count`, for counts below 64. */
+export const shiftRight = (value: bigint, count: number): bigint => value >> COUNTS[count]!
+
+/** `width` bits of `value` from `position` up, as a number (at most 53 bits). */
+export const bitField = (value: bigint, position: number, width: number): number => Number((value >> COUNTS[position]!) & MASKS[width]!)
+
+/** Bits 63:32. */
+export const high32 = (value: bigint): number => bitField(value, 32, 32)
+export const low32 = (value: bigint): number => Number(BigInt.asUintN(32, value))

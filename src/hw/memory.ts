@@ -17,6 +17,9 @@ const HOLDS_DECODED_CODE = 4
 const HOLDS_PAGING_STRUCTURES = 8
 const PLAINLY_WRITTEN = WRITTEN_SINCE_KEYFRAME | WRITTEN_EVER
 
+/** Behind RAM, what any read beyond it gives: all ones. (Choosing an address, not a value, keeps V8 11's optimizer from failing.) */
+const BEYOND_BYTES = 8
+
 /** What a read of an address without memory or device gives: all ones. */
 const NOTHING_THERE = 0xff
 
@@ -35,10 +38,11 @@ export class Memory {
   constructor(cpus: number, bytes: number) {
     assert(bytes % PAGE_SIZE === 0, 'memory is a whole number of pages')
     const offset = ramOffset(cpus, BLOCK_BYTES)
-    this.buffer = new ArrayBuffer(offset + bytes)
+    this.buffer = new ArrayBuffer(offset + bytes + BEYOND_BYTES)
     this.size = bytes
     this.ram = new Uint8Array(this.buffer, offset, bytes)
-    this.#view = new DataView(this.buffer, offset, bytes)
+    this.#view = new DataView(this.buffer, offset, bytes + BEYOND_BYTES)
+    this.#view.setBigUint64(bytes, 0xffff_ffff_ffff_ffffn)
     this.#marks = new Uint8Array(bytes / PAGE_SIZE)
   }
 
@@ -52,7 +56,7 @@ export class Memory {
     return address + 4 <= this.size ? this.#view.getUint32(address, true) : 0xffff_ffff
   }
   read64(address: number): bigint {
-    return address + 8 <= this.size ? this.#view.getBigUint64(address, true) : 0xffff_ffff_ffff_ffffn
+    return this.#view.getBigUint64(address + 8 <= this.size ? address : this.size, true)
   }
 
   // A store never crosses a page: whoever translates linear addresses splits it first.

@@ -47,7 +47,7 @@ export const TRACE_EVENTS = {
   kvm_cpuid: { nature: 'observation', by: 'kvm', fields: { leaf: 'u32', subleaf: 'u32', eax: 'u32', ebx: 'u32', ecx: 'u32', edx: 'u32' } },
   kvm_page_fault: { nature: 'observation', by: 'kvm', fields: { rip: 'u64', gpa: 'u64', error_code: 'u64' } },
   kvm_apic: { nature: 'observation', by: 'kvm', fields: { write: 'u8', register: 'u32', value: 'u64' } },
-  kvm_apic_accept_irq: { nature: 'observation', by: 'kvm', fields: { apicid: 'u32', mode: 'text', level: 'u8', vector: 'u8' } },
+  kvm_apic_accept_irq: { nature: 'observation', by: 'kvm', fields: { apicid: 'u32', mode: 'text', trigger: 'text', vector: 'u8' } },
   kvm_inj_virq: { nature: 'observation', by: 'kvm', fields: { vector: 'u8', soft: 'u8', reinjected: 'u8' } },
   kvm_inj_exception: { nature: 'observation', by: 'kvm', fields: { vector: 'u8', error_code: 'u32', reinjected: 'u8' } },
   kvm_eoi: { nature: 'observation', by: 'kvm', fields: { apicid: 'u32', vector: 'u8' } },

@@ -1,5 +1,6 @@
 /** The local APIC as software sees it in x2APIC mode, and IA32_APIC_BASE (Intel SDM, "Extended xAPIC (x2APIC)"). */
 
+import { high32, shiftRight } from '../../base/u64.ts'
 import { APIC_BITS, APIC_REGISTERS, type ApicRegisterName, apicOffsetOf } from '../../spec/apic-registers.ts'
 import { MSRS } from '../../spec/msrs.ts'
 import { generalProtection } from '../cpu/faults.ts'
@@ -61,7 +62,7 @@ export function writeX2apic(machine: Machine, cpu: number, msr: number, value: b
   const name = writable.get(offset)
   if (!isX2apic(machine, cpu) || name === undefined) throw generalProtection()
   const low = Number(value & 0xffff_ffffn)
-  if ((low & ~WRITABLE[name]!) !== 0 || (value >> 32n !== 0n && name !== 'APIC_ICR')) throw generalProtection()
+  if ((low & ~WRITABLE[name]!) !== 0 || (shiftRight(value, 32) !== 0n && name !== 'APIC_ICR')) throw generalProtection()
   const page = apicPage(machine, cpu)
   switch (name) {
     case 'APIC_EOI':
@@ -69,7 +70,7 @@ export function writeX2apic(machine: Machine, cpu: number, msr: number, value: b
     case 'APIC_SELF_IPI':
       return raise(machine, cpu, low)
     case 'APIC_ICR':
-      page.write(0x310, Number(value >> 32n))
+      page.write(0x310, high32(value))
       page.write(0x300, low)
       return sendInterrupt(machine, cpu, value)
     case 'APIC_LVTT':
@@ -91,7 +92,7 @@ export function writeX2apic(machine: Machine, cpu: number, msr: number, value: b
 function sendInterrupt(machine: Machine, cpu: number, command: bigint): void {
   const low = Number(command & 0xffff_ffffn)
   const shorthand = low & APIC_BITS.APIC_DEST_ALLBUT
-  const destination = Number(command >> 32n)
+  const destination = high32(command)
   const own = apicRegister(machine, cpu, 'APIC_ID')
   const reachesSelf = shorthand === APIC_BITS.APIC_DEST_SELF || shorthand === APIC_BITS.APIC_DEST_ALLINC || (shorthand === 0 && (destination === own || destination === 0xffff_ffff))
   if (!reachesSelf) return

@@ -5,6 +5,7 @@
  *     frame: SS, RSP, RFLAGS, CS, RIP [, error code], each 8 bytes, from a 16-byte boundary down
  */
 
+import { bitField, shiftRight } from '../../base/u64.ts'
 import { EXCEPTIONS, exceptionOf } from '../../spec/exceptions.ts'
 import { emit } from '../machine.ts'
 import type { Engine } from './engine.ts'
@@ -100,14 +101,14 @@ function readGate(engine: Engine, { vector, type }: DeliveredEvent, external: nu
   const at = linearNumber(base + BigInt(vector * 16))
   const low = engine.loadLinear(64, at, SUPERVISOR)
   const high = engine.loadLinear(64, at + 8, SUPERVISOR)
-  const gateType = Number((low >> 40n) & 0x1fn)
+  const gateType = bitField(low, 40, 5)
   if (gateType !== INTERRUPT_GATE && gateType !== TRAP_GATE) throw new Fault(VECTOR.GP, errorCode)
-  const dpl = Number((low >> 45n) & 3n)
+  const dpl = bitField(low, 45, 2)
   if (isSoftware(type) && type !== EVENT.privileged && dpl < cplOf(engine.cpu)) throw new Fault(VECTOR.GP, errorCode)
-  if (((low >> 47n) & 1n) === 0n) throw new Fault(VECTOR.NP, errorCode)
-  const offset = (low & 0xffffn) | ((low >> 32n) & 0xffff_0000n) | ((high & 0xffff_ffffn) << 32n)
+  if ((shiftRight(low, 47) & 1n) === 0n) throw new Fault(VECTOR.NP, errorCode)
+  const offset = (low & 0xffffn) | (shiftRight(low, 32) & 0xffff_0000n) | ((high & 0xffff_ffffn) << 32n)
   if (!isCanonical(linearNumber(offset))) throw new Fault(VECTOR.GP, external)
-  return { selector: Number((low >> 16n) & 0xffffn), offset, ist: Number((low >> 32n) & 7n), type: gateType }
+  return { selector: bitField(low, 16, 16), offset, ist: bitField(low, 32, 3), type: gateType }
 }
 
 function readTargetCode(engine: Engine, selector: number, external: number): { base: bigint; dpl: number; conforming: boolean } {
@@ -115,7 +116,7 @@ function readTargetCode(engine: Engine, selector: number, external: number): { b
   const errorCode = (selector & 0xfffc) | external
   if ((selector & 0xfffc) === 0 || (selector & 4) !== 0 || (selector | 7) > limit) throw new Fault(VECTOR.GP, errorCode)
   const descriptor = engine.loadLinear(64, linearNumber(base + BigInt(selector & 0xfff8)), SUPERVISOR)
-  const rights = Number((descriptor >> 40n) & 0xffffn)
+  const rights = bitField(descriptor, 40, 16)
   const dpl = (rights >> 5) & 3
   const isLongCode = (rights & 0x18) === 0x18 && (rights & 0x2000) !== 0 && (rights & 0x4000) === 0
   if (!isLongCode || dpl > cplOf(engine.cpu)) throw new Fault(VECTOR.GP, errorCode)

@@ -5,7 +5,7 @@
  */
 
 import { assert } from '../../base/assert.ts'
-import { signed, type Size, unsigned } from '../../base/u64.ts'
+import { signed, type Size, unsigned, shiftRight } from '../../base/u64.ts'
 import type { Instruction } from '../../isa/instruction.ts'
 import { FS, type MemoryOperand, type Operand, type SegmentIndex, SS } from '../../isa/operands.ts'
 import type { FlagRule, Ops } from '../../isa/ops.ts'
@@ -161,7 +161,7 @@ export class Engine implements Ops<bigint> {
         if (operand.size === 64) return value
         if (operand.size === 32) return BigInt.asUintN(32, value)
         if (operand.size === 16) return BigInt.asUintN(16, value)
-        return operand.high ? BigInt.asUintN(8, value >> 8n) : BigInt.asUintN(8, value)
+        return operand.high ? BigInt.asUintN(8, shiftRight(value, 8)) : BigInt.asUintN(8, value)
       }
       case 'memory':
         return this.loadLinear(operand.size as Size, this.linear(operand.segment, this.address(operand)))

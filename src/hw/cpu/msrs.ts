@@ -3,6 +3,7 @@
  * is decided before (`hw/vmx/msr-access`).
  */
 
+import { shiftRight } from '../../base/u64.ts'
 import { APIC_BASE_MSR, APIC_MSR_END } from '../../spec/apic-registers.ts'
 import { CR0, EFER } from '../../spec/cr-bits.ts'
 import { MSRS } from '../../spec/msrs.ts'
@@ -99,7 +100,7 @@ function isAllowed(rule: Rule, value: bigint): boolean {
     case 'canonical':
       return isCanonical(linearNumber(value))
     case 'low-half':
-      return value >> 32n === 0n
+      return shiftRight(value, 32) === 0n
     case 'zero':
       return value === 0n
     case 'pat':

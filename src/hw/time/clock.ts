@@ -6,7 +6,7 @@
  *     virtual = physical + offset                               with offsetting alone
  */
 
-import { MAX_U64 } from '../../base/u64.ts'
+import { MAX_U64, shiftRight } from '../../base/u64.ts'
 import type { GuestTsc, HostTsc } from '../../base/units.ts'
 import { guestTsc, hostTsc } from '../../base/units.ts'
 import { NEVER } from './event-queue.ts'
@@ -30,7 +30,7 @@ export interface TscView {
   readonly multiplier: bigint
 }
 
-export const virtualTsc = (physical: bigint, view: TscView): GuestTsc => guestTsc(((physical * view.multiplier) >> 48n) + view.offset)
+export const virtualTsc = (physical: bigint, view: TscView): GuestTsc => guestTsc(shiftRight(physical * view.multiplier, 48) + view.offset)
 
 /** What a write of a deadline does: disarm, an event at once, or a physical deadline. */
 export type DeadlineWrite = { readonly kind: 'disarm' | 'now' } | { readonly kind: 'armed'; readonly deadline: bigint }
@@ -43,7 +43,7 @@ export function convertDeadline(written: bigint, physical: bigint, view: TscView
   if (written === 0n) return { kind: 'disarm' }
   const now = virtualTsc(physical, view)
   if (written <= now) return { kind: 'now' }
-  const unbounded = ((physical * view.multiplier) >> 48n) + (written - now)
+  const unbounded = shiftRight(physical * view.multiplier, 48) + (written - now)
   const rounded = ((unbounded << 48n) + view.multiplier - 1n) / view.multiplier
   return { kind: 'armed', deadline: rounded > MAX_U64 ? MAX_U64 : rounded }
 }

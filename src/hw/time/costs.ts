@@ -24,7 +24,17 @@ export const COSTS = {
   vmEntry: { ticks: 600, source: 'assumption: half of a published CPUID round trip of about 1,200 cycles' },
   vmExit: { ticks: 600, source: 'assumption: the other half' },
   virtualInterrupt: { ticks: 60, source: 'assumption: recognition and APIC-page updates in microcode, on top of the delivery' },
-  pageWalk: { ticks: 0, source: 'assumption: walks are taken as cached; caching must not be observable' },
+  kvmEntry: { ticks: 250, source: 'assumption: request checks and register loads of the vCPU loop before VM entry' },
+  kvmExit: { ticks: 350, source: 'assumption: register saves and dispatch by exit reason after VM exit' },
+  kvmFastpath: { ticks: 200, source: 'assumption: exits that re-enter without the outer loop' },
+  kvmEmulate: { ticks: 400, source: 'assumption: emulation of one instruction or register access' },
+  kvmProgramTimer: { ticks: 300, source: 'assumption: starting or cancelling a high-resolution timer' },
+  kvmTimerExpiry: { ticks: 700, source: 'assumption: timer interrupt in the host, up to the callback' },
+  kvmToggleVirtualTimer: { ticks: 150, source: 'assumption: bitmap, control and two fields of the VMCS' },
+  kvmBlock: { ticks: 1800, source: 'assumption: scheduling out a halted vCPU thread' },
+  kvmWake: { ticks: 3600, source: 'assumption: waking its thread and scheduling it in' },
+  kvmUserExit: { ticks: 3000, source: 'assumption: return of KVM_RUN to user space and the next call' },
+  kvmPageFault: { ticks: 2000, source: 'assumption: mapping one page in EPT' },
 } as const satisfies Readonly<Record<string, CostRow>>
 
 export type CostName = keyof typeof COSTS

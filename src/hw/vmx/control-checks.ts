@@ -1,5 +1,6 @@
 /** Checks on the VMX controls at VM entry, in the SDM's order ("Checks on VMX Controls"). A broken one is VMfailValid 7. */
 
+import { high32, shiftRight } from '../../base/u64.ts'
 import { PAGE_SIZE } from '../../base/units.ts'
 import type { MsrName } from '../../spec/msrs.ts'
 import type { VmcsFieldName } from '../../spec/vmcs-fields.ts'
@@ -11,7 +12,7 @@ const wordFits = (field: VmcsFieldName, capability: MsrName) => (v: EntryState) 
   const word = v.number(field)
   const allowed = v.capability(capability)
   const mustBeOne = Number(allowed & 0xffff_ffffn)
-  const mayBeOne = Number(allowed >> 32n)
+  const mayBeOne = high32(allowed)
   return (word & mustBeOne) >>> 0 === mustBeOne && (word & ~mayBeOne) === 0
 }
 
@@ -77,7 +78,7 @@ const DEPENDENCIES: readonly EntryCheck[] = [
 /** Memory type 0 or 6, walk length 4 (encoded 3), no accessed and dirty flags, no supervisor-shadow-stack control. */
 function eptPointerFits(pointer: bigint): boolean {
   const type = pointer & 7n
-  return (type === 0n || type === 6n) && ((pointer >> 3n) & 7n) === 3n && ((pointer >> 6n) & 0x3fn) === 0n && pointer >> BigInt(PHYSICAL_ADDRESS_BITS) === 0n
+  return (type === 0n || type === 6n) && (shiftRight(pointer, 3) & 7n) === 3n && (shiftRight(pointer, 6) & 0x3fn) === 0n && pointer >> BigInt(PHYSICAL_ADDRESS_BITS) === 0n
 }
 
 const GUEST_TIMER: readonly EntryCheck[] = [

@@ -5,6 +5,7 @@
  *     +0  revision identifier     +4  VMX-abort indicator     +8  launch state (0 clear, 1 launched)     +16  slots
  */
 
+import { shiftRight } from '../../base/u64.ts'
 import { assert } from '../../base/assert.ts'
 import { PAGE_SIZE } from '../../base/units.ts'
 import { VMCS_FIELDS, type VmcsFieldName, widthOf } from '../../spec/vmcs-fields.ts'
@@ -27,7 +28,7 @@ export const hasVmcsField = (encoding: number): boolean => offsets.has(encoding 
 /** VMREAD of any encoding, high halves included. */
 export function readEncoding(memory: Memory, vmcs: number, encoding: number): bigint {
   const value = memory.read64(vmcs + offsets.get(encoding & ~1)!)
-  return (encoding & 1) === 1 ? value >> 32n : value
+  return (encoding & 1) === 1 ? shiftRight(value, 32) : value
 }
 
 /** VMWRITE of any encoding: a high half leaves the low one, a narrow field takes the low bits. */

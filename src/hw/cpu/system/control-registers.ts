@@ -1,5 +1,6 @@
 /** MOV to and from control and debug registers, CLTS (Intel SDM, "MOV—Move to/from Control Registers"; "Control-Register Accesses"). */
 
+import { shiftRight } from '../../../base/u64.ts'
 import type { Instruction } from '../../../isa/instruction.ts'
 import type { RegisterOperand, SpecialOperand } from '../../../isa/operands.ts'
 import { CR0, CR4, EFER } from '../../../spec/cr-bits.ts'
@@ -101,7 +102,7 @@ const CR0_BITS = [CR0.PE, CR0.MP, CR0.EM, CR0.TS, CR0.ET, CR0.NE, CR0.WP, CR0.AM
 function writeCr0(engine: Engine, value: bigint): void {
   const { registers, cpu } = engine
   const { vmx } = cpu
-  if (value >> 32n !== 0n) throw generalProtection()
+  if (shiftRight(value, 32) !== 0n) throw generalProtection()
   const paging = (value & bitOf(CR0.PG)) !== 0n
   const protectedMode = (value & bitOf(CR0.PE)) !== 0n
   const longModeEnabled = (cpu.msrs[MSRS.MSR_EFER.index]! & bitOf(EFER.LME)) !== 0n
@@ -165,7 +166,7 @@ export function movToDebug(engine: Engine, i: Instruction): void {
   exitOnDebug(engine, index, false, (i.src as RegisterOperand).index)
   const register = debugIndex(engine, index)
   const value = engine.read(i.src)
-  if (register >= 6 && value >> 32n !== 0n) throw generalProtection()
+  if (register >= 6 && shiftRight(value, 32) !== 0n) throw generalProtection()
   if (register === 7 && (value & 0xffn) !== 0n) throw generalProtection() // breakpoints are not modelled: refused, not ignored
   engine.registers.dr[register] = register === 6 ? (value & 0xe00fn) | 0xffff_0ff0n : register === 7 ? (value & 0xffff_2700n) | 0x400n : value
 }

@@ -1,5 +1,6 @@
 /** Segment registers and descriptor tables in 64-bit mode (Intel SDM, "MOV"; "LGDT/LIDT"; "LTR"; "LLDT"). */
 
+import { shiftRight } from '../../../base/u64.ts'
 import type { Instruction } from '../../../isa/instruction.ts'
 import type { MemoryOperand, SpecialOperand } from '../../../isa/operands.ts'
 import type { Engine } from '../engine.ts'
@@ -30,10 +31,10 @@ export function readDescriptor(engine: Engine, selector: number): Descriptor {
   const base = isLocal ? engine.registers.segmentBase[LDTR]! : gdtr.base
   const at = linearNumber(base + BigInt(selector & 0xfff8))
   const low = engine.loadLinear(64, at, SUPERVISOR)
-  const rights = Number((low >> 40n) & 0xf0ffn)
-  const rawLimit = Number((low & 0xffffn) | ((low >> 32n) & 0xf0000n))
+  const rights = Number(shiftRight(low, 40) & 0xf0ffn)
+  const rawLimit = Number((low & 0xffffn) | (shiftRight(low, 32) & 0xf0000n))
   const limit = (rights & 0x8000) !== 0 ? rawLimit * 4096 + 4095 : rawLimit
-  return { low, at, rights, limit, base: ((low >> 16n) & 0xff_ffffn) | ((low >> 32n) & 0xff00_0000n) }
+  return { low, at, rights, limit, base: (shiftRight(low, 16) & 0xff_ffffn) | (shiftRight(low, 32) & 0xff00_0000n) }
 }
 
 export const dplOf = (rights: number): number => (rights >> 5) & 3

@@ -1,5 +1,6 @@
 /** CLI, STI, POPF, HLT and the instructions that ask what and when the CPU is (Intel SDM, their pages). */
 
+import { shiftRight } from '../../../base/u64.ts'
 import { MSRS } from '../../../spec/msrs.ts'
 import { virtualTsc } from '../../time/clock.ts'
 import { guestReadMsr, guestWriteMsr } from '../../vmx/msr-access.ts'
@@ -77,7 +78,7 @@ function timeStamp(engine: Engine): bigint {
 export function rdtsc(engine: Engine): void {
   const value = timeStamp(engine)
   engine.registers.gpr[0] = value & 0xffff_ffffn
-  engine.registers.gpr[2] = value >> 32n
+  engine.registers.gpr[2] = shiftRight(value, 32)
 }
 
 export function rdtscp(engine: Engine): void {
@@ -91,7 +92,7 @@ const msrIndex = (engine: Engine): number => Number(engine.registers.gpr[1]! & 0
 export function rdmsr(engine: Engine): void {
   const value = guestReadMsr(engine, msrIndex(engine))
   engine.registers.gpr[0] = value & 0xffff_ffffn
-  engine.registers.gpr[2] = value >> 32n
+  engine.registers.gpr[2] = shiftRight(value, 32)
 }
 
 export function wrmsr(engine: Engine): void {

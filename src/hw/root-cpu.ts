@@ -1,0 +1,154 @@
+/**
+ * The door: all that software in VMX root operation can do to the silicon. KVM gets these objects and nothing else. Nothing here
+ * calls back or blocks: a VM entry only sets the CPU's state, and `machine.run` executes the guest.
+ */
+
+import type { HostTsc } from '../base/units.ts'
+import { hostTsc } from '../base/units.ts'
+import type { Observe } from '../spec/trace-events.ts'
+import { VMCS_FIELDS, type VmcsFieldName } from '../spec/vmcs-fields.ts'
+import { acknowledge, offeredVector } from './apic/interrupts.ts'
+import { type CpuidResult, cpuid } from './cpu/cpuid.ts'
+import type { Engine } from './cpu/engine.ts'
+import { readMsr, writeMsr, ownTsc } from './cpu/msrs.ts'
+import { enterHostMode } from './host-mode.ts'
+import type { Machine } from './machine.ts'
+import type { CostName } from './time/costs.ts'
+import { vmEntry } from './vmx/entry.ts'
+import * as vmx from './vmx/instructions.ts'
+import type { VmxOutcome } from './vmx/outcome.ts'
+
+/** Host-physical memory: little-endian, addresses as numbers; beyond its end reads are all ones and writes are dropped. */
+export interface PhysicalMemory {
+  readonly size: number
+  read8(address: number): number
+  read32(address: number): number
+  read64(address: number): bigint
+  write8(address: number, value: number): void
+  write32(address: number, value: number): void
+  write64(address: number, value: bigint): void
+  writeBytes(address: number, bytes: Uint8Array): void
+}
+
+export interface RootCpu {
+  readonly index: number
+  readonly memory: PhysicalMemory
+  vmxon(region: number): VmxOutcome
+  vmclear(vmcs: number): VmxOutcome
+  vmptrld(vmcs: number): VmxOutcome
+  vmread(field: VmcsFieldName): bigint
+  vmwrite(field: VmcsFieldName, value: bigint | number): void
+  vmlaunch(): VmxOutcome
+  vmresume(): VmxOutcome
+  rdmsr(index: number): bigint
+  wrmsr(index: number, value: bigint): void
+  rdtsc(): HostTsc
+  cpuid(leaf: number, subleaf: number): CpuidResult
+  gpr(index: number): bigint
+  setGpr(index: number, value: bigint): void
+  cr2(): bigint
+  setCr2(value: bigint): void
+  /** Whether the physical APIC offers an interrupt. */
+  interruptPending(): boolean
+  /** Takes the offered interrupt as the host's IDT would: its vector, now in service; -1 if there is none. */
+  takeInterrupt(): number
+  /** HLT in the host: `machine.run` lets time pass until an interrupt is offered. */
+  idle(): void
+  /** Busy waiting until the TSC reads at least this much. */
+  spinUntil(tsc: HostTsc): void
+  /** The software's own work takes time; the cost table says how much. */
+  spend(why: CostName): void
+}
+
+/** The machine as a host kernel has it. */
+export interface RootMachine {
+  readonly cpus: readonly RootCpu[]
+  readonly memory: PhysicalMemory
+  readonly tscKhz: number
+  /** Where the software above the door keeps its state, as host memory does. */
+  host: unknown
+  readonly observe: Observe | undefined
+  readonly tick: number
+}
+
+/** Gives the CPUs to root software above the door: VMX enabled, x2APIC on, in 64-bit mode. */
+export function rootMachine(machine: Machine): RootMachine {
+  for (const engine of machine.engines) if (engine.cpu.vmx.rootSoftware !== 'kvm') enterHostMode(engine)
+  const cpus = machine.engines.map(engine => rootCpu(machine, engine))
+  return {
+    cpus,
+    memory: machine.memory,
+    tscKhz: machine.config.tscKhz,
+    get host() {
+      return machine.host
+    },
+    set host(value) {
+      machine.host = value
+    },
+    get observe() {
+      return machine.observe
+    },
+    get tick() {
+      return machine.tick
+    },
+  }
+}
+
+function rootCpu(machine: Machine, engine: Engine): RootCpu {
+  const { registers, index } = engine
+  return {
+    index,
+    memory: machine.memory,
+    vmxon: region => vmx.vmxon(engine, BigInt(region)),
+    vmclear: vmcs => vmx.vmclear(engine, BigInt(vmcs)),
+    vmptrld: vmcs => vmx.vmptrld(engine, BigInt(vmcs)),
+    vmread: field => {
+      const value = vmx.vmread(engine, BigInt(VMCS_FIELDS[field].encoding))
+      if (typeof value !== 'bigint') throw new RootMisuse(`VMREAD of ${field} failed`)
+      return value
+    },
+    vmwrite: (field, value) => {
+      const outcome = vmx.vmwrite(engine, BigInt(VMCS_FIELDS[field].encoding), BigInt.asUintN(64, BigInt(value)))
+      if (outcome.kind !== 'succeeded') throw new RootMisuse(`VMWRITE of ${field} failed`)
+    },
+    vmlaunch: () => enter(engine, true),
+    vmresume: () => enter(engine, false),
+    rdmsr: msr => readMsr(engine, msr),
+    wrmsr: (msr, value) => writeMsr(engine, msr, value),
+    rdtsc: () => hostTsc(ownTsc(engine)),
+    cpuid: (leaf, subleaf) => cpuid(machine.config, leaf, subleaf),
+    gpr: register => registers.gpr[register]!,
+    setGpr: (register, value) => {
+      registers.gpr[register] = value
+    },
+    cr2: () => registers.cr[2]!,
+    setCr2: value => {
+      registers.cr[2] = value
+    },
+    interruptPending: () => offeredVector(machine, index) >= 0,
+    takeInterrupt: () => acknowledge(machine, index),
+    idle: () => {
+      machine.cpus[index]!.hostIdle = true
+    },
+    spinUntil: tsc => {
+      const left = tsc - ownTsc(engine)
+      if (left > 0n) machine.tick += Number(left)
+    },
+    spend: why => {
+      machine.tick += machine.config.costs[why]
+    },
+  }
+}
+
+/** Root software asked for what the silicon does not have: a bug above the door, as an oops in a kernel would be. */
+class RootMisuse extends Error {
+  override name = 'RootMisuse'
+}
+
+/** The engine's flags are private to it: written back around an entry, which may deliver an event. */
+function enter(engine: Engine, launch: boolean): VmxOutcome {
+  engine.reload()
+  const outcome = vmEntry(engine, launch)
+  engine.flush()
+  return outcome
+}

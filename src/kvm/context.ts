@@ -1,0 +1,33 @@
+/** What every function of KVM works on during one step: the CPU behind the door, the VM, the vCPU. References hold for that step. */
+
+import type { RootCpu, RootMachine } from '../hw/root-cpu.ts'
+import type { EventKind, EventOf, TraceEvent } from '../spec/trace-events.ts'
+import { assert } from '../base/assert.ts'
+import type { KvmState, VcpuState, VmState } from './state.ts'
+
+export interface Context {
+  readonly machine: RootMachine
+  readonly cpu: RootCpu
+  readonly kvm: KvmState
+  readonly vm: VmState
+  readonly vcpu: VcpuState
+}
+
+export const kvmStateOf = (machine: RootMachine): KvmState => machine.host as KvmState
+
+/** The vCPU that a physical CPU carries: one each, pinned. */
+export function contextOf(machine: RootMachine, cpu: number): Context {
+  const kvm = kvmStateOf(machine)
+  for (const vm of kvm.vms) {
+    const vcpu = vm.vcpus.find(candidate => candidate.cpu === cpu)
+    if (vcpu) return { machine, cpu: machine.cpus[cpu]!, kvm, vm, vcpu }
+  }
+  assert(false, `CPU ${cpu} carries a vCPU`)
+}
+
+type Details<K extends EventKind> = Omit<EventOf<K>, 'kind' | 'tick' | 'cpu' | 'level'>
+
+/** A tracepoint of KVM. `level` is whose doing it is: 0 the host's own, 1 the guest's. */
+export function trace<K extends EventKind>({ machine, vcpu }: Context, kind: K, details: Details<K>, level: 0 | 1 = 0): void {
+  machine.observe?.({ kind, tick: machine.tick, cpu: vcpu.id, level, ...details } as unknown as TraceEvent)
+}

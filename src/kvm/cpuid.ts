@@ -1,0 +1,79 @@
+/**
+ * The CPUID that a guest sees (KVM_SET_CPUID2): the processor's own leaves less what KVM does not pass on, with the hypervisor bit
+ * and KVM's signature.
+ */
+
+import type { RootCpu } from '../hw/root-cpu.ts'
+import { type CpuidFeatureName, cpuidFeature } from '../spec/cpuid.ts'
+
+export interface CpuidEntry {
+  leaf: number
+  subleaf: number
+  /** Whether ECX selects this entry. */
+  indexed: boolean
+  eax: number
+  ebx: number
+  ecx: number
+  edx: number
+}
+
+/** Leaves that are passed on, and how many subleaves of each. */
+const LEAVES: readonly (readonly [leaf: number, subleaves: number])[] = [
+  [0, 0],
+  [1, 0],
+  [7, 1],
+  [0xb, 2],
+  [0x15, 0],
+  [0x16, 0],
+  [0x8000_0000, 0],
+  [0x8000_0001, 0],
+  [0x8000_0002, 0],
+  [0x8000_0003, 0],
+  [0x8000_0004, 0],
+  [0x8000_0007, 0],
+  [0x8000_0008, 0],
+]
+
+/** "KVMKVMKVM" in EBX, ECX, EDX of leaf 40000000H. */
+const SIGNATURE: CpuidEntry = { leaf: 0x4000_0000, subleaf: 0, indexed: false, eax: 0x4000_0001, ebx: 0x4b4d_564b, ecx: 0x564b_4d56, edx: 0x4d }
+/** No paravirtual feature. */
+const FEATURES: CpuidEntry = { leaf: 0x4000_0001, subleaf: 0, indexed: false, eax: 0, ebx: 0, ecx: 0, edx: 0 }
+
+/** Features that a guest does not get: nested VMX is off. */
+const HIDDEN: readonly CpuidFeatureName[] = ['vmx']
+
+function setFeature(entries: readonly CpuidEntry[], name: CpuidFeatureName, value: boolean): void {
+  const row = cpuidFeature(name)
+  const entry = entries.find(({ leaf, subleaf }) => leaf === row.leaf && subleaf === row.subleaf)
+  if (entry === undefined) return
+  const mask = 1 << row.bit
+  entry[row.register] = (value ? entry[row.register] | mask : entry[row.register] & ~mask) >>> 0
+}
+
+export const hasFeature = (entries: readonly CpuidEntry[], name: CpuidFeatureName): boolean => {
+  const row = cpuidFeature(name)
+  const entry = entries.find(({ leaf, subleaf }) => leaf === row.leaf && subleaf === row.subleaf)
+  return entry !== undefined && ((entry[row.register] >>> row.bit) & 1) === 1
+}
+
+/** KVM_GET_SUPPORTED_CPUID. */
+export function supportedCpuid(cpu: RootCpu): CpuidEntry[] {
+  const entries = LEAVES.flatMap(([leaf, subleaves]) =>
+    Array.from({ length: Math.max(1, subleaves) }, (_, subleaf): CpuidEntry => ({ leaf, subleaf, indexed: subleaves > 0, ...cpu.cpuid(leaf, subleaf) })),
+  )
+  entries.push({ ...SIGNATURE }, { ...FEATURES })
+  for (const name of HIDDEN) setFeature(entries, name, false)
+  setFeature(entries, 'hypervisor', true)
+  return entries
+}
+
+/** What the guest's CPUID gives; an unknown basic leaf answers as the highest one does. */
+export function lookupCpuid(entries: readonly CpuidEntry[], leaf: number, subleaf: number): Omit<CpuidEntry, 'leaf' | 'subleaf' | 'indexed'> {
+  const exact = (wanted: number) => entries.find(entry => entry.leaf === wanted && (!entry.indexed || entry.subleaf === subleaf))
+  const found = exact(leaf)
+  if (found) return found
+  const highest = entries.find(entry => entry.leaf === 0)?.eax ?? 0
+  const isIndexed = entries.some(entry => entry.leaf === leaf)
+  const fallback = leaf > highest && leaf < 0x4000_0000 && !isIndexed ? exact(highest) : undefined
+  return fallback ?? { eax: 0, ebx: 0, ecx: isIndexed ? subleaf & 0xff : 0, edx: 0 }
+}

@@ -1,0 +1,11 @@
+/** What KVM_RUN returns with (uapi `linux/kvm.h`), as a union over `KVM_EXIT_*`. */
+
+export type KvmExit =
+  | { readonly reason: 'KVM_EXIT_IO'; readonly write: boolean; readonly port: number; readonly size: number; data: number }
+  | { readonly reason: 'KVM_EXIT_HLT' }
+  | { readonly reason: 'KVM_EXIT_SHUTDOWN' }
+  | { readonly reason: 'KVM_EXIT_FAIL_ENTRY'; readonly hardwareReason: number }
+  | { readonly reason: 'KVM_EXIT_INTERNAL_ERROR'; readonly why: string }
+
+/** How an exit's handler ends. resume: enter the guest again. block: it halted. user: KVM_RUN returns, `vcpu.exit` says why. */
+export type ExitOutcome = 'resume' | 'block' | 'user'

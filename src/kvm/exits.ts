@@ -1,0 +1,163 @@
+/**
+ * What KVM does about each VM exit (Linux `arch/x86/kvm/vmx/vmx.c`, `kvm_vmx_exit_handlers`): a table by exit reason. A reason
+ * without a row ends in KVM_EXIT_INTERNAL_ERROR, with the reason in words.
+ */
+
+import { shiftRight } from '../base/u64.ts'
+import type { ExitReason } from '../spec/exit-reasons.ts'
+import { MSRS } from '../spec/msrs.ts'
+import { type Context, trace } from './context.ts'
+import { lookupCpuid } from './cpuid.ts'
+import { handleControlAccess } from './control-registers.ts'
+import type { ExitOutcome } from './exit-reason.ts'
+import { handleHostInterrupt } from './host-timer.ts'
+import { queueGeneralProtection, queueUndefinedOpcode, skipInstruction } from './interrupts.ts'
+import { handleIo } from './io.ts'
+import { hostTimerExpired, hvTimerExpired } from './lapic-timer.ts'
+import { mapGuestPage } from './mmu.ts'
+import { readMsr, writeMsr } from './msr.ts'
+import { setControl } from './vmcs01.ts'
+
+type ExitHandler = (c: Context) => ExitOutcome
+
+const RAX = 0
+const RCX = 1
+const RDX = 2
+const RBX = 3
+
+const low32 = (value: bigint): number => Number(value & 0xffff_ffffn)
+
+function handleCpuid(c: Context): ExitOutcome {
+  const { cpu, vcpu } = c
+  cpu.spend('kvmEmulate')
+  const leaf = low32(cpu.gpr(RAX))
+  const subleaf = low32(cpu.gpr(RCX))
+  const { eax, ebx, ecx, edx } = lookupCpuid(vcpu.cpuid, leaf, subleaf)
+  trace(c, 'kvm_cpuid', { leaf, subleaf, eax, ebx, ecx, edx }, 1)
+  for (const [register, value] of [[RAX, eax], [RBX, ebx], [RCX, ecx], [RDX, edx]] as const) cpu.setGpr(register, BigInt(value))
+  skipInstruction(c)
+  return 'resume'
+}
+
+function handleRdmsr(c: Context): ExitOutcome {
+  const { cpu } = c
+  const index = low32(cpu.gpr(RCX))
+  const value = readMsr(c, index)
+  trace(c, 'kvm_msr', { write: 0, index, value: value ?? 0n, exception: value === null ? 1 : 0 }, 1)
+  if (value === null) {
+    queueGeneralProtection(c)
+    return 'resume'
+  }
+  cpu.setGpr(RAX, value & 0xffff_ffffn)
+  cpu.setGpr(RDX, shiftRight(value, 32))
+  skipInstruction(c)
+  return 'resume'
+}
+
+function handleWrmsr(c: Context): ExitOutcome {
+  const { cpu } = c
+  const index = low32(cpu.gpr(RCX))
+  const value = (BigInt(low32(cpu.gpr(RDX))) << 32n) | BigInt(low32(cpu.gpr(RAX)))
+  trace(c, 'kvm_msr', { write: 1, index, value, exception: 0 }, 1)
+  if (writeMsr(c, index, value)) skipInstruction(c)
+  else queueGeneralProtection(c)
+  return 'resume'
+}
+
+function handleExternalInterrupt(c: Context): ExitOutcome {
+  c.vcpu.stats.irqExits++
+  const vector = Number(c.cpu.vmread('VM_EXIT_INTR_INFO')) & 0xff
+  if (handleHostInterrupt(c, vector)) hostTimerExpired(c)
+  return 'resume'
+}
+
+function handlePreemptionTimer(c: Context): ExitOutcome {
+  hvTimerExpired(c)
+  return 'resume'
+}
+
+function handleHalt(c: Context): ExitOutcome {
+  c.vcpu.stats.haltExits++
+  skipInstruction(c)
+  return 'block'
+}
+
+/** The guest's VMX instructions, as with `nested=0`. */
+function handleVmx(c: Context): ExitOutcome {
+  queueUndefinedOpcode(c)
+  return 'resume'
+}
+
+function handleEptViolation(c: Context): ExitOutcome {
+  const { cpu } = c
+  const guestPhysical = Number(cpu.vmread('GUEST_PHYSICAL_ADDRESS'))
+  trace(c, 'kvm_page_fault', { rip: cpu.vmread('GUEST_RIP'), gpa: BigInt(guestPhysical), error_code: cpu.vmread('EXIT_QUALIFICATION') }, 1)
+  cpu.spend('kvmPageFault')
+  if (mapGuestPage(c, guestPhysical)) return 'resume'
+  return internalError(c, `the guest touched guest-physical address 0x${guestPhysical.toString(16)}, where it has no memory`)
+}
+
+function internalError({ vcpu }: Context, why: string): ExitOutcome {
+  vcpu.exit = { reason: 'KVM_EXIT_INTERNAL_ERROR', why }
+  return 'user'
+}
+
+function handleTripleFault({ vcpu }: Context): ExitOutcome {
+  vcpu.exit = { reason: 'KVM_EXIT_SHUTDOWN' }
+  return 'user'
+}
+
+function handleInterruptWindow(c: Context): ExitOutcome {
+  setControl(c, 'CPU_BASED_INTR_WINDOW_EXITING', false)
+  return 'resume'
+}
+
+/** An EOI that the hardware virtualized and the bitmap asked to see: the vector is out of service already. */
+function handleInducedEoi(c: Context): ExitOutcome {
+  trace(c, 'kvm_eoi', { apicid: c.vcpu.id, vector: Number(c.cpu.vmread('EXIT_QUALIFICATION')) & 0xff })
+  return 'resume'
+}
+
+const VMX_INSTRUCTIONS: readonly ExitReason[] = [
+  'EXIT_REASON_VMCALL',
+  'EXIT_REASON_VMCLEAR',
+  'EXIT_REASON_VMLAUNCH',
+  'EXIT_REASON_VMPTRLD',
+  'EXIT_REASON_VMPTRST',
+  'EXIT_REASON_VMREAD',
+  'EXIT_REASON_VMRESUME',
+  'EXIT_REASON_VMWRITE',
+  'EXIT_REASON_VMOFF',
+  'EXIT_REASON_VMON',
+  'EXIT_REASON_INVEPT',
+  'EXIT_REASON_INVVPID',
+]
+
+const exitHandlers: Partial<Record<ExitReason, ExitHandler>> = {
+  EXIT_REASON_EXTERNAL_INTERRUPT: handleExternalInterrupt,
+  EXIT_REASON_TRIPLE_FAULT: handleTripleFault,
+  EXIT_REASON_INTERRUPT_WINDOW: handleInterruptWindow,
+  EXIT_REASON_CPUID: handleCpuid,
+  EXIT_REASON_HLT: handleHalt,
+  EXIT_REASON_CR_ACCESS: handleControlAccess,
+  EXIT_REASON_IO_INSTRUCTION: handleIo,
+  EXIT_REASON_MSR_READ: handleRdmsr,
+  EXIT_REASON_MSR_WRITE: handleWrmsr,
+  EXIT_REASON_TPR_BELOW_THRESHOLD: () => 'resume',
+  EXIT_REASON_EOI_INDUCED: handleInducedEoi,
+  EXIT_REASON_EPT_VIOLATION: handleEptViolation,
+  EXIT_REASON_PREEMPTION_TIMER: handlePreemptionTimer,
+  ...Object.fromEntries(VMX_INSTRUCTIONS.map(reason => [reason, handleVmx])),
+}
+
+export function handleExit(c: Context, reason: ExitReason): ExitOutcome {
+  const handler = exitHandlers[reason]
+  return handler ? handler(c) : internalError(c, `no handler for ${reason}`)
+}
+
+/** Exits that re-enter the guest without a turn of the outer loop: a written deadline, and the preemption timer. */
+export function isFastpath({ cpu }: Context, reason: ExitReason): boolean {
+  if (reason === 'EXIT_REASON_PREEMPTION_TIMER') return true
+  return reason === 'EXIT_REASON_MSR_WRITE' && low32(cpu.gpr(RCX)) === MSRS.MSR_IA32_TSC_DEADLINE.index
+}
+

@@ -1,0 +1,195 @@
+/**
+ * KVM's handles, with methods named after the ioctls. They hold no state: everything is plain data in `machine.host`, found anew
+ * at each call, so that a restored snapshot needs no new handles.
+ */
+
+import { assert } from '../base/assert.ts'
+import { PAGE_SIZE } from '../base/units.ts'
+import type { RootMachine } from '../hw/root-cpu.ts'
+import { type CpuidEntry, supportedCpuid } from './cpuid.ts'
+import { type Context, contextOf, kvmStateOf } from './context.ts'
+import { KvmError } from './error.ts'
+import type { KvmExit } from './exit-reason.ts'
+import { initializeHostTimer } from './host-timer.ts'
+import { completeIo } from './io.ts'
+import { resetApic } from './lapic.ts'
+import { allocateHostPage, hostAddress } from './mmu.ts'
+import { DEFAULT_PARAMETERS, type KvmParameters } from './parameters.ts'
+import { type Registers, type SpecialRegisters, setRegisters, setSpecialRegisters } from './registers.ts'
+import type { KvmState, VcpuState, VmState } from './state.ts'
+import { step, type StepResult } from './step.ts'
+import { MULTIPLIER_ONE, setGuestTsc } from './tsc.ts'
+import { initializeVmcs } from './vmcs01.ts'
+
+const VMCS_REVISION_MASK = 0x7fff_ffffn
+const VMX_BASIC = 0x480
+const APIC_BASE_AT_RESET = 0xfee0_0900n
+const PAT_AT_RESET = 0x0007_0406_0007_0406n
+
+export interface Kvm {
+  readonly parameters: KvmParameters
+  createVm(): Vm
+  /** The VM that a restored state contains. */
+  vm(index: number): Vm
+}
+
+export interface Vm {
+  createIrqchip(): void
+  setUserMemoryRegion(region: { slot: number; guestPhysAddr: number; memorySize: number; userspaceAddr: number }): void
+  createVcpu(id: number): Vcpu
+  vcpu(id: number): Vcpu
+  /** Guest memory, as user space has it mapped; EFAULT outside the slots. */
+  writeMemory(guestPhysical: number, bytes: Uint8Array): void
+}
+
+export interface Vcpu {
+  readonly id: number
+  setCpuid2(entries: readonly CpuidEntry[]): void
+  setRegs(registers: Registers): void
+  setSregs(registers: SpecialRegisters): void
+  /** One bounded step of KVM_RUN: the caller alternates it with `machine.run`. */
+  step(): StepResult
+  /** Why KVM_RUN returned last. */
+  exit(): KvmExit
+  /** Enters KVM_RUN again after an exit, with the data that user space supplied for a read. */
+  resume(data?: number): void
+}
+
+/** Loads KVM on a machine: VMXON on every CPU. */
+export function openKvm(machine: RootMachine, parameters: Partial<KvmParameters> = {}): Kvm {
+  if (machine.host === null) initialize(machine, { ...DEFAULT_PARAMETERS, ...parameters })
+  return {
+    parameters: kvmStateOf(machine).parameters,
+    createVm: () => createVm(machine),
+    vm: index => vmHandle(machine, index),
+  }
+}
+
+function initialize(machine: RootMachine, parameters: KvmParameters): void {
+  const state: KvmState = { parameters, lowestHostPage: machine.memory.size, vms: [], hostTimers: machine.cpus.map(() => 0n) }
+  machine.host = state
+  for (const cpu of machine.cpus) {
+    const region = newVmcsPage(machine, cpu.rdmsr(VMX_BASIC))
+    if (cpu.vmxon(region).kind !== 'succeeded') throw new KvmError('ENXIO', 'VMXON failed')
+    initializeHostTimer(cpu)
+  }
+}
+
+function newVmcsPage(machine: RootMachine, basic: bigint): number {
+  const page = allocateHostPage(machine)
+  machine.memory.write32(page, Number(basic & VMCS_REVISION_MASK))
+  return page
+}
+
+function createVm(machine: RootMachine): Vm {
+  const kvm = kvmStateOf(machine)
+  const vm: VmState = { irqchip: false, slots: [], eptRoot: allocateHostPage(machine), tscKhz: machine.tscKhz, vcpus: [] }
+  kvm.vms.push(vm)
+  return vmHandle(machine, kvm.vms.length - 1)
+}
+
+function vmHandle(machine: RootMachine, index: number): Vm {
+  const state = (): VmState => {
+    const vm = kvmStateOf(machine).vms[index]
+    if (vm === undefined) throw new KvmError('ENOENT', `there is no VM ${index}`)
+    return vm
+  }
+  return {
+    createIrqchip: () => {
+      if (state().irqchip) throw new KvmError('EEXIST', 'the VM has an in-kernel interrupt controller already')
+      if (state().vcpus.length > 0) throw new KvmError('EINVAL', 'the interrupt controller comes before the vCPUs')
+      state().irqchip = true
+    },
+    setUserMemoryRegion: region => setUserMemoryRegion(machine, state(), region),
+    createVcpu: id => createVcpu(machine, index, state(), id),
+    vcpu: id => vcpuHandle(machine, index, id),
+    writeMemory: (guestPhysical, bytes) => writeMemory(machine, state(), guestPhysical, bytes),
+  }
+}
+
+function setUserMemoryRegion(machine: RootMachine, vm: VmState, region: Parameters<Vm['setUserMemoryRegion']>[0]): void {
+  const { slot, guestPhysAddr, memorySize, userspaceAddr } = region
+  const aligned = [guestPhysAddr, memorySize, userspaceAddr].every(value => value % PAGE_SIZE === 0)
+  if (!aligned) throw new KvmError('EINVAL', 'a memory region starts and ends at page boundaries')
+  if (userspaceAddr + memorySize > kvmStateOf(machine).lowestHostPage) throw new KvmError('ENOMEM', 'the machine has less memory than the region')
+  const overlaps = vm.slots.some(other => other.slot !== slot && guestPhysAddr < other.guestPhysical + other.size && other.guestPhysical < guestPhysAddr + memorySize)
+  if (overlaps) throw new KvmError('EEXIST', 'the region overlaps another slot')
+  vm.slots = [...vm.slots.filter(other => other.slot !== slot), { slot, guestPhysical: guestPhysAddr, size: memorySize, hostPhysical: userspaceAddr }]
+}
+
+function writeMemory(machine: RootMachine, vm: VmState, guestPhysical: number, bytes: Uint8Array): void {
+  for (let done = 0; done < bytes.length; ) {
+    const host = hostAddress(vm, guestPhysical + done)
+    if (host < 0) throw new KvmError('EFAULT', `guest-physical address 0x${(guestPhysical + done).toString(16)} lies in no memory slot`)
+    const chunk = Math.min(bytes.length - done, PAGE_SIZE - ((guestPhysical + done) % PAGE_SIZE))
+    machine.memory.writeBytes(host, bytes.subarray(done, done + chunk))
+    done += chunk
+  }
+}
+
+function createVcpu(machine: RootMachine, vmIndex: number, vm: VmState, id: number): Vcpu {
+  if (vm.vcpus.some(vcpu => vcpu.id === id)) throw new KvmError('EEXIST', `vCPU ${id} exists`)
+  const physical = id
+  const cpu = machine.cpus[physical]
+  if (cpu === undefined) throw new KvmError('EINVAL', `the machine has ${machine.cpus.length} CPU, and a vCPU is pinned to one`)
+  const vcpu: VcpuState = {
+    id,
+    cpu: physical,
+    phase: 'enter',
+    exit: null,
+    vmcs: newVmcsPage(machine, cpu.rdmsr(VMX_BASIC)),
+    launched: false,
+    msrBitmap: allocateHostPage(machine),
+    apicPage: allocateHostPage(machine),
+    apicBase: APIC_BASE_AT_RESET,
+    timer: { tscDeadline: 0n, periodNs: 0, pending: 0, hvTimerInUse: false, hvDeadline: 0n, apicVirtTimerInUse: false },
+    tscOffset: 0n,
+    tscMultiplier: MULTIPLIER_ONE,
+    cpuid: supportedCpuid(cpu),
+    msrs: {},
+    exception: null,
+    injectedVector: -1,
+    stats: { exits: 0, haltExits: 0, irqExits: 0, ioExits: 0 },
+  }
+  vm.vcpus.push(vcpu)
+  const c = contextOf(machine, physical)
+  assert(c.vm === vm, 'the vCPU belongs to its VM')
+  cpu.vmclear(vcpu.vmcs)
+  cpu.vmptrld(vcpu.vmcs)
+  resetApic(c)
+  initializeVmcs(c)
+  cpu.vmwrite('GUEST_IA32_PAT', PAT_AT_RESET)
+  setGuestTsc(c, 0n)
+  return vcpuHandle(machine, vmIndex, id)
+}
+
+function vcpuHandle(machine: RootMachine, vmIndex: number, id: number): Vcpu {
+  const context = (): Context => {
+    const vcpu = kvmStateOf(machine).vms[vmIndex]?.vcpus.find(candidate => candidate.id === id)
+    if (vcpu === undefined) throw new KvmError('ENOENT', `there is no vCPU ${id}`)
+    return contextOf(machine, vcpu.cpu)
+  }
+  return {
+    id,
+    setCpuid2: entries => {
+      context().vcpu.cpuid = entries.map(entry => ({ ...entry }))
+    },
+    setRegs: registers => setRegisters(context(), registers),
+    setSregs: registers => setSpecialRegisters(context(), registers),
+    step: () => step(machine, context().vcpu.cpu),
+    exit: () => {
+      const { exit } = context().vcpu
+      if (exit === null) throw new KvmError('EINVAL', 'KVM_RUN has not returned')
+      return exit
+    },
+    resume: data => resume(context(), data ?? 0),
+  }
+}
+
+function resume(c: Context, data: number): void {
+  const { vcpu } = c
+  if (vcpu.phase !== 'user' || vcpu.exit === null) throw new KvmError('EINVAL', 'KVM_RUN has not returned')
+  if (vcpu.exit.reason === 'KVM_EXIT_IO') completeIo(c, data)
+  vcpu.exit = null
+  vcpu.phase = 'enter'
+}

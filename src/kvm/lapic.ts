@@ -1,0 +1,121 @@
+/**
+ * The software local APIC (Linux `arch/x86/kvm/lapic.c`). Its registers are a page of host memory, and that same page is the
+ * virtual-APIC page of the VMCS: what the hardware virtualizes and what KVM emulates meet there.
+ */
+
+import {
+  type ApicPage,
+  clearVector,
+  highestVector,
+  processorPriority,
+  setVector,
+  VECTOR_IRR,
+  VECTOR_ISR,
+} from '../devices/apic-vectors.ts'
+import { APIC_BITS, APIC_REGISTERS, type ApicRegisterName, apicOffsetOf } from '../spec/apic-registers.ts'
+import { type Context, trace } from './context.ts'
+
+export function apicPage({ cpu, vcpu }: Context): ApicPage {
+  const { memory } = cpu
+  return {
+    read: offset => memory.read32(vcpu.apicPage + offset),
+    write: (offset, value) => memory.write32(vcpu.apicPage + offset, value),
+  }
+}
+
+export const apicRegister = (c: Context, name: ApicRegisterName): number => c.cpu.memory.read32(c.vcpu.apicPage + APIC_REGISTERS[name].offset)
+export const setApicRegister = (c: Context, name: ApicRegisterName, value: number): void =>
+  c.cpu.memory.write32(c.vcpu.apicPage + APIC_REGISTERS[name].offset, value)
+
+const APIC_VERSION = 0x0005_0014
+
+/** Registers after reset: LVTs masked, software-disabled. */
+export function resetApic(c: Context): void {
+  const page = apicPage(c)
+  for (let offset = 0; offset < 0x400; offset += 16) page.write(offset, 0)
+  setApicRegister(c, 'APIC_ID', c.vcpu.id)
+  setApicRegister(c, 'APIC_LVR', APIC_VERSION)
+  setApicRegister(c, 'APIC_SPIV', 0xff)
+  for (const name of ['APIC_LVTCMCI', 'APIC_LVTT', 'APIC_LVTTHMR', 'APIC_LVTPC', 'APIC_LVT0', 'APIC_LVT1', 'APIC_LVTERR'] as const)
+    setApicRegister(c, name, APIC_BITS.APIC_LVT_MASKED)
+}
+
+export const isApicEnabled = ({ vm, vcpu }: Context): boolean => vm.irqchip && (vcpu.apicBase & BigInt(APIC_BITS.MSR_IA32_APICBASE_ENABLE)) !== 0n
+export const isX2apic = ({ vcpu }: Context): boolean => (vcpu.apicBase & BigInt(APIC_BITS.X2APIC_ENABLE)) !== 0n
+const isSoftwareEnabled = (c: Context): boolean => (apicRegister(c, 'APIC_SPIV') & APIC_BITS.APIC_SPIV_APIC_ENABLED) !== 0
+
+/** APICv is in force: the module parameter, and an in-kernel APIC to work with. */
+export const isApicvActive = ({ kvm, vm }: Context): boolean => kvm.parameters.enable_apicv && vm.irqchip
+
+/** A fixed interrupt reaches the vCPU. */
+export function acceptInterrupt(c: Context, vector: number): void {
+  trace(c, 'kvm_apic_accept_irq', { apicid: c.vcpu.id, mode: 'Fixed', trigger: 'edge', vector })
+  setVector(apicPage(c), VECTOR_IRR, vector)
+}
+
+/** An interrupt of the local vector table. Masked, it delivers nothing. */
+export function deliverLocal(c: Context, name: 'APIC_LVTT'): void {
+  const entry = apicRegister(c, name)
+  if (isApicEnabled(c) && isSoftwareEnabled(c) && (entry & APIC_BITS.APIC_LVT_MASKED) === 0) acceptInterrupt(c, entry & APIC_BITS.APIC_VECTOR_MASK)
+}
+
+const priority = (c: Context): number => processorPriority(apicRegister(c, 'APIC_TASKPRI'), Math.max(0, highestVector(apicPage(c), VECTOR_ISR)))
+
+/** The requested vector that beats the present priority, -1 for none. */
+export function deliverableVector(c: Context): number {
+  const vector = highestRequest(c)
+  return vector >= 0 && isSoftwareEnabled(c) && vector >> 4 > priority(c) >> 4 ? vector : -1
+}
+
+export const highestRequest = (c: Context): number => (isApicEnabled(c) ? highestVector(apicPage(c), VECTOR_IRR) : -1)
+export const highestInService = (c: Context): number => highestVector(apicPage(c), VECTOR_ISR)
+
+/** Takes the deliverable interrupt for injection: from request to in-service. */
+export function takeInterrupt(c: Context): number {
+  const vector = deliverableVector(c)
+  if (vector < 0) return -1
+  clearVector(apicPage(c), VECTOR_IRR, vector)
+  setVector(apicPage(c), VECTOR_ISR, vector)
+  return vector
+}
+
+export function endOfInterrupt(c: Context): void {
+  const vector = highestInService(c)
+  if (vector < 0) return
+  clearVector(apicPage(c), VECTOR_ISR, vector)
+  trace(c, 'kvm_eoi', { apicid: c.vcpu.id, vector })
+}
+
+const readable: ReadonlyMap<number, ApicRegisterName> = new Map(
+  Object.entries(APIC_REGISTERS).flatMap(([name, row]) => {
+    if (row.x2apic !== 'read' && row.x2apic !== 'read-write') return []
+    const count = 'count' in row ? row.count : 1
+    return Array.from({ length: count }, (_, word) => [row.offset + 16 * word, name as ApicRegisterName] as const)
+  }),
+)
+
+/** RDMSR of an x2APIC register, null where it raises #GP. The timer's count is not kept in the page. */
+export function readX2apic(c: Context, msr: number, currentCount: () => number): bigint | null {
+  const offset = apicOffsetOf(msr)
+  const name = readable.get(offset)
+  if (!isX2apic(c) || name === undefined) return null
+  const page = apicPage(c)
+  const value = readRegister(c, name, offset, page, currentCount)
+  trace(c, 'kvm_apic', { write: 0, register: offset >> 4, value }, 1)
+  return value
+}
+
+function readRegister(c: Context, name: ApicRegisterName, offset: number, page: ApicPage, currentCount: () => number): bigint {
+  switch (name) {
+    case 'APIC_PROCPRI':
+      return BigInt(priority(c))
+    case 'APIC_TMCCT':
+      return BigInt(currentCount())
+    case 'APIC_LDR':
+      return BigInt(((c.vcpu.id >>> 4) << 16) | (1 << (c.vcpu.id & 15)))
+    case 'APIC_ICR':
+      return (BigInt(page.read(0x310)) << 32n) | BigInt(page.read(0x300))
+    default:
+      return BigInt(page.read(offset))
+  }
+}

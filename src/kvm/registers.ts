@@ -1,0 +1,68 @@
+/** KVM_SET_REGS and KVM_SET_SREGS: a vCPU's registers from user space, in the shapes of `struct kvm_regs` and `kvm_sregs`. */
+
+import type { VmcsFieldName } from '../spec/vmcs-fields.ts'
+import type { Context } from './context.ts'
+import { setCr0, setCr4 } from './control-registers.ts'
+import { KvmError } from './error.ts'
+
+export interface Registers {
+  readonly rip: bigint
+  readonly rflags: bigint
+  /** RAX..R15 in the order of their encodings. */
+  readonly gpr: readonly bigint[]
+}
+
+export interface SegmentRegisterValue {
+  readonly selector: number
+  readonly base: bigint
+  readonly limit: number
+  /** In the VMCS's format. */
+  readonly accessRights: number
+}
+
+export interface SpecialRegisters {
+  readonly cr0: bigint
+  readonly cr3: bigint
+  readonly cr4: bigint
+  readonly efer: bigint
+  /** ES, CS, SS, DS, FS, GS, LDTR, TR. */
+  readonly segments: readonly SegmentRegisterValue[]
+  readonly gdtr: { readonly base: bigint; readonly limit: number }
+  readonly idtr: { readonly base: bigint; readonly limit: number }
+}
+
+const RSP = 4
+const SEGMENTS = ['ES', 'CS', 'SS', 'DS', 'FS', 'GS', 'LDTR', 'TR'] as const
+
+export function setRegisters({ cpu }: Context, { rip, rflags, gpr }: Registers): void {
+  for (const [index, value] of gpr.entries()) if (index !== RSP) cpu.setGpr(index, value)
+  cpu.vmwrite('GUEST_RSP', gpr[RSP]!)
+  cpu.vmwrite('GUEST_RIP', rip)
+  cpu.vmwrite('GUEST_RFLAGS', rflags | 2n)
+}
+
+const EFER_LMA = 0x400n
+const DR7_AT_RESET = 0x400n
+
+/** This KVM runs guests in 64-bit mode only; anything else is EINVAL. */
+export function setSpecialRegisters(c: Context, registers: SpecialRegisters): void {
+  const { cpu } = c
+  if ((registers.efer & EFER_LMA) === 0n) throw new KvmError('EINVAL', 'the vCPU can only start in 64-bit mode')
+  for (const [index, name] of SEGMENTS.entries()) {
+    const segment = registers.segments[index]!
+    const put = (part: string, value: bigint | number) => cpu.vmwrite(`GUEST_${name}_${part}` as VmcsFieldName, value)
+    put('SELECTOR', segment.selector)
+    put('BASE', segment.base)
+    put('LIMIT', segment.limit)
+    put('AR_BYTES', segment.accessRights)
+  }
+  cpu.vmwrite('GUEST_GDTR_BASE', registers.gdtr.base)
+  cpu.vmwrite('GUEST_GDTR_LIMIT', registers.gdtr.limit)
+  cpu.vmwrite('GUEST_IDTR_BASE', registers.idtr.base)
+  cpu.vmwrite('GUEST_IDTR_LIMIT', registers.idtr.limit)
+  cpu.vmwrite('GUEST_CR3', registers.cr3)
+  cpu.vmwrite('GUEST_IA32_EFER', registers.efer)
+  cpu.vmwrite('GUEST_DR7', DR7_AT_RESET)
+  setCr0(c, registers.cr0)
+  setCr4(c, registers.cr4)
+}

@@ -1,0 +1,111 @@
+/**
+ * One bounded piece of host work for one CPU: deal with the VM exit or the host interrupt that ended the last run, then enter the
+ * guest, let the CPU idle, or hand over to user space. Where the vCPU's thread stands is `vcpu.phase`, plain data.
+ */
+
+import type { RootMachine } from '../hw/root-cpu.ts'
+import { exitReasonOf } from '../spec/exit-reasons.ts'
+import { type Context, contextOf, trace } from './context.ts'
+import { handleExit, isFastpath } from './exits.ts'
+import { handleHostInterrupt } from './host-timer.ts'
+import { injectEvents, isInterruptible, recoverInterruptedDelivery } from './interrupts.ts'
+import { deliverableVector } from './lapic.ts'
+import { afterBlock, beforeBlock, hostTimerExpired, injectTimerInterrupts, isTimerPending, preemptionTimerValue } from './lapic-timer.ts'
+import { setControl } from './vmcs01.ts'
+
+/** run: call `machine.run`, the guest is in or the CPU idles. user: KVM_RUN returned, `vcpu.exit` says why. */
+export type StepResult = 'run' | 'user'
+
+export function step(machine: RootMachine, cpu: number): StepResult {
+  const c = contextOf(machine, cpu)
+  const { vcpu } = c
+  if (vcpu.phase === 'guest') afterExit(c)
+  else if (vcpu.phase === 'blocked') attendSleeper(c)
+  if (vcpu.phase === 'enter') enterGuest(c)
+  return vcpu.phase === 'user' ? 'user' : 'run'
+}
+
+function afterExit(c: Context): void {
+  const { cpu, vcpu } = c
+  const hardwareReason = Number(cpu.vmread('VM_EXIT_REASON'))
+  const reason = exitReasonOf(hardwareReason)
+  vcpu.stats.exits++
+  trace(
+    c,
+    'kvm_exit',
+    {
+      reason: hardwareReason,
+      rip: cpu.vmread('GUEST_RIP'),
+      info1: cpu.vmread('EXIT_QUALIFICATION'),
+      info2: cpu.vmread('IDT_VECTORING_INFO_FIELD'),
+      intr_info: Number(cpu.vmread('VM_EXIT_INTR_INFO')),
+      error_code: Number(cpu.vmread('VM_EXIT_INTR_ERROR_CODE')),
+    },
+    1,
+  )
+  if (reason === undefined || hardwareReason >>> 31 === 1) return leave(c, { reason: 'KVM_EXIT_FAIL_ENTRY', hardwareReason })
+  cpu.spend(isFastpath(c, reason) ? 'kvmFastpath' : 'kvmExit')
+  recoverInterruptedDelivery(c)
+  const outcome = handleExit(c, reason)
+  if (outcome === 'resume') vcpu.phase = 'enter'
+  else if (outcome === 'block') block(c)
+  else leave(c, vcpu.exit!)
+}
+
+function leave(c: Context, exit: NonNullable<Context['vcpu']['exit']>): void {
+  c.vcpu.exit = exit
+  c.vcpu.phase = 'user'
+  c.cpu.spend('kvmUserExit')
+  trace(c, 'kvm_userspace_exit', { reason: exit.reason })
+}
+
+/** Whether a halted vCPU has something to run for. */
+const isRunnable = (c: Context): boolean => c.vcpu.exception !== null || (deliverableVector(c) >= 0 && isInterruptible(c))
+
+/** HLT: the vCPU sleeps unless an interrupt is there already. */
+function block(c: Context): void {
+  if (isTimerPending(c)) injectTimerInterrupts(c)
+  if (isRunnable(c)) {
+    c.vcpu.phase = 'enter'
+    return
+  }
+  c.vcpu.phase = 'blocked'
+  beforeBlock(c)
+  c.cpu.spend('kvmBlock')
+  attendSleeper(c)
+}
+
+/** Looks whether the sleeper can go on, after a host interrupt if there was one; else the CPU idles. */
+function attendSleeper(c: Context): void {
+  const { cpu, vcpu } = c
+  if (cpu.interruptPending() && handleHostInterrupt(c, cpu.takeInterrupt())) hostTimerExpired(c)
+  if (isTimerPending(c)) injectTimerInterrupts(c)
+  if (!isRunnable(c)) return cpu.idle()
+  cpu.spend('kvmWake')
+  afterBlock(c)
+  trace(c, 'kvm_vcpu_wakeup', { ns: 0, wait: 1, valid: 1 })
+  vcpu.phase = 'enter'
+}
+
+function enterGuest(c: Context): void {
+  const { cpu, vcpu } = c
+  injectTimerInterrupts(c)
+  injectEvents(c)
+  cpu.spend('kvmEntry')
+  trace(c, 'kvm_entry', { rip: cpu.vmread('GUEST_RIP') }, 1)
+  setPreemptionTimer(c)
+  const outcome = vcpu.launched ? cpu.vmresume() : cpu.vmlaunch()
+  if (outcome.kind !== 'entered') {
+    const hardwareReason = Number(cpu.vmread('VM_INSTRUCTION_ERROR'))
+    return leave(c, { reason: 'KVM_EXIT_FAIL_ENTRY', hardwareReason })
+  }
+  vcpu.launched = true
+  vcpu.phase = 'guest'
+}
+
+function setPreemptionTimer(c: Context): void {
+  const value = preemptionTimerValue(c)
+  setControl(c, 'PIN_BASED_VMX_PREEMPTION_TIMER', value !== null)
+  if (value !== null) c.cpu.vmwrite('VMX_PREEMPTION_TIMER_VALUE', value)
+}
+

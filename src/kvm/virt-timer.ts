@@ -1,0 +1,52 @@
+/**
+ * The vendor callbacks of APIC-timer virtualization (the series' patches 2 and 6): whether the CPU has it, and the VMCS fields,
+ * the control bit and the MSR-bitmap bits that belong to it.
+ */
+
+import { allowedOneBit, VMX_CONTROLS } from '../spec/vmx-controls.ts'
+import { MSRS } from '../spec/msrs.ts'
+import type { Context } from './context.ts'
+import { setMsrIntercept } from './msr-bitmap.ts'
+import { toHost } from './tsc.ts'
+
+const DEADLINE = MSRS.MSR_IA32_TSC_DEADLINE.index
+const TIMER_BIT = 1n << BigInt(VMX_CONTROLS.TERTIARY_EXEC_GUEST_APIC_TIMER.bit)
+
+/** The CPU may set the control, and the module parameter allows it. */
+export function isSupported({ cpu, kvm }: Context): boolean {
+  if (!kvm.parameters.apic_timer_virt) return false
+  const primary = cpu.rdmsr(MSRS.MSR_IA32_VMX_TRUE_PROCBASED_CTLS.index)
+  const hasTertiary = ((primary >> BigInt(allowedOneBit('CPU_BASED_ACTIVATE_TERTIARY_CONTROLS'))) & 1n) === 1n
+  return hasTertiary && (cpu.rdmsr(MSRS.MSR_IA32_VMX_PROCBASED_CTLS3.index) & TIMER_BIT) !== 0n
+}
+
+export const isRdtscExiting = ({ cpu }: Context): boolean =>
+  ((cpu.vmread('CPU_BASED_VM_EXEC_CONTROL') >> BigInt(VMX_CONTROLS.CPU_BASED_RDTSC_EXITING.bit)) & 1n) === 1n
+
+/** IA32_VMX_MISC bits 4:0. */
+export const preemptionRate = ({ cpu }: Context): number => Number(cpu.rdmsr(MSRS.MSR_IA32_VMX_MISC.index) & 0x1fn)
+
+export const setVector = ({ cpu }: Context, vector: number): void => cpu.vmwrite('GUEST_APIC_TIMER_VECTOR', vector)
+
+/** The guest's accesses to 0x6E0 go to the CPU. */
+export function set(c: Context, vector: number): void {
+  c.cpu.spend('kvmToggleVirtualTimer')
+  setVector(c, vector)
+  setMsrIntercept(c, DEADLINE, { read: false, write: false })
+  c.cpu.vmwrite('TERTIARY_VM_EXEC_CONTROL', c.cpu.vmread('TERTIARY_VM_EXEC_CONTROL') | TIMER_BIT)
+}
+
+/** They come to KVM again. */
+export function cancel(c: Context): void {
+  c.cpu.spend('kvmToggleVirtualTimer')
+  setMsrIntercept(c, DEADLINE, { read: true, write: true })
+  c.cpu.vmwrite('TERTIARY_VM_EXEC_CONTROL', c.cpu.vmread('TERTIARY_VM_EXEC_CONTROL') & ~TIMER_BIT)
+}
+
+/** The shadow in the guest's units, the armed deadline in the host's: the CPU does not check that they agree. */
+export function writeDeadline(c: Context, value: bigint): void {
+  c.cpu.vmwrite('GUEST_DEADLINE_VIR', value)
+  c.cpu.vmwrite('GUEST_DEADLINE_PHY', toHost(c, value))
+}
+
+export const readDeadline = ({ cpu }: Context): bigint => cpu.vmread('GUEST_DEADLINE_VIR')

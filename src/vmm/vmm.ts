@@ -1,0 +1,78 @@
+/**
+ * The user space around KVM: guest memory, boot, and the devices behind KVM_EXIT_IO. Its devices' state is the machine's own bus,
+ * which nothing else uses while KVM runs the CPUs.
+ */
+
+import { readPort, writePort } from '../devices/bus.ts'
+import type { Machine } from '../hw/machine.ts'
+import { emit } from '../hw/machine.ts'
+import { rootMachine } from '../hw/root-cpu.ts'
+import { type Kvm, openKvm, type Vcpu } from '../kvm/kvm.ts'
+import type { KvmExit } from '../kvm/exit-reason.ts'
+import type { KvmParameters } from '../kvm/parameters.ts'
+import type { BootEnvironment } from './boot.ts'
+
+/** Guest memory starts here in the machine's; below lies what a host would use. */
+const GUEST_MEMORY_AT = 16 * 2 ** 20
+/** For the host itself and KVM's pages. */
+export const HOST_MEMORY_MIB = 32
+
+export interface Vmm {
+  readonly kvm: Kvm
+  readonly vcpu: Vcpu
+}
+
+/** Creates the VM with its memory and one vCPU, and boots the guest. */
+export function startVm(machine: Machine, environment: BootEnvironment, memoryMiB: number, parameters: Partial<KvmParameters>): Vmm {
+  const kvm = openKvm(rootMachine(machine), parameters)
+  const vm = kvm.createVm()
+  vm.createIrqchip()
+  vm.setUserMemoryRegion({ slot: 0, guestPhysAddr: 0, memorySize: memoryMiB * 2 ** 20, userspaceAddr: GUEST_MEMORY_AT })
+  const vcpu = vm.createVcpu(0)
+  for (const { address, bytes } of environment.pieces) vm.writeMemory(address, bytes)
+  const { registers } = environment
+  vcpu.setSregs(registers)
+  const gpr = Array.from({ length: 16 }, (_, index) => (index === 4 ? registers.rsp : 0n))
+  vcpu.setRegs({ rip: registers.rip, rflags: registers.rflags, gpr })
+  return { kvm, vcpu }
+}
+
+/** The handles for a machine whose state was restored. */
+export function attachVm(machine: Machine): Vmm {
+  const kvm = openKvm(rootMachine(machine))
+  return { kvm, vcpu: kvm.vm(0).vcpu(0) }
+}
+
+/** Why a VM cannot go on, in words. */
+export type VmEnd = { readonly kind: 'shutdown' } | { readonly kind: 'internal-error'; readonly why: string }
+
+/** Deals with an exit to user space. Returns null when the vCPU runs on. */
+export function handleUserExit(machine: Machine, vcpu: Vcpu): VmEnd | null {
+  const exit = vcpu.exit()
+  switch (exit.reason) {
+    case 'KVM_EXIT_IO':
+      handleIo(machine, vcpu, exit)
+      return null
+    case 'KVM_EXIT_SHUTDOWN':
+      machine.ended = { reason: 'shutdown', status: 0 }
+      return { kind: 'shutdown' }
+    case 'KVM_EXIT_HLT':
+      vcpu.resume()
+      return null
+    case 'KVM_EXIT_FAIL_ENTRY':
+      return { kind: 'internal-error', why: `VM entry failed with hardware reason 0x${exit.hardwareReason.toString(16)}` }
+    case 'KVM_EXIT_INTERNAL_ERROR':
+      return { kind: 'internal-error', why: exit.why }
+  }
+}
+
+function handleIo(machine: Machine, vcpu: Vcpu, { write, port, size, data }: Extract<KvmExit, { reason: 'KVM_EXIT_IO' }>): void {
+  if (!write) {
+    vcpu.resume(readPort(machine.bus, port, size))
+    return
+  }
+  const effect = writePort(machine.bus, port, size, data)
+  if (effect?.kind === 'console') emit(machine, machine.cpus[0]!, 'console', { byte: effect.byte })
+  if (effect?.kind === 'exit') machine.ended = { reason: 'exit-port', status: effect.status }
+  vcpu.resume()
+}
