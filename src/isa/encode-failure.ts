@@ -7,8 +7,13 @@ import type { Form, OperandSpec } from './notation.ts'
 
 export function explainFailure(row: InstructionRow, operands: readonly EncodeOperand[], context: EncodeContext): EncodeFailure {
   const counted = row.forms.filter(form => form.operands.length === operands.length)
-  if (counted.length === 0) return { kind: 'operand-count', takes: [...new Set(row.forms.map(form => form.operands.length))].toSorted((a, b) => a - b) }
-  return otherMode(counted, operands, context) ?? wrongKind(counted, operands) ?? wrongSize(counted, operands, context) ?? { kind: 'combination', operand: -1 }
+  if (counted.length === 0)
+    return { kind: 'operand-count', takes: [...new Set(row.forms.map(form => form.operands.length))].toSorted((a, b) => a - b) }
+  return (
+    otherMode(counted, operands, context) ??
+    wrongKind(counted, operands) ??
+    wrongSize(counted, operands, context) ?? { kind: 'combination', operand: -1 }
+  )
 }
 
 /** Registers that the mode does not have, and forms that fit in another mode. */
@@ -32,7 +37,8 @@ function wrongKind(forms: readonly Form[], operands: readonly EncodeOperand[]): 
   return { kind: 'combination', operand }
 }
 
-const isSized = (operand: EncodeOperand): boolean => operand.kind !== 'control' && operand.kind !== 'debug' && operand.kind !== 'segment' && operand.size !== 0
+const isSized = (operand: EncodeOperand): boolean =>
+  operand.kind !== 'control' && operand.kind !== 'debug' && operand.kind !== 'segment' && operand.size !== 0
 
 function wrongSize(forms: readonly Form[], operands: readonly EncodeOperand[], context: EncodeContext): EncodeFailure | undefined {
   const fitting = forms.filter(form => form.operands.every((spec, position) => kindMatches(spec, operands[position]!)))

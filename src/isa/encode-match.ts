@@ -30,7 +30,10 @@ const follows = new WeakMap<Form, boolean>()
 function followsSize(form: Form): boolean {
   let answer = follows.get(form)
   if (answer === undefined) {
-    answer = followsOperandSize(form)
+    // PUSH imm8 pushes as much as the operand size, though its byte does not show it.
+    const extended =
+      form.operands.length === 1 && form.operands[0]!.kind === 'immediate' && form.operands[0]!.signed && form.immediates[0] === 'ib'
+    answer = followsOperandSize(form) || extended
     follows.set(form, answer)
   }
   return answer
@@ -62,7 +65,7 @@ function sizesOf(form: Form, operands: readonly EncodeOperand[], { bits, prefixe
   }
   // The size written before an immediate is the operation's; a byte may be one that is sign-extended.
   const value = operands.find(operand => operand.kind === 'immediate')
-  if (value !== undefined && isBits(value.size)) return [value.size]
+  if (value !== undefined && isBits(value.size)) return [bits === 64 && form.default64 && value.size === 32 ? 64 : value.size]
   if (prefixes.operandSize !== 0) return [prefixes.operandSize]
   return open && !form.force64 ? [16, 32, 64] : [defaultSize(form, bits)]
 }
@@ -70,6 +73,9 @@ function sizesOf(form: Form, operands: readonly EncodeOperand[], { bits, prefixe
 function matchAt(form: Form, size: Bits, operands: readonly EncodeOperand[], context: EncodeContext): Match | undefined {
   const { bits } = context
   if (bits === 64 ? (form.force64 && size !== 64) || (form.default64 && size === 32) : size === 64) return undefined
+  if (!widens(form, size)) return undefined
+  if (context.prefixes.operandSize !== 0 && context.prefixes.operandSize !== size && followsSize(form)) return undefined
+  if (isNop(form, size, operands, bits)) return undefined
   let openSize = 0
   let signedByte = false
   let immediateSize: number = size
@@ -82,14 +88,17 @@ function matchAt(form: Form, size: Bits, operands: readonly EncodeOperand[], con
       const width = position === 0 ? size : destinationSize(form, size)
       immediateSize = width
       if (!valueMatches(spec, bytes, operand as EncodeImmediate, width, context, form)) return undefined
-      if (bytes === 'ib' && spec.signed && width > 8) signedByte = true
+      if (signsByte(spec, bytes, width) && (operand as EncodeImmediate).size === 8 && isUnsizedMemory(operands[0]!)) return undefined
+      if (bytes === 'iz' && size === 64 && operands[0]!.kind === 'register' && isMove(form) && !fitsMove(operand as EncodeImmediate))
+        return undefined
+      if (signsByte(spec, bytes, width)) signedByte = true
     } else if (operand.kind === 'memory') {
       if (spec.kind === 'moffs') token++
       if (specSize === 0) {
         if (operand.size !== 0 && form.mnemonic !== 'LEA') return undefined
         continue
       }
-      if (operand.size !== 0 && operand.size !== specSize) return undefined
+      if (operand.size !== 0 && (operand.size !== specSize || WITHOUT_SIZE_WORD.has(form.mnemonic))) return undefined
       if (operand.size === 0) openSize = specSize
     } else if (operand.kind === 'far') {
       if (operand.size !== 0 && operand.size !== size) return undefined
@@ -111,6 +120,21 @@ function matchAt(form: Form, size: Bits, operands: readonly EncodeOperand[], con
   }
 }
 
+/** NASM writes MOVZX, MOVSX and MOVSXD only where they widen. */
+const widens = (form: Form, size: Bits): boolean =>
+  form.mnemonic === 'MOVSXD' ? size === 64 : form.mnemonic === 'MOVZX' || form.mnemonic === 'MOVSX' ? form.operands[1]!.size !== size : true
+
+/** XCHG EAX, EAX clears the upper half of RAX; its one-byte encoding would be NOP, which does not. */
+const isNop = (form: Form, size: Bits, operands: readonly EncodeOperand[], bits: Bits): boolean =>
+  bits === 64 &&
+  size === 32 &&
+  form.mnemonic === 'XCHG' &&
+  form.plusRegister &&
+  operands.every(operand => operand.kind === 'register' && operand.index === 0)
+
+/** NASM takes no size word before the 64-bit VMCS pointer of these. */
+const WITHOUT_SIZE_WORD: ReadonlySet<string> = new Set(['VMXON', 'VMCLEAR', 'VMPTRLD', 'VMPTRST'])
+
 /** Where the table numbers the first operand (r/m8, AL), an immediate is as wide as that. */
 function destinationSize(form: Form, size: Bits): number {
   const first = form.operands[0]!.size
@@ -127,15 +151,33 @@ const narrowSuffices = (form: Form): boolean =>
 const sizeIsOpen = (form: Form, operands: readonly EncodeOperand[]): boolean =>
   !form.operands.some((spec, position) => {
     const { kind } = operands[position]!
-    return kind === 'register' && (spec.size === 'operand' || spec.kind === 'fixed-register') && form.operands.some(other => other !== spec && other.size === spec.size)
+    return (
+      kind === 'register' &&
+      (spec.size === 'operand' || spec.kind === 'fixed-register') &&
+      form.operands.some(other => other !== spec && other.size === spec.size)
+    )
   })
 
+/** A byte that the processor extends to a wider operation. */
+const signsByte = (spec: OperandSpec, token: string, width: number): boolean =>
+  token === 'ib' && spec.kind === 'immediate' && spec.signed && width > 8
+
+/** `add [rbx], byte 5`: the byte is the operation's size. */
+const isUnsizedMemory = (operand: EncodeOperand): boolean => operand.kind === 'memory' && operand.size === 0
+
 /** The value's written size, its range where that chooses between forms, and the reach of a branch. */
-function valueMatches(spec: OperandSpec, token: string, operand: EncodeImmediate, width: number, context: EncodeContext, form: Form): boolean {
+function valueMatches(
+  spec: OperandSpec,
+  token: string,
+  operand: EncodeImmediate,
+  width: number,
+  context: EncodeContext,
+  form: Form,
+): boolean {
   if (spec.kind === 'relative') return reachMatches(token, operand, context, form)
   const { size, value, strict, symbolic } = operand
   if (operand.distance !== null) return false
-  if (token === 'ib' && spec.signed && width > 8) {
+  if (signsByte(spec, token, width)) {
     if (size === 8) return true
     if (symbolic || strict) return false
     return (size === 0 || size === width || (width === 64 && size === 32)) && BigInt.asUintN(width === 16 ? 16 : 32, value + 128n) <= 255n
@@ -145,11 +187,19 @@ function valueMatches(spec: OperandSpec, token: string, operand: EncodeImmediate
   return size === 0 || size === width || (width === 64 && size === 32 && token !== 'iv')
 }
 
+const isMove = (form: Form): boolean => form.mnemonic === 'MOV' && form.opcode === 0xc7
+
+/** MOV of a sign-extended dword into a 64-bit register: asked for, or a known value that survives it. */
+const fitsMove = ({ size, strict, symbolic, value }: EncodeImmediate): boolean =>
+  size === 32 || (!strict && !symbolic && value >= -0x8000_0000n && value < 0x8000_0000n)
+
 /** Which branch forms may be used: `short` and `near` decide; else the short form where the target is known to be close. */
 function reachMatches(token: string, operand: EncodeImmediate, context: EncodeContext, form: Form): boolean {
-  if (operand.distance === 'far' || operand.size === 8) return false
-  if (operand.distance === 'short') return token === 'cb'
-  if (token === 'cz' || !hasLongerForm(form)) return true
+  if (operand.distance === 'far' || operand.size === 8 || (operand.size !== 0 && form.mnemonic !== 'JMP' && form.mnemonic !== 'CALL'))
+    return false
+  if (operand.distance === 'short') return token === 'cb' && hasLongerForm(form)
+  if (token === 'cz') return true
+  if (!hasLongerForm(form)) return operand.distance === null
   if (operand.distance === 'near' || operand.strict || operand.size !== 0) return false
   if (operand.reach !== 'measured') return operand.reach === 'unknown'
   // Two bytes at least; a branch form is EB cb or 7x cb.
@@ -180,7 +230,7 @@ export function kindMatches(spec: OperandSpec, operand: EncodeOperand): boolean 
     case 'relative':
       return operand.kind === 'immediate'
     case 'moffs':
-      return operand.kind === 'memory' && operand.base === -1 && operand.index === -1
+      return operand.kind === 'memory' && operand.base === -1 && operand.index === -1 && operand.displacementBytes !== 4
     case 'far':
       return operand.kind === 'far'
     case 'segment':

@@ -103,6 +103,23 @@ export type EncodeFailure =
 
 /** The bytes of `row` with these operands, or why there are none. */
 export function encode(row: InstructionRow, operands: readonly EncodeOperand[], context: EncodeContext): Encoded | EncodeFailure {
+  return encodeOperands(row, context.bits === 64 ? narrowMove(row, operands) : operands, context)
+}
+
+/** MOV of a small unsigned value into a 64-bit register is the move into its lower half, which clears the upper one. */
+function narrowMove(row: InstructionRow, operands: readonly EncodeOperand[]): readonly EncodeOperand[] {
+  const [register, value] = operands
+  if (row.mnemonic !== 'MOV' || register?.kind !== 'register' || register.size !== 64 || value?.kind !== 'immediate') return operands
+  const fits = !value.strict && !value.symbolic && value.size !== 32 && value.value >= 0n && value.value < 1n << 32n
+  return fits
+    ? [
+        { ...register, size: 32 },
+        { ...value, size: 0 },
+      ]
+    : operands
+}
+
+function encodeOperands(row: InstructionRow, operands: readonly EncodeOperand[], context: EncodeContext): Encoded | EncodeFailure {
   let best: Encoded | undefined
   let failure: EncodeFailure | undefined
   let preference = -1
@@ -117,7 +134,11 @@ export function encode(row: InstructionRow, operands: readonly EncodeOperand[], 
       }
       if (match.openSize !== 0) memorySizes.add(match.openSize)
       const points = preferenceOf(match, row)
-      if (best === undefined || answer.bytes.length < best.bytes.length || (answer.bytes.length === best.bytes.length && points > preference)) {
+      if (
+        best === undefined ||
+        answer.bytes.length < best.bytes.length ||
+        (answer.bytes.length === best.bytes.length && points > preference)
+      ) {
         best = answer
         preference = points
       }
@@ -229,7 +250,8 @@ function emit(match: Match, operands: readonly EncodeOperand[], context: EncodeC
     const count = address.displacementBytes
     put(bytes, displacementAt, count, value)
     if (memory.symbolic) fixups.push({ at: displacementAt, bytes: count, operand: memoryOperand, relative })
-    else if (!fitsDisplacement(value, count, memory.addressSize)) overflows.push({ operand: memoryOperand, value, bytes: count, signed: true })
+    else if (!fitsDisplacement(value, count, memory.addressSize))
+      overflows.push({ operand: memoryOperand, value, bytes: count, signed: true })
   }
   return { kind: 'encoded', bytes, form, fixups, overflows }
 }

@@ -1,0 +1,175 @@
+/** Why an instruction cannot be encoded, in words: which operand, which sizes, which forms exist. */
+
+import type { EncodeFailure, Overflow } from '../isa/encode.ts'
+import type { InstructionRow } from '../isa/instruction.ts'
+import type { InstructionNode } from './ast.ts'
+import { placeOf } from './evaluate.ts'
+import type { Prepared } from './instructions.ts'
+import type { Assembly } from './state.ts'
+import { report } from './symbols.ts'
+import { type Span, type Token, textOf } from './tokens.ts'
+
+const SIZE_WORDS: Readonly<Record<number, string>> = {
+  8: 'byte',
+  16: 'word',
+  32: 'dword',
+  64: 'qword',
+  80: 'tword',
+  128: 'oword',
+  256: 'yword',
+}
+const GENERAL = ['ax', 'cx', 'dx', 'bx', 'sp', 'bp', 'si', 'di']
+
+export function reportFailure(
+  failure: EncodeFailure,
+  prepared: Prepared,
+  node: InstructionNode,
+  tokens: readonly Token[],
+  assembly: Assembly,
+): void {
+  const { row, operands } = prepared
+  const name = row.mnemonic.toLowerCase()
+  const whole = placeOf(node, tokens)
+  const at = (operand: number): Span => (operand < 0 || operand >= node.operands.length ? whole : placeOf(node.operands[operand]!, tokens))
+  const text = (operand: number): string => textOf(tokens.slice(node.operands[operand]!.first, node.operands[operand]!.last + 1)).trim()
+  switch (failure.kind) {
+    case 'operand-count': {
+      const takes = failure.takes.length === 0 ? 'none' : failure.takes.join(' or ')
+      report(assembly, 'E0202', `\`${name}\` takes ${takes} operand${takes === '1' ? '' : 's'}, not ${operands.length}`, whole, {
+        help: [formsHelp(row)],
+      })
+      return
+    }
+    case 'combination':
+      report(
+        assembly,
+        'E0201',
+        failure.operand < 0 ? `no form of \`${name}\` takes these operands` : `\`${name}\` cannot take \`${text(failure.operand)}\` here`,
+        at(failure.operand),
+        {
+          help: [formsHelp(row)],
+        },
+      )
+      return
+    case 'size-mismatch': {
+      const [a, b] = failure.operands
+      const [first, second] = failure.sizes
+      report(assembly, 'E0203', 'operand sizes differ', at(a), {
+        also: [at(b)],
+        hint: `${first}-bit destination, ${second}-bit source`,
+        help: sizeHelp(prepared, failure.operands, [text(a), text(b)]),
+      })
+      return
+    }
+    case 'size-wrong':
+      report(assembly, 'E0203', `\`${name}\` cannot take a ${failure.size}-bit operand here`, at(failure.operand), {
+        hint: `${failure.size} bits; ${failure.allowed.join(', ')} would do`,
+        help: [formsHelp(row)],
+      })
+      return
+    case 'size-missing': {
+      const words = failure.sizes.map(size => `\`${SIZE_WORDS[size]}\``)
+      report(assembly, 'E0204', 'the operand size is missing', at(failure.operand), {
+        hint: `${words.slice(0, -1).join(', ')} or ${words.at(-1)}?`,
+        help: [
+          `write \`${SIZE_WORDS[failure.sizes.at(-1)!]} ${text(failure.operand)}\`: nothing else on the line says how wide the memory is`,
+        ],
+      })
+      return
+    }
+    case 'mode':
+      report(
+        assembly,
+        'E0205',
+        modeText(failure.needs64, failure.operand < 0 ? `this form of \`${name}\`` : `\`${text(failure.operand)}\``, assembly.bits),
+        at(failure.operand),
+        {
+          help: modeHelp(failure.needs64, assembly),
+        },
+      )
+      return
+    case 'range':
+      report(assembly, 'E0206', 'the target is too far for a short jump', at(failure.operand), {
+        hint: `${failure.distance} bytes away, -128 to 127 possible`,
+        help: ['without `short` the assembler picks a near jump; LOOP and JCXZ have no near form'],
+      })
+      return
+    case 'high-byte':
+      report(
+        assembly,
+        'E0209',
+        `\`${text(failure.operand)}\` cannot be used here: another operand needs a REX prefix, which turns AH, CH, DH, BH into SPL, BPL, SIL, DIL`,
+        at(failure.operand),
+        {
+          help: ['move the byte through AL, CL, DL or BL'],
+        },
+      )
+      return
+    case 'address':
+      report(assembly, 'E0207', 'no encoding can say this address', at(failure.operand), {
+        help: ['16-bit addresses are BX or BP plus SI or DI; a 64-bit displacement goes with AL, AX, EAX, RAX in `mov` only'],
+      })
+  }
+}
+
+const modeText = (needs64: boolean, what: string, bits: number): string =>
+  `${what} ${needs64 ? `exists in 64-bit code only, and this is ${bits}-bit code` : 'does not exist in 64-bit code'}`
+
+function modeHelp(needs64: boolean, assembly: Assembly): string[] {
+  if (!needs64) return []
+  return [
+    assembly.bitsStated ? '`bits 64` switches to 64-bit code' : 'without a `bits` line the code is 16-bit, as NASM’s: begin with `bits 64`',
+  ]
+}
+
+/** The operand columns of the instruction table, which a person reads as the SDM's. */
+function formsHelp(row: InstructionRow): string {
+  const forms = [...new Set(row.forms.map(form => form.operands.map(operand => operand.text).join(', ')))]
+  const shown = forms.slice(0, 8).map(form => `\`${row.mnemonic.toLowerCase()}${form === '' ? '' : ` ${form}`}\``)
+  return `the forms are ${shown.join('; ')}${forms.length > shown.length ? '; ...' : ''}`
+}
+
+/** The name of a general register at another size. */
+function resized(name: string, index: number, size: number): string {
+  if (index >= 8) return `r${index}${{ 8: 'b', 16: 'w', 32: 'd', 64: '' }[size] ?? ''}`
+  const base = GENERAL[index]!
+  if (size === 8) return index < 4 ? `${base[0]}l` : `${base}l`
+  return size === 16 ? base : size === 32 ? `e${base}` : size === 64 ? `r${base}` : name
+}
+
+/** Both ways to make the sizes agree, where both operands are registers. */
+function sizeHelp({ row, operands }: Prepared, [a, b]: readonly [number, number], [first, second]: readonly [string, string]): string[] {
+  const [left, right] = [operands[a]!, operands[b]!]
+  const name = row.mnemonic.toLowerCase()
+  if (left.kind === 'register' && right.kind === 'register') {
+    const wider = resized(first, left.index, right.size)
+    const other = resized(second, right.index, left.size)
+    if (name !== 'mov')
+      return [`\`${name} ${wider}, ${second}\` works on ${right.size} bits, \`${name} ${first}, ${other}\` on ${left.size}`]
+    const clears = left.size === 32 ? ` (and clears r${first.slice(1)}[63:32])` : ''
+    if (right.size > left.size)
+      return [`\`mov ${wider}, ${second}\` copies all ${right.size} bits; \`mov ${first}, ${other}\` the low ${left.size}${clears}`]
+    return [`\`movzx\` or \`movsx\` widen; \`mov ${wider}, ${second}\` copies ${right.size} bits`]
+  }
+  const memory = left.kind === 'memory' ? right : left
+  return memory.kind === 'register'
+    ? [`the register is ${memory.size} bits wide: write \`${SIZE_WORDS[memory.size]}\`, or no size word at all`]
+    : []
+}
+
+export function overflowWarning(
+  { operand, value, bytes, signed }: Overflow,
+  { operands }: Prepared,
+  node: InstructionNode,
+  tokens: readonly Token[],
+  assembly: Assembly,
+): void {
+  const bits = bytes * 8
+  const cut = signed ? BigInt.asIntN(bits, value) : BigInt.asUintN(bits, value)
+  const becomes = cut < 0n ? `-0x${(-cut).toString(16)}` : `0x${cut.toString(16)}`
+  const what = operands[operand]!.kind === 'memory' ? 'displacement' : 'value'
+  const span = placeOf(node.operands[operand]!, tokens)
+  report(assembly, 'W0206', `the ${what} does not fit into ${bits} ${signed ? 'signed ' : ''}bits: the processor sees ${becomes}`, span, {
+    help: signed && bits === 32 ? ['a full 64-bit value goes through a register: `mov rax, value`'] : [],
+  })
+}

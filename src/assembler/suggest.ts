@@ -1,0 +1,40 @@
+/** "Did you mean": the nearest of the names that would have been right. */
+
+/** Edit distance with transpositions of neighbours, given up beyond `limit`. */
+export function distance(a: string, b: string, limit: number): number {
+  if (Math.abs(a.length - b.length) > limit) return limit + 1
+  let beforeLast: number[] = []
+  let last = Array.from({ length: b.length + 1 }, (_, column) => column)
+  for (let row = 1; row <= a.length; row++) {
+    const current = [row]
+    for (let column = 1; column <= b.length; column++) {
+      const same = a[row - 1] === b[column - 1]
+      let best = Math.min(last[column]! + 1, current[column - 1]! + 1, last[column - 1]! + (same ? 0 : 1))
+      if (row > 1 && column > 1 && a[row - 1] === b[column - 2] && a[row - 2] === b[column - 1])
+        best = Math.min(best, beforeLast[column - 2]! + 1)
+      current.push(best)
+    }
+    if (Math.min(...current) > limit) return limit + 1
+    beforeLast = last
+    last = current
+  }
+  return last[b.length]!
+}
+
+/** The candidate nearest to `word`, when it is near enough to be what was meant. Case counts only between equals. */
+export function nearest(word: string, candidates: Iterable<string>): string | undefined {
+  const limit = word.length <= 2 ? 1 : word.length <= 5 ? 2 : 3
+  const folded = word.toLowerCase()
+  let best: string | undefined
+  let least = limit + 1
+  for (const candidate of candidates) {
+    if (candidate === word) continue
+    const steps = distance(folded, candidate.toLowerCase(), Math.min(limit, least))
+    // A short word turns into any other in two steps: half of it must remain.
+    if (steps < least && steps * 2 <= Math.max(word.length, candidate.length)) {
+      best = candidate
+      least = steps
+    }
+  }
+  return best
+}

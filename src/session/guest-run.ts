@@ -1,0 +1,98 @@
+/**
+ * The driver: a loop over `machine.run` and `kvm.step`. Where everything stands is in the machine, so the loop may be left at any
+ * turn and entered again, also after a restore.
+ */
+
+import type { Image } from '../assembler/image.ts'
+import { receive } from '../devices/bus.ts'
+import { createMachine, type Machine } from '../hw/machine.ts'
+import { run } from '../hw/run.ts'
+import { NEVER } from '../hw/time/event-queue.ts'
+import type { EventOf } from '../spec/trace-events.ts'
+import { bootBare } from '../vmm/bare.ts'
+import { longModeBoot } from '../vmm/boot.ts'
+import { attachVm, handleUserExit, startVm, type Vmm } from '../vmm/vmm.ts'
+import type { RunConfig } from './config.ts'
+
+/** A machine with its guest; `vmm` is null on the bare CPU. */
+export interface GuestRun {
+  readonly config: RunConfig
+  readonly machine: Machine
+  vmm: Vmm | null
+}
+
+/**
+ * exit-port: the guest wrote its status. shutdown: triple fault. halted: HLT, and nothing is left that could wake it.
+ * budget: `maxInstructions` are used up. internal-error: KVM cannot go on, `why` says what happened.
+ */
+export interface RunEnd {
+  readonly reason: 'exit-port' | 'shutdown' | 'halted' | 'budget' | 'internal-error'
+  readonly status: number
+  readonly why: string
+}
+
+const endOf = (reason: RunEnd['reason'], status = 0, why = ''): RunEnd => ({ reason, status, why })
+
+/** Makes the machine and boots the guest in it; nothing has run yet. */
+export function startRun(config: RunConfig, image: Image, observe?: Machine['observe'], caching = true): GuestRun {
+  const machine = createMachine(config.machine, caching)
+  machine.observe = observe
+  const environment = longModeBoot(image)
+  if (config.mode === 'kvm') return { config, machine, vmm: startVm(machine, environment, config.guestMemoryMiB, config.parameters) }
+  bootBare(machine, environment)
+  return { config, machine, vmm: null }
+}
+
+/** A machine made for a state that is about to be restored. */
+export const emptyRun = (config: RunConfig, caching = true): GuestRun => ({ config, machine: createMachine(config.machine, caching), vmm: null })
+
+/** To be called after a restore: handles are made anew. */
+export function reattach(guest: GuestRun): void {
+  guest.vmm = guest.config.mode === 'kvm' ? attachVm(guest.machine) : null
+}
+
+/** A person's input reaches the machine now. */
+export function deliverInput({ machine }: GuestRun, device: string, bytes: Uint8Array): void {
+  const event: EventOf<'input'> = {
+    kind: 'input',
+    tick: machine.tick,
+    cpu: 0,
+    level: 0,
+    device,
+    bytes,
+    instructions: machine.cpus[0]!.instructions,
+  }
+  machine.observe?.(event)
+  receive(machine.bus, device, bytes)
+}
+
+/** Whether the host's software, not the CPU, is to act next. */
+function isHostsTurn({ machine, vmm }: GuestRun): boolean {
+  const { vmx, hostIdle } = machine.cpus[0]!
+  return vmm !== null && vmx.mode !== 'non-root' && !hostIdle
+}
+
+/**
+ * One turn: a step of KVM with its user space, or a stretch of guest code that ends at the latest when `instructions` have been
+ * retired. Null: there is more to do.
+ */
+export function turn(guest: GuestRun, instructions: number): RunEnd | null {
+  const { machine, vmm } = guest
+  if (machine.ended !== null) return endOf(machine.ended.reason, machine.ended.status)
+  if (vmm !== null && isHostsTurn(guest)) {
+    if (vmm.vcpu.step() !== 'user') return null
+    const end = handleUserExit(machine, vmm.vcpu)
+    return end?.kind === 'internal-error' ? endOf('internal-error', 0, end.why) : null
+  }
+  return run(machine, instructions) === 'idle' ? endOf('halted') : null
+}
+
+/** Turns until the run ends, the instructions are used up, or `isDone` says so after a turn (null). */
+export function drive(guest: GuestRun, maxInstructions = NEVER, isDone: () => boolean = () => false): RunEnd | null {
+  for (;;) {
+    const end = turn(guest, maxInstructions)
+    if (end !== null) return end
+    if (isDone()) return null
+    if (guest.machine.cpus[0]!.instructions >= maxInstructions && !isHostsTurn(guest)) return endOf('budget')
+  }
+}

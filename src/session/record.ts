@@ -1,0 +1,95 @@
+/**
+ * Recording: the header, every event as it happens, a keyframe now and then, and the end with the hash of the whole machine.
+ * Two recordings of the same configuration, image and input are equal byte for byte.
+ */
+
+import type { Image } from '../assembler/image.ts'
+import type { Machine } from '../hw/machine.ts'
+import { hashMachine, takeSnapshot } from '../hw/snapshot.ts'
+import { NEVER } from '../hw/time/event-queue.ts'
+import type { TraceEvent } from '../spec/trace-events.ts'
+import { createTraceWriter, type PlainObject, type Sink, TRACE_VERSION, type TraceHeader, type TraceWriter } from '../trace/file.ts'
+import type { RunConfig } from './config.ts'
+import { deliverInput, drive, type GuestRun, type RunEnd, startRun } from './guest-run.ts'
+
+/** A keyframe after so many events or instructions, whichever comes first. */
+export const KEYFRAME_EVENTS = 20_000
+export const KEYFRAME_INSTRUCTIONS = 2_000_000
+
+export interface RecordOptions {
+  readonly maxInstructions?: number
+  /** What the console receives before the guest starts. */
+  readonly input?: Uint8Array
+  /** Sees each event after it was recorded. */
+  readonly observe?: (event: TraceEvent) => void
+  /** Where the trace goes; without it the run is only observed. */
+  readonly sink?: Sink
+  readonly keyframeEvents?: number
+  readonly keyframeInstructions?: number
+}
+
+export interface Recording {
+  readonly end: RunEnd
+  readonly guest: GuestRun
+  readonly hash: string
+  /** The trace's identity, empty without a sink. */
+  readonly identity: string
+  readonly events: number
+}
+
+export const headerOf = (config: RunConfig, image: Image): TraceHeader => ({
+  version: TRACE_VERSION,
+  config: config as unknown as PlainObject,
+  image,
+})
+
+function keyframeOf(machine: Machine, index: number): Parameters<TraceWriter['keyframe']>[0] {
+  const { state, registers, pages } = takeSnapshot(machine, true)
+  return { index, tick: machine.tick, instructions: machine.cpus[0]!.instructions, state: state as unknown as PlainObject, registers, pages }
+}
+
+/** The last event of a run. */
+export const endEvent = (machine: Machine, end: RunEnd, hash: string): TraceEvent => ({
+  kind: 'end',
+  tick: machine.tick,
+  cpu: 0,
+  level: 0,
+  reason: end.why === '' ? end.reason : `${end.reason}: ${end.why}`,
+  status: end.status,
+  instructions: machine.cpus[0]!.instructions,
+  hash,
+})
+
+export function record(config: RunConfig, image: Image, options: RecordOptions = {}): Recording {
+  const { maxInstructions = NEVER, keyframeEvents = KEYFRAME_EVENTS, keyframeInstructions = KEYFRAME_INSTRUCTIONS } = options
+  const writer = options.sink === undefined ? null : createTraceWriter(options.sink, headerOf(config, image))
+  let events = 0
+  let lastKeyframe = 0
+  let guest: GuestRun | null = null
+  const observe = (event: TraceEvent): void => {
+    writer?.event(event)
+    options.observe?.(event)
+    events++
+    if (isKeyframeDue() && guest !== null) guest.machine.pause = true
+  }
+  const isKeyframeDue = (): boolean => writer !== null && events - lastKeyframe >= keyframeEvents
+  guest = startRun(config, image, observe)
+  const { machine } = guest
+  const keyframe = (): void => {
+    machine.pause = false
+    lastKeyframe = events
+    writer?.keyframe(keyframeOf(machine, events))
+  }
+  keyframe()
+  if (options.input !== undefined && options.input.length > 0) deliverInput(guest, 'uart', options.input)
+  let end: RunEnd | null = null
+  while (end === null) {
+    const stop = Math.min(maxInstructions, machine.cpus[0]!.instructions + keyframeInstructions)
+    end = drive(guest, writer === null ? maxInstructions : stop, isKeyframeDue)
+    if (end?.reason === 'budget' && machine.cpus[0]!.instructions < maxInstructions) end = null
+    if (end === null) keyframe()
+  }
+  const hash = hashMachine(machine)
+  observe(endEvent(machine, end, hash))
+  return { end, guest, hash, identity: writer?.finish() ?? '', events }
+}
