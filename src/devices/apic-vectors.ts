@@ -40,5 +40,4 @@ export function highestVector(page: ApicPage, bitmap: number): number {
 }
 
 /** The processor priority that follows from the task priority and the highest vector in service (0 for none). */
-export const processorPriority = (tpr: number, inService: number): number =>
-  tpr >> 4 >= inService >> 4 ? tpr & 0xff : inService & 0xf0
+export const processorPriority = (tpr: number, inService: number): number => (tpr >> 4 >= inService >> 4 ? tpr & 0xff : inService & 0xf0)

@@ -6,16 +6,16 @@
 import { assert } from '../base/assert.ts'
 import { viewsOf } from '../base/layout.ts'
 import { type BusState, newBus } from '../devices/bus.ts'
-import { type CpuFeature, CPU_FEATURES, closeFeatures } from '../spec/cpu-models.ts'
+import { CPU_FEATURES, type CpuFeature, closeFeatures } from '../spec/cpu-models.ts'
 import type { EventKind, EventOf, Observe, TraceEvent } from '../spec/trace-events.ts'
 import { newApic } from './apic/registers.ts'
+import { type DecodeCache, dropDecoded, newDecodeCache } from './cpu/decode-cache.ts'
 import { Engine } from './cpu/engine.ts'
-import { dropDecoded, newDecodeCache, type DecodeCache } from './cpu/decode-cache.ts'
 import { BLOCK_BYTES, type Cpu, REGISTER_LAYOUT, type Registers } from './cpu/registers.ts'
 import { resetCpu } from './cpu/reset.ts'
 import { Memory } from './memory.ts'
 import { type CostTable, defaultCosts } from './time/costs.ts'
-import { emptyQueue, type EventQueue, NEVER } from './time/event-queue.ts'
+import { type EventQueue, emptyQueue, NEVER } from './time/event-queue.ts'
 import { capabilityMsrs } from './vmx/capabilities.ts'
 import { noControls } from './vmx/state.ts'
 
@@ -57,6 +57,8 @@ export interface Machine extends PlainState {
   /** TLB and decode cache in use; switched off only to show that they are not observable. */
   readonly caching: boolean
   observe: Observe | undefined
+  /** Set by an observer: `run` returns before the next instruction. */
+  pause: boolean
 }
 
 export const PLAIN_KEYS = ['tick', 'ended', 'queue', 'cpus', 'bus', 'host'] as const satisfies readonly (keyof PlainState)[]
@@ -117,6 +119,7 @@ export function createMachine(config: MachineConfig = resolveConfig(), caching =
     decoded: newDecodeCache(),
     caching,
     observe: undefined,
+    pause: false,
     tick: 0,
     ended: null,
     queue: emptyQueue(),

@@ -6,8 +6,8 @@
 import { APIC_BITS } from '../spec/apic-registers.ts'
 import { timerExpired } from './apic/apic-timer.ts'
 import { offeredVector } from './apic/interrupts.ts'
-import { attend } from './cpu/boundary.ts'
 import { apicRegister } from './apic/registers.ts'
+import { attend } from './cpu/boundary.ts'
 import type { Engine } from './cpu/engine.ts'
 import { IF } from './cpu/lazy-flags.ts'
 import { step } from './cpu/step.ts'
@@ -17,9 +17,9 @@ import { NEVER, nextTick, type PendingEvent } from './time/event-queue.ts'
 /**
  * host: the CPU is in VMX root operation and KVM is to act (after a VM exit, or because an interrupt came while it idled).
  * budget: the given number of instructions has been retired. idle: nothing is left that could wake the CPU.
- * ended: the exit port was written or the CPU shut down (`machine.ended`).
+ * paused: an observer asked for it. ended: the exit port was written or the CPU shut down (`machine.ended`).
  */
-export type RunResult = 'host' | 'budget' | 'idle' | 'ended'
+export type RunResult = 'host' | 'budget' | 'idle' | 'paused' | 'ended'
 
 /** Runs until `instructions` in all are retired (counted from the machine's beginning), or something else ends it. */
 export function run(machine: Machine, instructions = NEVER): RunResult {
@@ -40,14 +40,20 @@ function advance(machine: Machine, engine: Engine, instructions: number): RunRes
   const { cpu } = engine
   dispatchDue(machine)
   if (machine.ended !== null) return 'ended'
+  if (machine.pause) return paused(machine)
   if (cpu.vmx.rootSoftware === 'kvm' && cpu.vmx.mode !== 'non-root') return idleInHost(machine, engine)
   if (engine.attention && attend(engine)) return null
   if (cpu.activity === 'hlt') return canWake(machine, engine) ? jumpToNextEvent(machine, engine) : 'idle'
   do {
     if (cpu.instructions >= instructions) return 'budget'
     step(engine)
-  } while (!engine.attention && machine.tick < nextTick(machine.queue) && machine.ended === null)
+  } while (!engine.attention && machine.tick < nextTick(machine.queue) && machine.ended === null && !machine.pause)
   return null
+}
+
+function paused(machine: Machine): RunResult {
+  machine.pause = false
+  return 'paused'
 }
 
 function idleInHost(machine: Machine, engine: Engine): RunResult | null {

@@ -7,7 +7,7 @@
 import type { Size } from '../base/u64.ts'
 import type { Instruction, InstructionRow } from './instruction.ts'
 import { type ByteCursor, littleEndian, memoryOperand, signedLittleEndian } from './modrm.ts'
-import { type Form, type ImmediateToken, type OperandSpec } from './notation.ts'
+import type { Form, ImmediateToken, OperandSpec } from './notation.ts'
 import { type AddressSize, DS, gpr, highByte, type MemoryOperand, NONE, type Operand, type SegmentIndex } from './operands.ts'
 import { acceptsMemory, acceptsRegister, formsByOpcode, type OpcodeEntry } from './table.ts'
 
@@ -50,7 +50,7 @@ class Cursor implements ByteCursor {
   }
 }
 
-const SEGMENT_PREFIXES: Readonly<Record<number, SegmentIndex>> = { 0x26: 0, 0x2e: 1, 0x36: 2, 0x3e: 3, 0x64: 4, 0x65: 5 }
+const SEGMENT_PREFIXES: Readonly<Record<number, SegmentIndex>> = { 38: 0, 46: 1, 54: 2, 62: 3, 100: 4, 101: 5 }
 
 /** Reads the prefixes; returns them with the first byte that is none. A REX counts only directly before the opcode. */
 function readPrefixes(cursor: Cursor, bits: 16 | 32 | 64): [Prefixes, number] {
@@ -187,7 +187,13 @@ function immediateOperand(spec: OperandSpec, token: ImmediateToken, context: Con
 }
 
 function wrap(size: Size, value: bigint): bigint {
-  return size === 64 ? BigInt.asUintN(64, value) : size === 32 ? BigInt.asUintN(32, value) : size === 16 ? BigInt.asUintN(16, value) : BigInt.asUintN(8, value)
+  return size === 64
+    ? BigInt.asUintN(64, value)
+    : size === 32
+      ? BigInt.asUintN(32, value)
+      : size === 16
+        ? BigInt.asUintN(16, value)
+        : BigInt.asUintN(8, value)
 }
 
 function modrmOperand(spec: OperandSpec, context: Context): Operand | undefined {
@@ -208,7 +214,9 @@ function modrmOperand(spec: OperandSpec, context: Context): Operand | undefined 
     return memoryOperand(context.cursor, modrm, size, { addressSize, bits, segment: prefixes.segment, indexExtension, baseExtension })
   }
   const index = (modrm & 7) + baseExtension
-  return spec.kind === 'xmm' || spec.kind === 'xmm-or-memory' ? { kind: 'xmm', size: 128, index } : register(size as Size, index, prefixes.rex)
+  return spec.kind === 'xmm' || spec.kind === 'xmm-or-memory'
+    ? { kind: 'xmm', size: 128, index }
+    : register(size as Size, index, prefixes.rex)
 }
 
 function fixedOperand(spec: OperandSpec, context: Context): Operand {

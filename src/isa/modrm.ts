@@ -30,7 +30,13 @@ export function littleEndian(cursor: ByteCursor, bytes: number): bigint {
 
 export function signedLittleEndian(cursor: ByteCursor, bytes: 1 | 2 | 4 | 8): bigint {
   const value = littleEndian(cursor, bytes)
-  return bytes === 1 ? BigInt.asIntN(8, value) : bytes === 2 ? BigInt.asIntN(16, value) : bytes === 4 ? BigInt.asIntN(32, value) : BigInt.asIntN(64, value)
+  return bytes === 1
+    ? BigInt.asIntN(8, value)
+    : bytes === 2
+      ? BigInt.asIntN(16, value)
+      : bytes === 4
+        ? BigInt.asIntN(32, value)
+        : BigInt.asIntN(64, value)
 }
 
 /** Base, index and displacement bytes without a segment yet. */

@@ -49,7 +49,8 @@ export const MOVSX = instruction('MOVSX', {
     ['0F BE /r', 'r, r/m8'],
     ['0F BF /r', 'r, r/m16'],
   ],
-  execute: (o, { size, dst, src }) => o.write(dst, o.signExtend(src.kind === 'register' || src.kind === 'memory' ? narrow(src.size) : 8, size, o.read(src))),
+  execute: (o, { size, dst, src }) =>
+    o.write(dst, o.signExtend(src.kind === 'register' || src.kind === 'memory' ? narrow(src.size) : 8, size, o.read(src))),
 })
 
 export const MOVSXD = instruction('MOVSXD', {

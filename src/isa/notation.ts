@@ -79,7 +79,11 @@ export interface Form {
   readonly opcode: number
   readonly plusRegister: boolean
   /** 'r', an opcode extension, a whole fixed byte (0xC0..0xFF), or null without ModRM. */
-  readonly modrm: { readonly kind: 'r' } | { readonly kind: 'digit'; readonly digit: number } | { readonly kind: 'byte'; readonly byte: number } | null
+  readonly modrm:
+    | { readonly kind: 'r' }
+    | { readonly kind: 'digit'; readonly digit: number }
+    | { readonly kind: 'byte'; readonly byte: number }
+    | null
   readonly immediates: readonly ImmediateToken[]
   readonly operands: readonly OperandSpec[]
   readonly default64: boolean
@@ -193,7 +197,8 @@ export function parseForm(mnemonic: string, opcodeText: string, operandText: str
       bytes.push(Number.parseInt(token, 16))
     }
   }
-  const map = bytes[0] !== 0x0f || bytes.length === 1 ? 0 : bytes[1] === 0x38 && bytes.length > 2 ? 2 : bytes[1] === 0x3a && bytes.length > 2 ? 3 : 1
+  const map =
+    bytes[0] !== 0x0f || bytes.length === 1 ? 0 : bytes[1] === 0x38 && bytes.length > 2 ? 2 : bytes[1] === 0x3a && bytes.length > 2 ? 3 : 1
   const rest = bytes.slice(map === 0 ? 0 : map === 1 ? 1 : 2)
   assert(rest.length === 1 || (rest.length === 2 && modrm === null), `${mnemonic}: ${opcodeText} has one opcode byte`)
   if (rest.length === 2) modrm = { kind: 'byte', byte: rest[1]! }
@@ -221,4 +226,6 @@ export function parseForm(mnemonic: string, opcodeText: string, operandText: str
 
 /** Whether the form means something else at each operand size. */
 export const followsOperandSize = (form: Form): boolean =>
-  form.operandSize !== null || form.operands.some(operand => operand.size === 'operand') || form.immediates.some(token => /^(iz|iv|cz|ap)$/.test(token))
+  form.operandSize !== null ||
+  form.operands.some(operand => operand.size === 'operand') ||
+  form.immediates.some(token => /^(iz|iv|cz|ap)$/.test(token))

@@ -80,7 +80,8 @@ const registers = ([8, 16, 32, 64] as const).map(size =>
 const highBytes = [0, 1, 2, 3].map((index): RegisterOperand => ({ kind: 'register', size: 8, index, high: true }))
 
 /** The general register `index` (0 RAX .. 15 R15) at a size; the same object every time. */
-export const gpr = (size: Size, index: number): RegisterOperand => registers[size === 8 ? 0 : size === 16 ? 1 : size === 32 ? 2 : 3]![index]!
+export const gpr = (size: Size, index: number): RegisterOperand =>
+  registers[size === 8 ? 0 : size === 16 ? 1 : size === 32 ? 2 : 3]![index]!
 export const highByte = (index: number): RegisterOperand => highBytes[index]!
 
 export const RAX = 0

@@ -21,7 +21,11 @@ function shift<V>(o: Ops<V>, i: Instruction, rule: FlagRule, operation: (size: S
   const count = countOf(o, i)
   const result = operation.call(o, i.size, value, count)
   o.write(i.dst, result)
-  o.when(o.equal(count, o.constant(0n)), () => {}, () => o.flags(rule, i.size, value, count, result))
+  o.when(
+    o.equal(count, o.constant(0n)),
+    () => {},
+    () => o.flags(rule, i.size, value, count, result),
+  )
 }
 
 export const SHL = instruction('SHL', {
@@ -64,11 +68,15 @@ export const ROL = instruction('ROL', {
     const count = countOf(o, i)
     const result = rotateLeft(o, i.size, o.read(i.dst), count)
     o.write(i.dst, result)
-    o.when(o.equal(count, o.constant(0n)), () => {}, () => {
-      const carry = o.and(result, o.constant(1n))
-      o.setFlag('CF', carry)
-      o.setFlag('OF', o.xor(topBit(o, i.size, result), carry))
-    })
+    o.when(
+      o.equal(count, o.constant(0n)),
+      () => {},
+      () => {
+        const carry = o.and(result, o.constant(1n))
+        o.setFlag('CF', carry)
+        o.setFlag('OF', o.xor(topBit(o, i.size, result), carry))
+      },
+    )
   },
 })
 
@@ -82,11 +90,15 @@ export const ROR = instruction('ROR', {
     const leftward = o.sub(64, o.constant(BigInt(size)), o.and(count, o.constant(BigInt(size - 1))))
     const result = rotateLeft(o, size, o.read(i.dst), leftward)
     o.write(i.dst, result)
-    o.when(o.equal(count, o.constant(0n)), () => {}, () => {
-      const second = o.and(o.shr(size, result, o.constant(BigInt(size - 2))), o.constant(1n))
-      o.setFlag('CF', topBit(o, size, result))
-      o.setFlag('OF', o.xor(topBit(o, size, result), second))
-    })
+    o.when(
+      o.equal(count, o.constant(0n)),
+      () => {},
+      () => {
+        const second = o.and(o.shr(size, result, o.constant(BigInt(size - 2))), o.constant(1n))
+        o.setFlag('CF', topBit(o, size, result))
+        o.setFlag('OF', o.xor(topBit(o, size, result), second))
+      },
+    )
   },
 })
 

@@ -26,13 +26,23 @@ function repeated<V>(o: Ops<V>, i: Instruction, iteration: () => void, compares 
   const counter = gpr(i.addressSize, RCX)
   const count = o.read(counter)
   const zero = o.constant(0n)
-  o.when(o.equal(count, zero), () => {}, () => {
-    iteration()
-    const left = o.sub(i.addressSize, count, o.constant(1n))
-    o.write(counter, left)
-    const ended = compares ? o.or(o.equal(left, zero), o.equal(o.flag('ZF'), o.constant(i.repeat === 0xf3 ? 0n : 1n))) : o.equal(left, zero)
-    o.when(ended, () => {}, () => o.again())
-  })
+  o.when(
+    o.equal(count, zero),
+    () => {},
+    () => {
+      iteration()
+      const left = o.sub(i.addressSize, count, o.constant(1n))
+      o.write(counter, left)
+      const ended = compares
+        ? o.or(o.equal(left, zero), o.equal(o.flag('ZF'), o.constant(i.repeat === 0xf3 ? 0n : 1n)))
+        : o.equal(left, zero)
+      o.when(
+        ended,
+        () => {},
+        () => o.again(),
+      )
+    },
+  )
 }
 
 interface StringFamily {

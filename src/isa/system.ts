@@ -5,8 +5,13 @@ import type { Ops } from './ops.ts'
 import type { SystemOperation } from './system-operations.ts'
 
 /** An instruction that is nothing but its system operation. */
-const system = (mnemonic: string, opcode: string, operands: string, operation: SystemOperation, notes: Partial<InstructionNotes> = {}): InstructionRow =>
-  instruction(mnemonic, { forms: [[opcode, operands]], execute: o => o.system(operation), ...notes })
+const system = (
+  mnemonic: string,
+  opcode: string,
+  operands: string,
+  operation: SystemOperation,
+  notes: Partial<InstructionNotes> = {},
+): InstructionRow => instruction(mnemonic, { forms: [[opcode, operands]], execute: o => o.system(operation), ...notes })
 
 const simple = (mnemonic: string, opcode: string, writes: string, execute: <V>(o: Ops<V>) => void): InstructionRow =>
   instruction(mnemonic, { forms: [[opcode, '']], writes, execute })

@@ -53,7 +53,10 @@ function byOpcode(): readonly (readonly (readonly OpcodeEntry[])[])[] {
       for (let register = 0; register < (form.plusRegister ? 8 : 1); register++) {
         const entries = maps[form.map]![form.opcode + register]!
         const clash = entries.find(entry => overlaps(entry.form, form))
-        assert(clash === undefined, `${form.mnemonic} (${form.notation}) and ${clash?.form.mnemonic} (${clash?.form.notation}) do not overlap`)
+        assert(
+          clash === undefined,
+          `${form.mnemonic} (${form.notation}) and ${clash?.form.mnemonic} (${clash?.form.notation}) do not overlap`,
+        )
         entries.push({ row, form })
       }
     }

@@ -1,8 +1,8 @@
 /** What every function of KVM works on during one step: the CPU behind the door, the VM, the vCPU. References hold for that step. */
 
+import { assert } from '../base/assert.ts'
 import type { RootCpu, RootMachine } from '../hw/root-cpu.ts'
 import type { EventKind, EventOf, TraceEvent } from '../spec/trace-events.ts'
-import { assert } from '../base/assert.ts'
 import type { KvmState, VcpuState, VmState } from './state.ts'
 
 export interface Context {

@@ -35,7 +35,15 @@ const LEAVES: readonly (readonly [leaf: number, subleaves: number])[] = [
 ]
 
 /** "KVMKVMKVM" in EBX, ECX, EDX of leaf 40000000H. */
-const SIGNATURE: CpuidEntry = { leaf: 0x4000_0000, subleaf: 0, indexed: false, eax: 0x4000_0001, ebx: 0x4b4d_564b, ecx: 0x564b_4d56, edx: 0x4d }
+const SIGNATURE: CpuidEntry = {
+  leaf: 0x4000_0000,
+  subleaf: 0,
+  indexed: false,
+  eax: 0x4000_0001,
+  ebx: 0x4b4d_564b,
+  ecx: 0x564b_4d56,
+  edx: 0x4d,
+}
 /** No paravirtual feature. */
 const FEATURES: CpuidEntry = { leaf: 0x4000_0001, subleaf: 0, indexed: false, eax: 0, ebx: 0, ecx: 0, edx: 0 }
 
@@ -59,7 +67,10 @@ export const hasFeature = (entries: readonly CpuidEntry[], name: CpuidFeatureNam
 /** KVM_GET_SUPPORTED_CPUID. */
 export function supportedCpuid(cpu: RootCpu): CpuidEntry[] {
   const entries = LEAVES.flatMap(([leaf, subleaves]) =>
-    Array.from({ length: Math.max(1, subleaves) }, (_, subleaf): CpuidEntry => ({ leaf, subleaf, indexed: subleaves > 0, ...cpu.cpuid(leaf, subleaf) })),
+    Array.from(
+      { length: Math.max(1, subleaves) },
+      (_, subleaf): CpuidEntry => ({ leaf, subleaf, indexed: subleaves > 0, ...cpu.cpuid(leaf, subleaf) }),
+    ),
   )
   entries.push({ ...SIGNATURE }, { ...FEATURES })
   for (const name of HIDDEN) setFeature(entries, name, false)
@@ -68,7 +79,11 @@ export function supportedCpuid(cpu: RootCpu): CpuidEntry[] {
 }
 
 /** What the guest's CPUID gives; an unknown basic leaf answers as the highest one does. */
-export function lookupCpuid(entries: readonly CpuidEntry[], leaf: number, subleaf: number): Omit<CpuidEntry, 'leaf' | 'subleaf' | 'indexed'> {
+export function lookupCpuid(
+  entries: readonly CpuidEntry[],
+  leaf: number,
+  subleaf: number,
+): Omit<CpuidEntry, 'leaf' | 'subleaf' | 'indexed'> {
   const exact = (wanted: number) => entries.find(entry => entry.leaf === wanted && (!entry.indexed || entry.subleaf === subleaf))
   const found = exact(leaf)
   if (found) return found

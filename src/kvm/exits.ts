@@ -7,8 +7,8 @@ import { shiftRight } from '../base/u64.ts'
 import type { ExitReason } from '../spec/exit-reasons.ts'
 import { MSRS } from '../spec/msrs.ts'
 import { type Context, trace } from './context.ts'
-import { lookupCpuid } from './cpuid.ts'
 import { handleControlAccess } from './control-registers.ts'
+import { lookupCpuid } from './cpuid.ts'
 import type { ExitOutcome } from './exit-reason.ts'
 import { handleHostInterrupt } from './host-timer.ts'
 import { queueGeneralProtection, queueUndefinedOpcode, skipInstruction } from './interrupts.ts'
@@ -34,7 +34,13 @@ function handleCpuid(c: Context): ExitOutcome {
   const subleaf = low32(cpu.gpr(RCX))
   const { eax, ebx, ecx, edx } = lookupCpuid(vcpu.cpuid, leaf, subleaf)
   trace(c, 'kvm_cpuid', { leaf, subleaf, eax, ebx, ecx, edx }, 1)
-  for (const [register, value] of [[RAX, eax], [RBX, ebx], [RCX, ecx], [RDX, edx]] as const) cpu.setGpr(register, BigInt(value))
+  for (const [register, value] of [
+    [RAX, eax],
+    [RBX, ebx],
+    [RCX, ecx],
+    [RDX, edx],
+  ] as const)
+    cpu.setGpr(register, BigInt(value))
   skipInstruction(c)
   return 'resume'
 }
@@ -160,4 +166,3 @@ export function isFastpath({ cpu }: Context, reason: ExitReason): boolean {
   if (reason === 'EXIT_REASON_PREEMPTION_TIMER') return true
   return reason === 'EXIT_REASON_MSR_WRITE' && low32(cpu.gpr(RCX)) === MSRS.MSR_IA32_TSC_DEADLINE.index
 }
-

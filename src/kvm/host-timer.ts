@@ -3,9 +3,9 @@
  * programmed into the physical local APIC.
  */
 
+import type { RootCpu } from '../hw/root-cpu.ts'
 import { APIC_BITS } from '../spec/apic-registers.ts'
 import { MSRS } from '../spec/msrs.ts'
-import type { RootCpu } from '../hw/root-cpu.ts'
 import type { Context } from './context.ts'
 import { trace } from './context.ts'
 

@@ -1,7 +1,7 @@
 /** Events for the guest at VM entry (Linux `kvm_check_and_inject_events`): exceptions first, then interrupts. */
 
 import { type Context, trace } from './context.ts'
-import { deliverableVector, highestRequest, highestInService, isApicvActive, takeInterrupt, apicRegister } from './lapic.ts'
+import { apicRegister, deliverableVector, highestInService, highestRequest, isApicvActive, takeInterrupt } from './lapic.ts'
 import { setControl } from './vmcs01.ts'
 
 const VALID = 0x8000_0000

@@ -101,4 +101,3 @@ function advanceString({ cpu }: Context, { size, input, repeat }: Access): boole
   cpu.setGpr(RCX, BigInt.asUintN(64, cpu.gpr(RCX) - 1n))
   return cpu.gpr(RCX) === 0n
 }
-

@@ -6,8 +6,8 @@
 import { assert } from '../base/assert.ts'
 import { PAGE_SIZE } from '../base/units.ts'
 import type { RootMachine } from '../hw/root-cpu.ts'
-import { type CpuidEntry, supportedCpuid } from './cpuid.ts'
 import { type Context, contextOf, kvmStateOf } from './context.ts'
+import { type CpuidEntry, supportedCpuid } from './cpuid.ts'
 import { KvmError } from './error.ts'
 import type { KvmExit } from './exit-reason.ts'
 import { initializeHostTimer } from './host-timer.ts'
@@ -17,7 +17,7 @@ import { allocateHostPage, hostAddress } from './mmu.ts'
 import { DEFAULT_PARAMETERS, type KvmParameters } from './parameters.ts'
 import { type Registers, type SpecialRegisters, setRegisters, setSpecialRegisters } from './registers.ts'
 import type { KvmState, VcpuState, VmState } from './state.ts'
-import { step, type StepResult } from './step.ts'
+import { type StepResult, step } from './step.ts'
 import { MULTIPLIER_ONE, setGuestTsc } from './tsc.ts'
 import { initializeVmcs } from './vmcs01.ts'
 
@@ -111,10 +111,16 @@ function setUserMemoryRegion(machine: RootMachine, vm: VmState, region: Paramete
   const { slot, guestPhysAddr, memorySize, userspaceAddr } = region
   const aligned = [guestPhysAddr, memorySize, userspaceAddr].every(value => value % PAGE_SIZE === 0)
   if (!aligned) throw new KvmError('EINVAL', 'a memory region starts and ends at page boundaries')
-  if (userspaceAddr + memorySize > kvmStateOf(machine).lowestHostPage) throw new KvmError('ENOMEM', 'the machine has less memory than the region')
-  const overlaps = vm.slots.some(other => other.slot !== slot && guestPhysAddr < other.guestPhysical + other.size && other.guestPhysical < guestPhysAddr + memorySize)
+  if (userspaceAddr + memorySize > kvmStateOf(machine).lowestHostPage)
+    throw new KvmError('ENOMEM', 'the machine has less memory than the region')
+  const overlaps = vm.slots.some(
+    other => other.slot !== slot && guestPhysAddr < other.guestPhysical + other.size && other.guestPhysical < guestPhysAddr + memorySize,
+  )
   if (overlaps) throw new KvmError('EEXIST', 'the region overlaps another slot')
-  vm.slots = [...vm.slots.filter(other => other.slot !== slot), { slot, guestPhysical: guestPhysAddr, size: memorySize, hostPhysical: userspaceAddr }]
+  vm.slots = [
+    ...vm.slots.filter(other => other.slot !== slot),
+    { slot, guestPhysical: guestPhysAddr, size: memorySize, hostPhysical: userspaceAddr },
+  ]
 }
 
 function writeMemory(machine: RootMachine, vm: VmState, guestPhysical: number, bytes: Uint8Array): void {

@@ -273,7 +273,7 @@ export function currentCount(c: Context): number {
   if (timerMode(c) === 'tsc-deadline' || timer.tscDeadline === 0n) return 0
   const now = guestNow(c)
   if (timer.tscDeadline <= now) return 0
-  return Number(cyclesToNs(c, timer.tscDeadline - now)) / 2 ** timerDivideShift(apicRegister(c, 'APIC_TDCR')) | 0
+  return Math.floor(Number(cyclesToNs(c, timer.tscDeadline - now)) / 2 ** timerDivideShift(apicRegister(c, 'APIC_TDCR')))
 }
 
 /** The APIC is switched off. */

@@ -69,7 +69,8 @@ function sendInterrupt(c: Context, command: number, destination: number): void {
   const addressed = shorthand === 0 && (destination === c.vcpu.id || destination === 0xffff_ffff)
   const mode = command & APIC_BITS.APIC_MODE_MASK
   const fixed = mode === APIC_BITS.APIC_DM_FIXED || mode === APIC_BITS.APIC_DM_LOWEST
-  if (fixed && (addressed || shorthand === APIC_BITS.APIC_DEST_SELF || shorthand === APIC_BITS.APIC_DEST_ALLINC)) acceptInterrupt(c, command & 0xff)
+  if (fixed && (addressed || shorthand === APIC_BITS.APIC_DEST_SELF || shorthand === APIC_BITS.APIC_DEST_ALLINC))
+    acceptInterrupt(c, command & 0xff)
 }
 
 const ENABLE = BigInt(APIC_BITS.MSR_IA32_APICBASE_ENABLE)

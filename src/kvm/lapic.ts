@@ -3,15 +3,7 @@
  * virtual-APIC page of the VMCS: what the hardware virtualizes and what KVM emulates meet there.
  */
 
-import {
-  type ApicPage,
-  clearVector,
-  highestVector,
-  processorPriority,
-  setVector,
-  VECTOR_IRR,
-  VECTOR_ISR,
-} from '../devices/apic-vectors.ts'
+import { type ApicPage, clearVector, highestVector, processorPriority, setVector, VECTOR_IRR, VECTOR_ISR } from '../devices/apic-vectors.ts'
 import { APIC_BITS, APIC_REGISTERS, type ApicRegisterName, apicOffsetOf } from '../spec/apic-registers.ts'
 import { type Context, trace } from './context.ts'
 
@@ -23,7 +15,8 @@ export function apicPage({ cpu, vcpu }: Context): ApicPage {
   }
 }
 
-export const apicRegister = (c: Context, name: ApicRegisterName): number => c.cpu.memory.read32(c.vcpu.apicPage + APIC_REGISTERS[name].offset)
+export const apicRegister = (c: Context, name: ApicRegisterName): number =>
+  c.cpu.memory.read32(c.vcpu.apicPage + APIC_REGISTERS[name].offset)
 export const setApicRegister = (c: Context, name: ApicRegisterName, value: number): void =>
   c.cpu.memory.write32(c.vcpu.apicPage + APIC_REGISTERS[name].offset, value)
 
@@ -40,7 +33,8 @@ export function resetApic(c: Context): void {
     setApicRegister(c, name, APIC_BITS.APIC_LVT_MASKED)
 }
 
-export const isApicEnabled = ({ vm, vcpu }: Context): boolean => vm.irqchip && (vcpu.apicBase & BigInt(APIC_BITS.MSR_IA32_APICBASE_ENABLE)) !== 0n
+export const isApicEnabled = ({ vm, vcpu }: Context): boolean =>
+  vm.irqchip && (vcpu.apicBase & BigInt(APIC_BITS.MSR_IA32_APICBASE_ENABLE)) !== 0n
 export const isX2apic = ({ vcpu }: Context): boolean => (vcpu.apicBase & BigInt(APIC_BITS.X2APIC_ENABLE)) !== 0n
 const isSoftwareEnabled = (c: Context): boolean => (apicRegister(c, 'APIC_SPIV') & APIC_BITS.APIC_SPIV_APIC_ENABLED) !== 0
 
@@ -56,10 +50,12 @@ export function acceptInterrupt(c: Context, vector: number): void {
 /** An interrupt of the local vector table. Masked, it delivers nothing. */
 export function deliverLocal(c: Context, name: 'APIC_LVTT'): void {
   const entry = apicRegister(c, name)
-  if (isApicEnabled(c) && isSoftwareEnabled(c) && (entry & APIC_BITS.APIC_LVT_MASKED) === 0) acceptInterrupt(c, entry & APIC_BITS.APIC_VECTOR_MASK)
+  if (isApicEnabled(c) && isSoftwareEnabled(c) && (entry & APIC_BITS.APIC_LVT_MASKED) === 0)
+    acceptInterrupt(c, entry & APIC_BITS.APIC_VECTOR_MASK)
 }
 
-const priority = (c: Context): number => processorPriority(apicRegister(c, 'APIC_TASKPRI'), Math.max(0, highestVector(apicPage(c), VECTOR_ISR)))
+const priority = (c: Context): number =>
+  processorPriority(apicRegister(c, 'APIC_TASKPRI'), Math.max(0, highestVector(apicPage(c), VECTOR_ISR)))
 
 /** The requested vector that beats the present priority, -1 for none. */
 export function deliverableVector(c: Context): number {

@@ -108,4 +108,3 @@ function setPreemptionTimer(c: Context): void {
   setControl(c, 'PIN_BASED_VMX_PREEMPTION_TIMER', value !== null)
   if (value !== null) c.cpu.vmwrite('VMX_PREEMPTION_TIMER_VALUE', value)
 }
-

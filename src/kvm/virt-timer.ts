@@ -3,8 +3,8 @@
  * the control bit and the MSR-bitmap bits that belong to it.
  */
 
-import { allowedOneBit, VMX_CONTROLS } from '../spec/vmx-controls.ts'
 import { MSRS } from '../spec/msrs.ts'
+import { allowedOneBit, VMX_CONTROLS } from '../spec/vmx-controls.ts'
 import type { Context } from './context.ts'
 import { setMsrIntercept } from './msr-bitmap.ts'
 import { toHost } from './tsc.ts'

@@ -4,10 +4,10 @@
  */
 
 import type { RootCpu } from '../hw/root-cpu.ts'
+import { APIC_BASE_MSR, APIC_REGISTERS, x2apicMsrOf } from '../spec/apic-registers.ts'
 import { MSRS, type MsrName } from '../spec/msrs.ts'
-import { allowedOneBit, type ControlName, type ControlWord, VMX_CONTROLS } from '../spec/vmx-controls.ts'
-import { APIC_BASE_MSR, x2apicMsrOf, APIC_REGISTERS } from '../spec/apic-registers.ts'
 import type { VmcsFieldName } from '../spec/vmcs-fields.ts'
+import { allowedOneBit, type ControlName, type ControlWord, VMX_CONTROLS } from '../spec/vmx-controls.ts'
 import type { Context } from './context.ts'
 import { highestInService, isApicvActive, isX2apic } from './lapic.ts'
 import { setMsrIntercept } from './msr-bitmap.ts'
@@ -84,7 +84,13 @@ export const CR4_GUEST_OWNED = 0x78an & 0x6ffn
 export function initializeVmcs(c: Context): void {
   const { cpu, vcpu, vm } = c
   for (const word of ['pin', 'primary', 'secondary', 'exit', 'entry'] as const) {
-    const field = { pin: 'PIN_BASED_VM_EXEC_CONTROL', primary: 'CPU_BASED_VM_EXEC_CONTROL', secondary: 'SECONDARY_VM_EXEC_CONTROL', exit: 'VM_EXIT_CONTROLS', entry: 'VM_ENTRY_CONTROLS' } as const
+    const field = {
+      pin: 'PIN_BASED_VM_EXEC_CONTROL',
+      primary: 'CPU_BASED_VM_EXEC_CONTROL',
+      secondary: 'SECONDARY_VM_EXEC_CONTROL',
+      exit: 'VM_EXIT_CONTROLS',
+      entry: 'VM_ENTRY_CONTROLS',
+    } as const
     cpu.vmwrite(field[word], wordOf(cpu, word, WANTED))
   }
   if (!vm.irqchip) setControl(c, 'CPU_BASED_TPR_SHADOW', false)
@@ -158,7 +164,9 @@ export function updateApicVirtualization(c: Context): void {
 
 const READABLE_OFFSETS: ReadonlySet<number> = new Set(
   Object.values(APIC_REGISTERS).flatMap(row =>
-    row.x2apic === 'read' || row.x2apic === 'read-write' ? Array.from({ length: 'count' in row ? row.count : 1 }, (_, word) => row.offset + 16 * word) : [],
+    row.x2apic === 'read' || row.x2apic === 'read-write'
+      ? Array.from({ length: 'count' in row ? row.count : 1 }, (_, word) => row.offset + 16 * word)
+      : [],
   ),
 )
 /** The ICR and the LDR are not as the page holds them. */
@@ -166,4 +174,3 @@ const isReadable = (msr: number): boolean => {
   const offset = (msr & 0xff) << 4
   return READABLE_OFFSETS.has(offset) && offset !== APIC_REGISTERS.APIC_ICR.offset && offset !== APIC_REGISTERS.APIC_LDR.offset
 }
-

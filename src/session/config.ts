@@ -21,7 +21,12 @@ export interface RunOptions {
 
 export const DEFAULT_GUEST_MEMORY_MIB = 32
 
-export function resolveRunConfig({ bare = false, guestMemoryMiB = DEFAULT_GUEST_MEMORY_MIB, features, parameters }: RunOptions = {}): RunConfig {
+export function resolveRunConfig({
+  bare = false,
+  guestMemoryMiB = DEFAULT_GUEST_MEMORY_MIB,
+  features,
+  parameters,
+}: RunOptions = {}): RunConfig {
   const memoryMiB = bare ? guestMemoryMiB : guestMemoryMiB + HOST_MEMORY_MIB
   return {
     mode: bare ? 'bare' : 'kvm',

@@ -44,7 +44,11 @@ export function startRun(config: RunConfig, image: Image, observe?: Machine['obs
 }
 
 /** A machine made for a state that is about to be restored. */
-export const emptyRun = (config: RunConfig, caching = true): GuestRun => ({ config, machine: createMachine(config.machine, caching), vmm: null })
+export const emptyRun = (config: RunConfig, caching = true): GuestRun => ({
+  config,
+  machine: createMachine(config.machine, caching),
+  vmm: null,
+})
 
 /** To be called after a restore: handles are made anew. */
 export function reattach(guest: GuestRun): void {

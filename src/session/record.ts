@@ -45,7 +45,14 @@ export const headerOf = (config: RunConfig, image: Image): TraceHeader => ({
 
 function keyframeOf(machine: Machine, index: number): Parameters<TraceWriter['keyframe']>[0] {
   const { state, registers, pages } = takeSnapshot(machine, true)
-  return { index, tick: machine.tick, instructions: machine.cpus[0]!.instructions, state: state as unknown as PlainObject, registers, pages }
+  return {
+    index,
+    tick: machine.tick,
+    instructions: machine.cpus[0]!.instructions,
+    state: state as unknown as PlainObject,
+    registers,
+    pages,
+  }
 }
 
 /** The last event of a run. */

@@ -3,13 +3,13 @@
  * `Divergence`: a result, not an exception.
  */
 
-import { restoreSnapshot, hashMachine, type Snapshot } from '../hw/snapshot.ts'
+import { hashMachine, restoreSnapshot, type Snapshot } from '../hw/snapshot.ts'
 import { NEVER } from '../hw/time/event-queue.ts'
 import type { EventOf, TraceEvent } from '../spec/trace-events.ts'
 import type { TraceReader } from '../trace/file.ts'
 import { sameEvent } from './compare.ts'
 import type { RunConfig } from './config.ts'
-import { deliverInput, drive, emptyRun, type GuestRun, reattach, startRun, type RunEnd } from './guest-run.ts'
+import { deliverInput, drive, emptyRun, type GuestRun, type RunEnd, reattach, startRun } from './guest-run.ts'
 import { endEvent } from './record.ts'
 
 export interface Divergence {
@@ -152,7 +152,12 @@ const CONSOLE_PORTS = { first: 0x3f8, last: 0x3ff }
 /** Where a difference most likely comes from: what the guest read from the console says that an input is missing or another. */
 function causeOf(expected: TraceEvent | null, actual: TraceEvent): string {
   for (const event of [actual, expected]) {
-    if ((event?.kind === 'pio' || event?.kind === 'kvm_pio') && event.write === 0 && event.port >= CONSOLE_PORTS.first && event.port <= CONSOLE_PORTS.last)
+    if (
+      (event?.kind === 'pio' || event?.kind === 'kvm_pio') &&
+      event.write === 0 &&
+      event.port >= CONSOLE_PORTS.first &&
+      event.port <= CONSOLE_PORTS.last
+    )
       return 'the guest reads other console input than when it was recorded: an input event was dropped or altered'
   }
   if (actual.kind === 'end' && expected?.kind === 'end') return 'every event is the same but the final state is not'

@@ -39,7 +39,10 @@ const without = (...names: CpuFeature[]): readonly CpuFeature[] => CPU_FEATURES.
 
 export const CPU_MODELS = {
   max: { features: CPU_FEATURES, what: 'every feature that this emulator has' },
-  'no-timer-virt': { features: without('vmx-tertiary-ctls', 'apic-timer-virt'), what: 'VMX and APIC virtualization, no APIC-timer virtualization' },
+  'no-timer-virt': {
+    features: without('vmx-tertiary-ctls', 'apic-timer-virt'),
+    what: 'VMX and APIC virtualization, no APIC-timer virtualization',
+  },
 } as const satisfies Readonly<Record<string, CpuModel>>
 
 export type CpuModelName = keyof typeof CPU_MODELS

@@ -17,7 +17,8 @@ export interface EventRow {
 
 export const TRACE_EVENTS = {
   // What a person does to the machine.
-  input: { nature: 'input', by: 'user', fields: { device: 'text', bytes: 'bytes' } },
+  /** Arrives when `instructions` have been retired. */
+  input: { nature: 'input', by: 'user', fields: { device: 'text', bytes: 'bytes', instructions: 'count' } },
 
   // The silicon. VM entries and exits are told by the CPU only when the guest itself is the VMX root software (no KVM below it).
   vmx_entry: { nature: 'observation', by: 'hw', fields: { rip: 'u64', vmcs: 'u64' } },

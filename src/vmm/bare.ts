@@ -1,7 +1,7 @@
 /** Booting a guest on the CPU itself, outside VMX operation and with no KVM: the machine's own memory and registers. */
 
-import { MSRS } from '../spec/msrs.ts'
 import type { Machine } from '../hw/machine.ts'
+import { MSRS } from '../spec/msrs.ts'
 import type { BootEnvironment } from './boot.ts'
 
 export function bootBare(machine: Machine, { pieces, registers }: BootEnvironment): void {

@@ -8,8 +8,8 @@
  *     0x80000 top of the stack
  */
 
-import { gpa, type Gpa, PAGE_SIZE } from '../base/units.ts'
 import type { Image } from '../assembler/image.ts'
+import { type Gpa, gpa, PAGE_SIZE } from '../base/units.ts'
 
 const GDT = 0x1000
 const TSS = 0x2000

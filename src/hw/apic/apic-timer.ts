@@ -75,4 +75,3 @@ export function timerExpired(machine: Machine, cpu: number): void {
   else if (modeOf(lvtt) === APIC_BITS.APIC_LVT_TIMER_PERIODIC) startCountdown(machine, cpu, apicRegister(machine, cpu, 'APIC_TMICT'))
   if ((lvtt & APIC_BITS.APIC_LVT_MASKED) === 0) raise(machine, cpu, lvtt & APIC_BITS.APIC_VECTOR_MASK)
 }
-

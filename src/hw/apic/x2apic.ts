@@ -55,7 +55,9 @@ const WRITABLE: Partial<Readonly<Record<ApicRegisterName, number>>> = {
   APIC_SELF_IPI: 0xff,
 }
 
-const writable = new Map<number, ApicRegisterName>(Object.keys(WRITABLE).map(name => [APIC_REGISTERS[name as ApicRegisterName].offset, name as ApicRegisterName]))
+const writable = new Map<number, ApicRegisterName>(
+  Object.keys(WRITABLE).map(name => [APIC_REGISTERS[name as ApicRegisterName].offset, name as ApicRegisterName]),
+)
 
 export function writeX2apic(machine: Machine, cpu: number, msr: number, value: bigint): void {
   const offset = apicOffsetOf(msr)
@@ -94,7 +96,10 @@ function sendInterrupt(machine: Machine, cpu: number, command: bigint): void {
   const shorthand = low & APIC_BITS.APIC_DEST_ALLBUT
   const destination = high32(command)
   const own = apicRegister(machine, cpu, 'APIC_ID')
-  const reachesSelf = shorthand === APIC_BITS.APIC_DEST_SELF || shorthand === APIC_BITS.APIC_DEST_ALLINC || (shorthand === 0 && (destination === own || destination === 0xffff_ffff))
+  const reachesSelf =
+    shorthand === APIC_BITS.APIC_DEST_SELF ||
+    shorthand === APIC_BITS.APIC_DEST_ALLINC ||
+    (shorthand === 0 && (destination === own || destination === 0xffff_ffff))
   if (!reachesSelf) return
   const mode = low & APIC_BITS.APIC_MODE_MASK
   if (mode === APIC_BITS.APIC_DM_FIXED || mode === APIC_BITS.APIC_DM_LOWEST) raise(machine, cpu, low & 0xff)

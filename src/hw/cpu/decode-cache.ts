@@ -5,8 +5,8 @@
 
 import { PAGE_SIZE } from '../../base/units.ts'
 import type { Instruction } from '../../isa/instruction.ts'
-import { instructionCost } from '../time/instruction-cost.ts'
 import type { CostTable } from '../time/costs.ts'
+import { instructionCost } from '../time/instruction-cost.ts'
 
 /** An instruction with what the CPU wants to know each time it runs. */
 export interface DecodedInstruction {

@@ -143,7 +143,8 @@ export function combine(first: DeliveredEvent, second: Fault): Fault | 'shutdown
   const before = groupOf(first.vector)
   const after = groupOf(second.vector)
   if (before === 'double-fault') return after === 'benign' ? second : 'shutdown'
-  const doubles = (before === 'contributory' && after === 'contributory') || (before === 'page-fault' && (after === 'contributory' || after === 'page-fault'))
+  const doubles =
+    (before === 'contributory' && after === 'contributory') ||
+    (before === 'page-fault' && (after === 'contributory' || after === 'page-fault'))
   return doubles ? new Fault(VECTOR.DF, 0) : second
 }
-

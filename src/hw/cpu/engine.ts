@@ -5,7 +5,7 @@
  */
 
 import { assert } from '../../base/assert.ts'
-import { signed, type Size, unsigned, shiftRight } from '../../base/u64.ts'
+import { type Size, shiftRight, signed, unsigned } from '../../base/u64.ts'
 import type { Instruction } from '../../isa/instruction.ts'
 import { FS, type MemoryOperand, type Operand, type SegmentIndex, SS } from '../../isa/operands.ts'
 import type { FlagRule, Ops } from '../../isa/ops.ts'
@@ -141,7 +141,8 @@ export class Engine implements Ops<bigint> {
   #loadAcross(size: Size, linear: number, shift: number): bigint {
     let value = 0n
     this.translate(linear, 'read', shift)
-    for (let byte = size / 8 - 1; byte >= 0; byte--) value = (value << 8n) | BigInt(this.memory.read8(this.translate(linear + byte, 'read', shift)))
+    for (let byte = size / 8 - 1; byte >= 0; byte--)
+      value = (value << 8n) | BigInt(this.memory.read8(this.translate(linear + byte, 'read', shift)))
     return value
   }
 
@@ -353,4 +354,3 @@ export class Engine implements Ops<bigint> {
     systemOperations[operation](this, this.current)
   }
 }
-

@@ -3,7 +3,7 @@
  * operands and the result of the last operation that set them; everything here follows from those.
  */
 
-import { signed, type Size } from '../../base/u64.ts'
+import { type Size, signed } from '../../base/u64.ts'
 import type { FlagRule } from '../../isa/ops.ts'
 
 export const CF = 1 << 0

@@ -77,7 +77,8 @@ export function walk(memory: Memory, space: AddressSpace, linear: number, access
     const entry = memory.read64(host)
     if (!has(entry, PRESENT)) throw pageFault(linear, access, user, 0, noExecuteEnabled)
     const isLeaf = level === 0 || has(entry, LARGE)
-    if (isReserved(entry, level, isLeaf, noExecuteEnabled)) throw pageFault(linear, access, user, ERROR.present | ERROR.reserved, noExecuteEnabled)
+    if (isReserved(entry, level, isLeaf, noExecuteEnabled))
+      throw pageFault(linear, access, user, ERROR.present | ERROR.reserved, noExecuteEnabled)
     writable &&= has(entry, WRITABLE)
     userPage &&= has(entry, USER)
     executable &&= !has(entry, NO_EXECUTE)
@@ -120,7 +121,14 @@ const EPT_WRITE = 2n
 const EPT_EXECUTE = 4n
 
 /** Host-physical frame of a guest-physical one, with EPT's rights; the identity with all rights without EPT. */
-function guestToHost(memory: Memory, space: AddressSpace, guestPhysical: number, access: Access, linear: number, final: boolean): Translation {
+function guestToHost(
+  memory: Memory,
+  space: AddressSpace,
+  guestPhysical: number,
+  access: Access,
+  linear: number,
+  final: boolean,
+): Translation {
   if (space.eptp === 0n) return { frame: guestPhysical, rights: ACCESS.read | ACCESS.write | ACCESS.execute }
   const index = BigInt(guestPhysical)
   let table = space.eptp & ADDRESS

@@ -64,7 +64,12 @@ const DEFAULT_ONE: Readonly<Record<Exclude<ControlWord, 'tertiary'>, number>> = 
 }
 
 /** Default1 controls that the TRUE MSRs let be 0: CR3 load and store exiting, save and load debug controls. */
-const TRUE_MAY_BE_ZERO: Readonly<Record<'pin' | 'primary' | 'exit' | 'entry', number>> = { pin: 0, primary: 0x1_8000, exit: 0x4, entry: 0x4 }
+const TRUE_MAY_BE_ZERO: Readonly<Record<'pin' | 'primary' | 'exit' | 'entry', number>> = {
+  pin: 0,
+  primary: 0x1_8000,
+  exit: 0x4,
+  entry: 0x4,
+}
 
 /** The preemption timer counts once every 2^5 ticks. */
 export const PREEMPTION_TIMER_RATE = 5
@@ -77,7 +82,8 @@ const MISC_VMWRITE_ANY_FIELD = 1 << 29
 const VMCS_ENUM = { withTimer: 0x4e, withTertiary: 0x34, plain: 0x32 } as const
 
 /** Execute-only, 4-level walk, WB and UC memory types, 2-MByte and 1-GByte pages, INVEPT and INVVPID of every type. */
-const EPT_VPID_CAP = (1n << 0n) | (1n << 6n) | (1n << 8n) | (1n << 14n) | (1n << 16n) | (1n << 17n) | (1n << 20n) | (3n << 25n) | (0xf01n << 32n)
+const EPT_VPID_CAP =
+  (1n << 0n) | (1n << 6n) | (1n << 8n) | (1n << 14n) | (1n << 16n) | (1n << 17n) | (1n << 20n) | (3n << 25n) | (0xf01n << 32n)
 
 const controlMask = (word: ControlWord): number => {
   let mask = 0

@@ -19,7 +19,10 @@ const wordFits = (field: VmcsFieldName, capability: MsrName) => (v: EntryState) 
 const isPhysicalPage = (address: bigint): boolean => address % BigInt(PAGE_SIZE) === 0n && address >> BigInt(PHYSICAL_ADDRESS_BITS) === 0n
 
 const EXECUTION_WORDS: readonly EntryCheck[] = [
-  { rule: 'pin-based controls fit IA32_VMX_TRUE_PINBASED_CTLS', holds: wordFits('PIN_BASED_VM_EXEC_CONTROL', 'MSR_IA32_VMX_TRUE_PINBASED_CTLS') },
+  {
+    rule: 'pin-based controls fit IA32_VMX_TRUE_PINBASED_CTLS',
+    holds: wordFits('PIN_BASED_VM_EXEC_CONTROL', 'MSR_IA32_VMX_TRUE_PINBASED_CTLS'),
+  },
   {
     rule: 'primary processor-based controls fit IA32_VMX_TRUE_PROCBASED_CTLS',
     holds: wordFits('CPU_BASED_VM_EXEC_CONTROL', 'MSR_IA32_VMX_TRUE_PROCBASED_CTLS'),
@@ -31,7 +34,8 @@ const EXECUTION_WORDS: readonly EntryCheck[] = [
   {
     rule: 'tertiary processor-based controls fit IA32_VMX_PROCBASED_CTLS3',
     holds: v =>
-      !v.has('CPU_BASED_ACTIVATE_TERTIARY_CONTROLS') || (v.get('TERTIARY_VM_EXEC_CONTROL') & ~v.capability('MSR_IA32_VMX_PROCBASED_CTLS3')) === 0n,
+      !v.has('CPU_BASED_ACTIVATE_TERTIARY_CONTROLS') ||
+      (v.get('TERTIARY_VM_EXEC_CONTROL') & ~v.capability('MSR_IA32_VMX_PROCBASED_CTLS3')) === 0n,
   },
   { rule: 'the CR3-target count is at most 4', holds: v => v.number('CR3_TARGET_COUNT') <= 4 },
 ]
@@ -70,15 +74,26 @@ const DEPENDENCIES: readonly EntryCheck[] = [
     rule: 'virtual-interrupt delivery needs external-interrupt exiting',
     holds: v => !v.has('SECONDARY_EXEC_VIRTUAL_INTR_DELIVERY') || v.has('PIN_BASED_EXT_INTR_MASK'),
   },
-  { rule: 'with VPIDs enabled the VPID is not 0', holds: v => !v.has('SECONDARY_EXEC_ENABLE_VPID') || v.number('VIRTUAL_PROCESSOR_ID') !== 0 },
-  { rule: 'the EPT pointer is write-back or uncached with a 4-level walk', holds: v => !v.has('SECONDARY_EXEC_ENABLE_EPT') || eptPointerFits(v.get('EPT_POINTER')) },
+  {
+    rule: 'with VPIDs enabled the VPID is not 0',
+    holds: v => !v.has('SECONDARY_EXEC_ENABLE_VPID') || v.number('VIRTUAL_PROCESSOR_ID') !== 0,
+  },
+  {
+    rule: 'the EPT pointer is write-back or uncached with a 4-level walk',
+    holds: v => !v.has('SECONDARY_EXEC_ENABLE_EPT') || eptPointerFits(v.get('EPT_POINTER')),
+  },
   { rule: 'with TSC scaling the multiplier is not 0', holds: v => !v.has('SECONDARY_EXEC_TSC_SCALING') || v.get('TSC_MULTIPLIER') !== 0n },
 ]
 
 /** Memory type 0 or 6, walk length 4 (encoded 3), no accessed and dirty flags, no supervisor-shadow-stack control. */
 function eptPointerFits(pointer: bigint): boolean {
   const type = pointer & 7n
-  return (type === 0n || type === 6n) && (shiftRight(pointer, 3) & 7n) === 3n && (shiftRight(pointer, 6) & 0x3fn) === 0n && pointer >> BigInt(PHYSICAL_ADDRESS_BITS) === 0n
+  return (
+    (type === 0n || type === 6n) &&
+    (shiftRight(pointer, 3) & 7n) === 3n &&
+    (shiftRight(pointer, 6) & 0x3fn) === 0n &&
+    pointer >> BigInt(PHYSICAL_ADDRESS_BITS) === 0n
+  )
 }
 
 const GUEST_TIMER: readonly EntryCheck[] = [
@@ -102,10 +117,16 @@ const EXIT_AND_ENTRY_WORDS: readonly EntryCheck[] = [
     rule: 'saving the preemption timer needs the preemption timer',
     holds: v => !v.has('VM_EXIT_SAVE_VMX_PREEMPTION_TIMER') || v.has('PIN_BASED_VMX_PREEMPTION_TIMER'),
   },
-  { rule: 'no MSR is stored or loaded at VM exits', holds: v => v.number('VM_EXIT_MSR_STORE_COUNT') === 0 && v.number('VM_EXIT_MSR_LOAD_COUNT') === 0 },
+  {
+    rule: 'no MSR is stored or loaded at VM exits',
+    holds: v => v.number('VM_EXIT_MSR_STORE_COUNT') === 0 && v.number('VM_EXIT_MSR_LOAD_COUNT') === 0,
+  },
   { rule: 'VM-entry controls fit IA32_VMX_TRUE_ENTRY_CTLS', holds: wordFits('VM_ENTRY_CONTROLS', 'MSR_IA32_VMX_TRUE_ENTRY_CTLS') },
   { rule: 'no MSR is loaded at VM entry', holds: v => v.number('VM_ENTRY_MSR_LOAD_COUNT') === 0 },
-  { rule: 'the event to inject has a defined type, a fitting vector and error code', holds: v => injectionFits(v.number('VM_ENTRY_INTR_INFO_FIELD')) },
+  {
+    rule: 'the event to inject has a defined type, a fitting vector and error code',
+    holds: v => injectionFits(v.number('VM_ENTRY_INTR_INFO_FIELD')),
+  },
 ]
 
 /** Types 1 (reserved) and 7 (other event, needs MTF) are refused; NMI is vector 2; exceptions are below 32. */
@@ -118,4 +139,10 @@ function injectionFits(information: number): boolean {
   return deliversCode === (type === 3 && [8, 10, 11, 12, 13, 14, 17].includes(vector)) && (information & 0x7fff_f000) === 0
 }
 
-export const CONTROL_CHECKS: readonly EntryCheck[] = [...EXECUTION_WORDS, ...ADDRESSES, ...DEPENDENCIES, ...GUEST_TIMER, ...EXIT_AND_ENTRY_WORDS]
+export const CONTROL_CHECKS: readonly EntryCheck[] = [
+  ...EXECUTION_WORDS,
+  ...ADDRESSES,
+  ...DEPENDENCIES,
+  ...GUEST_TIMER,
+  ...EXIT_AND_ENTRY_WORDS,
+]

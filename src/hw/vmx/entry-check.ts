@@ -1,9 +1,9 @@
 /** How an ordered check of a VM entry is written: the rule in words, and whether it holds for the current VMCS. */
 
-import type { VmcsFieldName } from '../../spec/vmcs-fields.ts'
-import { type ControlName, VMX_CONTROLS } from '../../spec/vmx-controls.ts'
 import { bit } from '../../base/bits.ts'
 import { MSRS, type MsrName } from '../../spec/msrs.ts'
+import type { VmcsFieldName } from '../../spec/vmcs-fields.ts'
+import { type ControlName, VMX_CONTROLS } from '../../spec/vmx-controls.ts'
 import type { Machine } from '../machine.ts'
 import { readField, readNumber } from './vmcs.ts'
 
@@ -37,7 +37,9 @@ export function entryStateOf(machine: Machine, vmcs: number): EntryState {
     pin: number(WORD_FIELDS.pin),
     primary,
     secondary: bit(primary, VMX_CONTROLS.CPU_BASED_ACTIVATE_SECONDARY_CONTROLS.bit) ? number(WORD_FIELDS.secondary) : 0,
-    tertiary: bit(primary, VMX_CONTROLS.CPU_BASED_ACTIVATE_TERTIARY_CONTROLS.bit) ? Number(readField(machine.memory, vmcs, WORD_FIELDS.tertiary) & 0xffff_ffffn) : 0,
+    tertiary: bit(primary, VMX_CONTROLS.CPU_BASED_ACTIVATE_TERTIARY_CONTROLS.bit)
+      ? Number(readField(machine.memory, vmcs, WORD_FIELDS.tertiary) & 0xffff_ffffn)
+      : 0,
     exit: number(WORD_FIELDS.exit),
     entry: number(WORD_FIELDS.entry),
   }
@@ -51,4 +53,5 @@ export function entryStateOf(machine: Machine, vmcs: number): EntryState {
 }
 
 /** The first rule that does not hold, or null. */
-export const firstBroken = (checks: readonly EntryCheck[], state: EntryState): string | null => checks.find(check => !check.holds(state))?.rule ?? null
+export const firstBroken = (checks: readonly EntryCheck[], state: EntryState): string | null =>
+  checks.find(check => !check.holds(state))?.rule ?? null

@@ -13,12 +13,12 @@ import { entryStateOf, firstBroken } from './entry-check.ts'
 import { failEntry } from './exit.ts'
 import { loadGuestState } from './guest-state.ts'
 import { loadGuestTimer } from './guest-timer.ts'
+import { fail, type VmxOutcome } from './outcome.ts'
 import { startPreemptionTimer } from './preemption-timer.ts'
 import { type Controls, isControlSet } from './state.ts'
 import { GUEST_CHECKS, HOST_CHECKS } from './state-checks.ts'
 import { loadInterruptStatus } from './virtual-apic.ts'
 import { isLaunched, readField, readNumber, setLaunched, writeField } from './vmcs.ts'
-import { fail, type VmxOutcome } from './outcome.ts'
 
 const ERROR = VMX_INSTRUCTION_ERRORS
 

@@ -105,7 +105,10 @@ function leaveNonRoot(engine: Engine, vmcs: number): void {
   cpu.stiBlocking = false
   cpu.movSsBlocking = false
   cpu.midRepeat = false
-  if (readNumber(memory, vmcs, 'VM_EXIT_REASON') === EXIT_REASONS.EXIT_REASON_EXCEPTION_NMI && isNmi(readNumber(memory, vmcs, 'VM_EXIT_INTR_INFO')))
+  if (
+    readNumber(memory, vmcs, 'VM_EXIT_REASON') === EXIT_REASONS.EXIT_REASON_EXCEPTION_NMI &&
+    isNmi(readNumber(memory, vmcs, 'VM_EXIT_INTR_INFO'))
+  )
     cpu.nmiBlocking = true
   cpu.vmx.mode = 'root'
   cpu.vmx.virtualInterruptRecognised = false
@@ -117,7 +120,14 @@ const isNmi = (information: number): boolean => ((information >>> 8) & 7) === 2
 
 function loadHostSegments(engine: Engine, get: (name: VmcsFieldName) => bigint): void {
   const { cpu, registers } = engine
-  const selectors = ['HOST_ES_SELECTOR', 'HOST_CS_SELECTOR', 'HOST_SS_SELECTOR', 'HOST_DS_SELECTOR', 'HOST_FS_SELECTOR', 'HOST_GS_SELECTOR'] as const
+  const selectors = [
+    'HOST_ES_SELECTOR',
+    'HOST_CS_SELECTOR',
+    'HOST_SS_SELECTOR',
+    'HOST_DS_SELECTOR',
+    'HOST_FS_SELECTOR',
+    'HOST_GS_SELECTOR',
+  ] as const
   for (const [index, name] of selectors.entries()) {
     const selector = Number(get(name))
     const rights = index === 1 ? CODE64_RIGHTS : selector === 0 ? DATA_RIGHTS | UNUSABLE_RIGHTS : DATA_RIGHTS
@@ -131,4 +141,3 @@ function loadHostSegments(engine: Engine, get: (name: VmcsFieldName) => bigint):
   cpu.gdtr = { base: get('HOST_GDTR_BASE'), limit: 0xffff }
   cpu.idtr = { base: get('HOST_IDTR_BASE'), limit: 0xffff }
 }
-

@@ -101,4 +101,3 @@ export function vmwrite(engine: Engine, encoding: bigint, value: bigint): VmxOut
 export function invalidate(engine: Engine, type: bigint, types: readonly bigint[]): VmxOutcome {
   return types.includes(type) ? SUCCEEDED : fail(engine, ERROR.VMXERR_INVALID_OPERAND_TO_INVEPT_INVVPID.number)
 }
-

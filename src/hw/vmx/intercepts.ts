@@ -43,12 +43,17 @@ export function interceptInstruction(engine: Engine, instruction: Instruction): 
   const isVmx = intercept[0] === 'always' && mnemonic !== 'CPUID' && mnemonic !== 'VMCALL'
   if (isVmx && cplOf(engine.cpu) !== 0) throw generalProtection()
   const information = WITH_INFORMATION.has(mnemonic) ? instructionInformation(instruction) : 0
-  throw new VmExit(intercept[1], { byInstruction: true, instructionInformation: information, qualification: qualificationOf(engine, instruction) })
+  throw new VmExit(intercept[1], {
+    byInstruction: true,
+    instructionInformation: information,
+    qualification: qualificationOf(engine, instruction),
+  })
 }
 
 /** The linear address of INVLPG, the displacement of a memory operand of the others. */
 function qualificationOf(engine: Engine, { row, dst, src }: Instruction): bigint {
-  if (row.mnemonic === 'INVLPG') return BigInt.asUintN(64, BigInt(engine.linear(dst.kind === 'memory' ? dst.segment : 3, engine.address(dst))))
+  if (row.mnemonic === 'INVLPG')
+    return BigInt.asUintN(64, BigInt(engine.linear(dst.kind === 'memory' ? dst.segment : 3, engine.address(dst))))
   if (!WITH_INFORMATION.has(row.mnemonic)) return 0n
   const memory = dst.kind === 'memory' ? dst : src.kind === 'memory' ? src : null
   if (memory === null) return 0n
@@ -69,4 +74,3 @@ export function interceptsException(engine: Engine, fault: Fault): void {
     qualification: fault.vector === VECTOR.PF ? fault.cr2 : 0n,
   })
 }
-

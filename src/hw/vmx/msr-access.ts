@@ -59,7 +59,8 @@ export function guestWriteMsr(engine: Engine, index: number, value: bigint): voi
   if (vmx.mode !== 'non-root') return writeMsr(engine, index, value)
   if (isIntercepted(engine, index, true)) throw new VmExit('EXIT_REASON_MSR_WRITE', { byInstruction: true })
   if (index === DEADLINE && guestHas(vmx, 'TERTIARY_EXEC_GUEST_APIC_TIMER')) return writeVirtualDeadline(engine, value)
-  if (isX2apic(index) && guestHas(vmx, 'SECONDARY_EXEC_VIRTUALIZE_X2APIC_MODE') && virtualizeApicWrite(engine, apicOffsetOf(index), value)) return
+  if (isX2apic(index) && guestHas(vmx, 'SECONDARY_EXEC_VIRTUALIZE_X2APIC_MODE') && virtualizeApicWrite(engine, apicOffsetOf(index), value))
+    return
   writeMsr(engine, index, value)
 }
 

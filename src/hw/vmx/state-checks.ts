@@ -41,8 +41,7 @@ export const HOST_CHECKS: readonly EntryCheck[] = [
   },
   {
     rule: 'host selectors have RPL 0 and TI 0',
-    holds: v =>
-      (['ES', 'CS', 'SS', 'DS', 'FS', 'GS', 'TR'] as const).every(name => (v.number(`HOST_${name}_SELECTOR`) & 7) === 0),
+    holds: v => (['ES', 'CS', 'SS', 'DS', 'FS', 'GS', 'TR'] as const).every(name => (v.number(`HOST_${name}_SELECTOR`) & 7) === 0),
   },
   { rule: 'host CS and TR selectors are not 0', holds: v => v.number('HOST_CS_SELECTOR') !== 0 && v.number('HOST_TR_SELECTOR') !== 0 },
   {
@@ -69,7 +68,9 @@ const REGISTERS: readonly EntryCheck[] = [
     rule: 'guest IA32_EFER has no reserved bit, and LMA is the IA-32e mode control and LME',
     holds: v =>
       !v.has('VM_ENTRY_LOAD_IA32_EFER') ||
-      ((v.get('GUEST_IA32_EFER') & ~EFER_BITS) === 0n && has(v.get('GUEST_IA32_EFER'), EFER.LMA) && has(v.get('GUEST_IA32_EFER'), EFER.LME)),
+      ((v.get('GUEST_IA32_EFER') & ~EFER_BITS) === 0n &&
+        has(v.get('GUEST_IA32_EFER'), EFER.LMA) &&
+        has(v.get('GUEST_IA32_EFER'), EFER.LME)),
   },
 ]
 
@@ -78,19 +79,26 @@ const SEGMENTS: readonly EntryCheck[] = [
   {
     rule: 'guest TR, FS and GS bases, and a usable LDTR base, are canonical',
     holds: v =>
-      everyCanonical('GUEST_TR_BASE', 'GUEST_FS_BASE', 'GUEST_GS_BASE')(v) && (!isUsable(rights(v, 'LDTR')) || canonical(v.get('GUEST_LDTR_BASE'))),
+      everyCanonical('GUEST_TR_BASE', 'GUEST_FS_BASE', 'GUEST_GS_BASE')(v) &&
+      (!isUsable(rights(v, 'LDTR')) || canonical(v.get('GUEST_LDTR_BASE'))),
   },
   { rule: 'the guest CS is an accessed, present code segment', holds: v => (rights(v, 'CS') & 0x10099) === 0x99 },
   { rule: 'the guest CS is a 64-bit code segment', holds: v => (rights(v, 'CS') & 0x6000) === 0x2000 },
   { rule: 'reserved bits of the guest CS access rights are 0', holds: v => (rights(v, 'CS') & ~0x1f0ff) === 0 },
-  { rule: 'guest SS and CS have the same DPL', holds: v => ((rights(v, 'SS') ^ rights(v, 'CS')) & 0x60) === 0 || (rights(v, 'CS') & 4) !== 0 },
+  {
+    rule: 'guest SS and CS have the same DPL',
+    holds: v => ((rights(v, 'SS') ^ rights(v, 'CS')) & 0x60) === 0 || (rights(v, 'CS') & 4) !== 0,
+  },
   { rule: 'the guest TR is a busy 64-bit TSS', holds: v => (rights(v, 'TR') & 0x1009f) === 0x8b },
   {
     rule: 'a usable guest LDTR is an LDT',
     holds: v => !isUsable(rights(v, 'LDTR')) || (rights(v, 'LDTR') & 0x9f) === 0x82,
   },
   { rule: 'guest GDTR and IDTR bases are canonical', holds: everyCanonical('GUEST_GDTR_BASE', 'GUEST_IDTR_BASE') },
-  { rule: 'bits 31:16 of the guest GDTR and IDTR limits are 0', holds: v => v.number('GUEST_GDTR_LIMIT') < 0x10000 && v.number('GUEST_IDTR_LIMIT') < 0x10000 },
+  {
+    rule: 'bits 31:16 of the guest GDTR and IDTR limits are 0',
+    holds: v => v.number('GUEST_GDTR_LIMIT') < 0x10000 && v.number('GUEST_IDTR_LIMIT') < 0x10000,
+  },
 ]
 
 const IF = 9
@@ -111,12 +119,18 @@ const NON_REGISTER: readonly EntryCheck[] = [
     rule: 'STI or MOV-SS blocking needs the active state',
     holds: v => v.number('GUEST_ACTIVITY_STATE') === 0 || (v.number('GUEST_INTERRUPTIBILITY_INFO') & (BLOCKING.sti | BLOCKING.movSs)) === 0,
   },
-  { rule: 'the interruptibility state has only STI, MOV-SS and NMI blocking', holds: v => (v.number('GUEST_INTERRUPTIBILITY_INFO') & ~0xb) === 0 },
+  {
+    rule: 'the interruptibility state has only STI, MOV-SS and NMI blocking',
+    holds: v => (v.number('GUEST_INTERRUPTIBILITY_INFO') & ~0xb) === 0,
+  },
   {
     rule: 'not both STI and MOV-SS blocking',
     holds: v => (v.number('GUEST_INTERRUPTIBILITY_INFO') & 3) !== 3,
   },
-  { rule: 'STI blocking needs RFLAGS.IF', holds: v => (v.number('GUEST_INTERRUPTIBILITY_INFO') & 1) === 0 || has(v.get('GUEST_RFLAGS'), IF) },
+  {
+    rule: 'STI blocking needs RFLAGS.IF',
+    holds: v => (v.number('GUEST_INTERRUPTIBILITY_INFO') & 1) === 0 || has(v.get('GUEST_RFLAGS'), IF),
+  },
   {
     rule: 'no STI or MOV-SS blocking with an injected external interrupt',
     holds: v => !isInjecting(v, 0) || (v.number('GUEST_INTERRUPTIBILITY_INFO') & 3) === 0,

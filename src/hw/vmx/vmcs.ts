@@ -5,8 +5,8 @@
  *     +0  revision identifier     +4  VMX-abort indicator     +8  launch state (0 clear, 1 launched)     +16  slots
  */
 
-import { shiftRight } from '../../base/u64.ts'
 import { assert } from '../../base/assert.ts'
+import { shiftRight } from '../../base/u64.ts'
 import { PAGE_SIZE } from '../../base/units.ts'
 import { VMCS_FIELDS, type VmcsFieldName, widthOf } from '../../spec/vmcs-fields.ts'
 import type { Memory } from '../memory.ts'
@@ -38,7 +38,8 @@ export function writeEncoding(memory: Memory, vmcs: number, encoding: number, va
   memory.write64(at, whole)
 }
 
-export const readField = (memory: Memory, vmcs: number, name: VmcsFieldName): bigint => readEncoding(memory, vmcs, VMCS_FIELDS[name].encoding)
+export const readField = (memory: Memory, vmcs: number, name: VmcsFieldName): bigint =>
+  readEncoding(memory, vmcs, VMCS_FIELDS[name].encoding)
 
 /** A field of at most 32 bits, or a physical address, as a number. */
 export const readNumber = (memory: Memory, vmcs: number, name: VmcsFieldName): number => Number(readField(memory, vmcs, name))

@@ -47,7 +47,11 @@ function readControl(engine: Engine, index: number, isGuest: boolean): bigint {
     case 3:
       return registers.cr[index]!
     case 8:
-      return BigInt((guestHas(cpu.vmx, 'CPU_BASED_TPR_SHADOW') ? virtualPage(engine).read(TPR) : apicPage(engine.machine, engine.index).read(TPR)) >> 4 & 0xf)
+      return BigInt(
+        ((guestHas(cpu.vmx, 'CPU_BASED_TPR_SHADOW') ? virtualPage(engine).read(TPR) : apicPage(engine.machine, engine.index).read(TPR)) >>
+          4) &
+          0xf,
+      )
     default:
       throw undefinedOpcode()
   }
@@ -60,7 +64,8 @@ export function movToControl(engine: Engine, i: Instruction): void {
   const value = engine.read(i.src)
   const { controls, mode } = engine.cpu.vmx
   if (mode === 'non-root') {
-    const owned = index === 0 ? controls.cr0Mask & (controls.cr0Shadow ^ value) : index === 4 ? controls.cr4Mask & (controls.cr4Shadow ^ value) : 0n
+    const owned =
+      index === 0 ? controls.cr0Mask & (controls.cr0Shadow ^ value) : index === 4 ? controls.cr4Mask & (controls.cr4Shadow ^ value) : 0n
     if (owned !== 0n) throw new VmExit('EXIT_REASON_CR_ACCESS', { byInstruction: true, qualification: qualification(index, 0, gpr) })
     if (index === 3) exitOn(engine, 'CPU_BASED_CR3_LOAD_EXITING', 3, 0, gpr)
     if (index === 8) exitOn(engine, 'CPU_BASED_CR8_LOAD_EXITING', 8, 0, gpr)
@@ -97,7 +102,10 @@ function writeControl(engine: Engine, index: number, value: bigint): void {
 }
 
 /** Bits that exist, besides the guest's owned ones, which keep their real value. */
-const CR0_BITS = [CR0.PE, CR0.MP, CR0.EM, CR0.TS, CR0.ET, CR0.NE, CR0.WP, CR0.AM, CR0.NW, CR0.CD, CR0.PG].reduce((mask, position) => mask | bitOf(position), 0n)
+const CR0_BITS = [CR0.PE, CR0.MP, CR0.EM, CR0.TS, CR0.ET, CR0.NE, CR0.WP, CR0.AM, CR0.NW, CR0.CD, CR0.PG].reduce(
+  (mask, position) => mask | bitOf(position),
+  0n,
+)
 
 function writeCr0(engine: Engine, value: bigint): void {
   const { registers, cpu } = engine
@@ -134,7 +142,8 @@ export function clts(engine: Engine): void {
   const { vmx } = engine.cpu
   const ts = bitOf(CR0.TS)
   if (vmx.mode === 'non-root' && (vmx.controls.cr0Mask & ts) !== 0n) {
-    if ((vmx.controls.cr0Shadow & ts) !== 0n) throw new VmExit('EXIT_REASON_CR_ACCESS', { byInstruction: true, qualification: qualification(0, 2, 0) })
+    if ((vmx.controls.cr0Shadow & ts) !== 0n)
+      throw new VmExit('EXIT_REASON_CR_ACCESS', { byInstruction: true, qualification: qualification(0, 2, 0) })
     return
   }
   engine.registers.cr[0] = engine.registers.cr[0]! & ~ts
@@ -168,5 +177,6 @@ export function movToDebug(engine: Engine, i: Instruction): void {
   const value = engine.read(i.src)
   if (register >= 6 && shiftRight(value, 32) !== 0n) throw generalProtection()
   if (register === 7 && (value & 0xffn) !== 0n) throw generalProtection() // breakpoints are not modelled: refused, not ignored
-  engine.registers.dr[register] = register === 6 ? (value & 0xe00fn) | 0xffff_0ff0n : register === 7 ? (value & 0xffff_2700n) | 0x400n : value
+  engine.registers.dr[register] =
+    register === 6 ? (value & 0xe00fn) | 0xffff_0ff0n : register === 7 ? (value & 0xffff_2700n) | 0x400n : value
 }

@@ -2,8 +2,7 @@
 
 import { bit } from '../../../base/bits.ts'
 import type { Instruction } from '../../../isa/instruction.ts'
-import { type DeliveredEvent, EVENT } from '../delivery.ts'
-import { deliver } from '../delivery.ts'
+import { type DeliveredEvent, deliver, EVENT } from '../delivery.ts'
 import type { Engine } from '../engine.ts'
 import { generalProtection, undefinedOpcode, VECTOR, VmExit } from '../faults.ts'
 import { AC, DF, IF, NT, RF, STATUS, TF } from '../lazy-flags.ts'

@@ -74,14 +74,26 @@ const portOf = (engine: Engine, operand: Operand): number => Number(engine.read(
 
 export function inInstruction(engine: Engine, i: Instruction): void {
   requirePort(engine)
-  const access = { port: portOf(engine, i.src), bytes: (i.dst as { size: number }).size / 8, input: true, string: false, immediate: i.src.kind === 'immediate' }
+  const access = {
+    port: portOf(engine, i.src),
+    bytes: (i.dst as { size: number }).size / 8,
+    input: true,
+    string: false,
+    immediate: i.src.kind === 'immediate',
+  }
   intercept(engine, access, i)
   engine.write(i.dst, BigInt(input(engine, access)))
 }
 
 export function outInstruction(engine: Engine, i: Instruction): void {
   requirePort(engine)
-  const access = { port: portOf(engine, i.dst), bytes: (i.src as { size: number }).size / 8, input: false, string: false, immediate: i.dst.kind === 'immediate' }
+  const access = {
+    port: portOf(engine, i.dst),
+    bytes: (i.src as { size: number }).size / 8,
+    input: false,
+    string: false,
+    immediate: i.dst.kind === 'immediate',
+  }
   intercept(engine, access, i)
   output(engine, access, Number(engine.read(i.src)))
 }

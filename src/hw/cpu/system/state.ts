@@ -1,6 +1,7 @@
 /** CLI, STI, POPF, HLT and the instructions that ask what and when the CPU is (Intel SDM, their pages). */
 
 import { shiftRight } from '../../../base/u64.ts'
+import type { Instruction } from '../../../isa/instruction.ts'
 import { MSRS } from '../../../spec/msrs.ts'
 import { virtualTsc } from '../../time/clock.ts'
 import { guestReadMsr, guestWriteMsr } from '../../vmx/msr-access.ts'
@@ -11,7 +12,6 @@ import { AC, DF, IF, NT, RF, STATUS, TF, VM } from '../lazy-flags.ts'
 import { ownTsc } from '../msrs.ts'
 import { cplOf } from '../registers.ts'
 import { requireRing0 } from './privilege.ts'
-import type { Instruction } from '../../../isa/instruction.ts'
 
 const IOPL_SHIFT = 12
 const IOPL = 3 << IOPL_SHIFT
