@@ -1,5 +1,6 @@
 ; The APIC timer in one-shot mode: a write of the initial count per tick. APIC-timer virtualization does not carry this mode, so
-; KVM falls back to a timer of its own and every write exits. `-D TICKS=n` sets how many ticks.
+; KVM falls back to a timer of its own and every write exits. The timer is in TSC-deadline mode first, so that a trace shows KVM
+; giving it to the CPU and taking it back (kvm_apic_virt_timer_state 1, then 0). `-D TICKS=n` sets how many ticks.
 ;
 ; Expected:
 ;       ticks wanted:        100
@@ -23,6 +24,7 @@ PATIENCE        equ 1 << 30     ; TSC cycles; a tick this late never comes
         load_idt
         x2apic_enable
         write_msr MSR_IA32_X2APIC_DIV_CONF, APIC_TDR_DIV_1
+        write_msr MSR_IA32_X2APIC_LVT_TIMER, APIC_LVT_TIMER_TSCDEADLINE | TIMER_VECTOR
         write_msr MSR_IA32_X2APIC_LVT_TIMER, APIC_LVT_TIMER_ONESHOT | TIMER_VECTOR
         show    "ticks wanted: ", TICKS
 

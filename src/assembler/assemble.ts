@@ -98,6 +98,7 @@ function newAssembly(source: string, options: AssembleOptions): Assembly {
     bitsStated: false,
     firstBits: null,
     relative: false,
+    tookAbsolute: false,
     scope: '',
     section: null,
     absolute: 0,
@@ -120,7 +121,6 @@ function beginPass(assembly: Assembly): void {
   assembly.bits = 16
   assembly.bitsStated = false
   assembly.firstBits = null
-  assembly.relative = false
   assembly.scope = ''
   assembly.section = assembly.sections[0]!
   assembly.absolute = 0
@@ -171,7 +171,19 @@ function readingPass(assembly: Assembly, options: AssembleOptions, lexed: Map<nu
     runItem(item, assembly, scope)
   }
   endPass(assembly)
+  if (assembly.relative && assembly.tookAbsolute) forgetSizes(assembly, items)
   return { preprocessor, lines, items, diagnostics }
+}
+
+/** A DEFAULT REL further down than the first memory operand changes the lines above it. */
+function forgetSizes(assembly: Assembly, items: readonly Item[]): void {
+  for (const item of items) {
+    item.size = -1
+    item.bytes = null
+    item.branch = null
+  }
+  assembly.tookAbsolute = false
+  assembly.moved = true
 }
 
 function nextPass(assembly: Assembly, options: AssembleOptions, lexed: Map<number, readonly TokenLine[]>, reading: Reading): Reading {

@@ -135,11 +135,11 @@ export function countOf(node: Expression, tokens: readonly Token[], assembly: As
 export function reserveSpace(node: ReserveNode, tokens: readonly Token[], assembly: Assembly, scope: Scope): void {
   const unit = unitOf(tokens[node.word]!)
   const count = countOf(node.count, tokens, assembly, scope, 'the size of the space', 0x4000_0000)
-  if (assembly.section !== null && !assembly.section.nobits && count > 0)
+  const fits = reserve(assembly, count * unit, placeOf(node, tokens))
+  if (fits && assembly.section !== null && !assembly.section.nobits && count > 0)
     report(assembly, 'W0501', 'space reserved among bytes is filled with zeros', placeOf(node, tokens), {
       help: ['`times n db 0` says the same without a warning'],
     })
-  reserve(assembly, count * unit, placeOf(node, tokens))
 }
 
 export function includeBinary(node: IncbinNode, tokens: readonly Token[], assembly: Assembly, scope: Scope): void {

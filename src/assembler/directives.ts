@@ -12,7 +12,7 @@ import { report } from './symbols.ts'
 import type { Token } from './tokens.ts'
 
 /** Runs a statement that stands inside another: what `align` fills with, what `at` places. */
-export type RunStatement = (statement: Statement) => void
+export type RunStatement = (statement: Statement, times: number) => void
 
 type Directive = (node: DirectiveNode, tokens: readonly Token[], assembly: Assembly, scope: Scope, run: RunStatement) => void
 
@@ -110,7 +110,7 @@ function align(node: DirectiveNode, tokens: readonly Token[], assembly: Assembly
     else emit(assembly, new Uint8Array(fill).fill(0x90), span, { repeated: 1 })
     return
   }
-  for (let count = 0; count < fill; count++) run(node.statement)
+  run(node.statement, fill)
 }
 
 function refuseExtern(node: DirectiveNode, tokens: readonly Token[], assembly: Assembly): void {

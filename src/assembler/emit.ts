@@ -37,12 +37,14 @@ export function emit(assembly: Assembly, bytes: ArrayLike<number>, span: Span, {
   place(assembly, at, bytes.length, fixups, repeated, false)
 }
 
-/** Zeros, where a section with bytes reserves space. */
-export function reserve(assembly: Assembly, count: number, span: Span): void {
+/** Space, which is zeros in a section with bytes; false when there is no room for it. */
+export function reserve(assembly: Assembly, count: number, span: Span): boolean {
   const at = offsetOf(assembly)
-  if (!advance(assembly, count, span) || !assembly.final || assembly.section === null) return
+  if (!advance(assembly, count, span)) return false
+  if (!assembly.final || assembly.section === null) return true
   if (!assembly.section.nobits) reserveRoom(assembly.section, assembly.section.offset)
   place(assembly, at, count, [], 0, true)
+  return true
 }
 
 function advance(assembly: Assembly, count: number, span: Span): boolean {

@@ -1,6 +1,6 @@
 /** One instruction of the source: prefixes, operands, encoding. */
 
-import { type EncodeOperand, type EncodePrefixes, encode, NO_PREFIXES } from '../isa/encode.ts'
+import { type Encoded, type EncodeOperand, type EncodePrefixes, encode, NO_PREFIXES } from '../isa/encode.ts'
 import type { InstructionRow } from '../isa/instruction.ts'
 import type { SegmentIndex } from '../isa/operands.ts'
 import { rowsByMnemonic } from '../isa/table.ts'
@@ -74,23 +74,34 @@ function checkPrefixes(
     )
 }
 
-/** Encodes at the present address, and emits. */
+/** The encoding at the present address; undefined after a failure, which has been reported. */
+export function encodeInstruction(
+  prepared: Prepared,
+  node: InstructionNode,
+  tokens: readonly Token[],
+  assembly: Assembly,
+): Encoded | undefined {
+  const { bits } = assembly
+  assembly.firstBits ??= bits
+  const answer = encode(prepared.row, prepared.operands, { bits, address: BigInt(addressOf(assembly)), prefixes: prepared.prefixes })
+  if (answer.kind !== 'encoded') {
+    assembly.reports++
+    if (assembly.final) reportFailure(answer, prepared, node, tokens, assembly)
+    return undefined
+  }
+  for (const overflow of answer.overflows) overflowWarning(overflow, prepared, node, tokens, assembly)
+  return answer
+}
+
 export function emitInstruction(
   prepared: Prepared,
   node: InstructionNode,
   tokens: readonly Token[],
   assembly: Assembly,
 ): readonly number[] | undefined {
-  const { bits } = assembly
-  assembly.firstBits ??= bits
-  const answer = encode(prepared.row, prepared.operands, { bits, address: BigInt(addressOf(assembly)), prefixes: prepared.prefixes })
-  if (answer.kind !== 'encoded') {
-    if (assembly.final) reportFailure(answer, prepared, node, tokens, assembly)
-    return undefined
-  }
-  for (const overflow of answer.overflows) overflowWarning(overflow, prepared, node, tokens, assembly)
-  emit(assembly, answer.bytes, placeOf(node, tokens), { fixups: answer.fixups })
-  return answer.bytes
+  const answer = encodeInstruction(prepared, node, tokens, assembly)
+  if (answer) emit(assembly, answer.bytes, placeOf(node, tokens), { fixups: answer.fixups })
+  return answer?.bytes
 }
 
 /** Bytes of a branch in its short and its near form; undefined when it has only one. */

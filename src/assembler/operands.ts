@@ -143,7 +143,7 @@ function memoryOf(node: MemoryNode, words: Words, evaluation: Evaluation, assemb
   const reach = reachOf(node, inside, value, parts.size !== 0, segment, evaluation, assembly)
   const registerless = parts.size === 0
   // An address that was to be relative and cannot be takes the ModRM form, never MOV's short one.
-  const asked8 = displacementSize === 64 && bits === 64 ? 8 : reach === 'absolute-instead' ? 4 : 0
+  const asked8 = reach === 'absolute-instead' ? 4 : displacementSize === 64 && bits === 64 ? 8 : 0
   return {
     kind: 'memory',
     size: words.size as EncodeMemory['size'],
@@ -186,8 +186,11 @@ function reachOf(
     if (asked) scope.report('W0503', 'an address with registers cannot be RIP-relative: `rel` does nothing', placeOf(node, tokens))
     return 'absolute'
   }
-  const wanted = asked || (assembly.relative && segment < 4 && !inside.includes('qword'))
-  if (!wanted) return 'absolute'
+  const wanted = asked || (assembly.relative && segment < 4)
+  if (!wanted) {
+    if (assembly.pass === 1 && segment < 4) assembly.tookAbsolute = true
+    return 'absolute'
+  }
   if (value.unknown || sectionOf(value) !== -1) return 'relative'
   scope.report('W0503', 'an absolute address cannot be RIP-relative', placeOf(node, tokens), {
     help: ['write `[abs ...]` to say that it is meant'],

@@ -6,7 +6,7 @@ import { countOf, dataBytes, includeBinary, reserveSpace } from './data.ts'
 import { runDirective } from './directives.ts'
 import { emit, offsetOf } from './emit.ts'
 import { evaluate, placeOf, type Scope } from './evaluate.ts'
-import { branchSizes, emitInstruction, emitPrefixes, type Prepared, prepare } from './instructions.ts'
+import { branchSizes, emitInstruction, emitPrefixes, encodeInstruction, type Prepared, prepare } from './instructions.ts'
 import { type Assembly, type Branch, type Item, MAX_IMAGE_BYTES, type Section } from './state.ts'
 import { nearest } from './suggest.ts'
 import { defineConstant, defineLabel, moveLabel, opensScope, qualified, report } from './symbols.ts'
@@ -16,7 +16,7 @@ import { wordsOfType } from './words.ts'
 
 /** More repetitions than an image has bytes make none that fits; of what cannot be copied, fewer are patient enough. */
 const MAX_TIMES = MAX_IMAGE_BYTES
-const MAX_REPETITIONS = 2_000_000
+const MAX_REPETITIONS = 1_000_000
 
 export function runItem(item: Item, assembly: Assembly, scope: Scope): void {
   if (!assembly.final && item.size >= 0 && assembly.section !== null) {
@@ -51,7 +51,7 @@ function skipItem(item: Item, section: Section, assembly: Assembly): void {
   if (symbol !== null) {
     if (symbol.pass === assembly.pass) assembly.reports++
     symbol.pass = assembly.pass
-    if (opensScope(symbol.name)) assembly.scope = symbol.name
+    if (opensScope(item.line.tokens[item.node.label!]!.text)) assembly.scope = symbol.name
     moveLabel(assembly, symbol, section.index, section.offset)
   }
   if (branch !== null) {
@@ -119,7 +119,9 @@ function runStatement(statement: Statement, tokens: readonly Token[], assembly: 
       runTimes(statement, tokens, assembly, scope)
       return
     case 'directive':
-      runDirective(statement, tokens, assembly, scope, inner => runStatement(inner, tokens, assembly, scope))
+      runDirective(statement, tokens, assembly, scope, (inner, times) =>
+        repeatStatement(times, statement.values[0]!, inner, tokens, assembly, scope),
+      )
       return
     case 'unknown':
       unknownInstruction(tokens[statement.name]!, assembly)
@@ -160,7 +162,18 @@ function runEqu(node: LineNode, { value }: EquNode, tokens: readonly Token[], as
 
 /** The statement is read once, so `$` means the start of the line in every repetition; branches count from where they stand. */
 function runTimes({ count, statement }: TimesNode, tokens: readonly Token[], assembly: Assembly, scope: Scope): void {
-  const times = countOf(count, tokens, assembly, scope, 'the count of times', MAX_TIMES)
+  repeatStatement(countOf(count, tokens, assembly, scope, 'the count of times', MAX_TIMES), count, statement, tokens, assembly, scope)
+}
+
+/** `count` is what complaints about the number of repetitions point at. */
+function repeatStatement(
+  times: number,
+  count: Expression,
+  statement: Statement,
+  tokens: readonly Token[],
+  assembly: Assembly,
+  scope: Scope,
+): void {
   if (times === 0) return
   if (statement.kind === 'data') {
     const { bytes, fixups } = dataBytes(statement, tokens, assembly, scope)
@@ -187,11 +200,11 @@ function timesInstruction(
     repeat(times, count, tokens, assembly, () => emitInstruction(prepared, node, tokens, assembly))
     return
   }
-  const start = offsetOf(assembly)
-  const bytes = emitInstruction(prepared, node, tokens, assembly)
-  if (bytes === undefined || times === 1) return
+  const encoded = encodeInstruction(prepared, node, tokens, assembly)
+  if (encoded === undefined) return
+  const { bytes, fixups } = encoded
   if (bytes.length * times > MAX_IMAGE_BYTES) tooLarge(count, tokens, assembly)
-  else if (offsetOf(assembly) > start) emit(assembly, repeated(bytes, times - 1), placeOf(node, tokens), { repeated: bytes.length })
+  else emit(assembly, repeated(bytes, times), placeOf(node, tokens), { fixups, repeated: bytes.length })
 }
 
 /** Runs it `times` times, or until it has something to complain about. */

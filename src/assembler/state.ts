@@ -99,7 +99,10 @@ export interface Assembly {
   bitsStated: boolean
   /** The mode of the first instruction. */
   firstBits: 16 | 32 | 64 | null
+  /** DEFAULT REL. As in NASM, what the end of the source leaves holds from its start in the passes after the first. */
   relative: boolean
+  /** In the first pass, an address was taken as absolute that DEFAULT REL would have made relative. */
+  tookAbsolute: boolean
   /** The last label that was not local. */
   scope: string
   /** Null inside ABSOLUTE and STRUC, where `absolute` counts. */

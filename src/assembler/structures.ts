@@ -73,7 +73,7 @@ export function placeField(node: DirectiveNode, tokens: readonly Token[], assemb
   if (field === undefined || field.unknown || !isScalar(field)) return
   pad(open, Number(field.constant) - base, placeOf(node.values[0]!, tokens), assembly)
   assembly.here = offsetOf(assembly)
-  if (node.statement !== null) run(node.statement)
+  if (node.statement !== null) run(node.statement, 1)
 }
 
 export function endInstance(node: DirectiveNode, tokens: readonly Token[], assembly: Assembly, scope: Scope): void {

@@ -104,7 +104,7 @@ export const LIMITS = {
   files: 64,
   macros: 1000,
   repetitions: 1_000_000,
-  lines: 2_000_000,
+  lines: 1_000_000,
   tokensInLine: 100_000,
   expansionDepth: 500,
 } as const
