@@ -45,8 +45,8 @@ export interface AssembleResult {
   readonly listing: () => string
 }
 
-/** Sizes settle in a handful of passes; a source that still moves after this many never will. */
-const MAX_PASSES = 100
+/** Long chains of jumps take dozens of passes to settle, which are cheap; a source that still moves after this many never will. */
+const MAX_PASSES = 400
 
 export function assemble(source: string, options: AssembleOptions): AssembleResult {
   const assembly = newAssembly(source, options)

@@ -20,6 +20,16 @@ const SIZE_WORDS: Readonly<Record<number, string>> = {
 }
 const GENERAL = ['ax', 'cx', 'dx', 'bx', 'sp', 'bp', 'si', 'di']
 
+/** A refused instruction, as its explanations need it. */
+interface Refused {
+  readonly prepared: Prepared
+  readonly name: string
+  readonly assembly: Assembly
+  /** Where an operand stands; the whole instruction for -1. */
+  readonly at: (operand: number) => Span
+  readonly text: (operand: number) => string
+}
+
 export function reportFailure(
   failure: EncodeFailure,
   prepared: Prepared,
@@ -27,89 +37,72 @@ export function reportFailure(
   tokens: readonly Token[],
   assembly: Assembly,
 ): void {
-  const { row, operands } = prepared
-  const name = row.mnemonic.toLowerCase()
-  const whole = placeOf(node, tokens)
-  const at = (operand: number): Span => (operand < 0 || operand >= node.operands.length ? whole : placeOf(node.operands[operand]!, tokens))
-  const text = (operand: number): string => textOf(tokens.slice(node.operands[operand]!.first, node.operands[operand]!.last + 1)).trim()
-  switch (failure.kind) {
-    case 'operand-count': {
-      const takes = failure.takes.length === 0 ? 'none' : failure.takes.join(' or ')
-      report(assembly, 'E0202', `\`${name}\` takes ${takes} operand${takes === '1' ? '' : 's'}, not ${operands.length}`, whole, {
-        help: [formsHelp(row)],
-      })
-      return
-    }
-    case 'combination':
-      report(
-        assembly,
-        'E0201',
-        failure.operand < 0 ? `no form of \`${name}\` takes these operands` : `\`${name}\` cannot take \`${text(failure.operand)}\` here`,
-        at(failure.operand),
-        {
-          help: [formsHelp(row)],
-        },
-      )
-      return
-    case 'size-mismatch': {
-      const [a, b] = failure.operands
-      const [first, second] = failure.sizes
-      report(assembly, 'E0203', 'operand sizes differ', at(a), {
-        also: [at(b)],
-        hint: `${first}-bit destination, ${second}-bit source`,
-        help: sizeHelp(prepared, failure.operands, [text(a), text(b)]),
-      })
-      return
-    }
-    case 'size-wrong':
-      report(assembly, 'E0203', `\`${name}\` cannot take a ${failure.size}-bit operand here`, at(failure.operand), {
-        hint: `${failure.size} bits; ${failure.allowed.join(', ')} would do`,
-        help: [formsHelp(row)],
-      })
-      return
-    case 'size-missing': {
-      const words = failure.sizes.map(size => `\`${SIZE_WORDS[size]}\``)
-      report(assembly, 'E0204', 'the operand size is missing', at(failure.operand), {
-        hint: `${words.slice(0, -1).join(', ')} or ${words.at(-1)}?`,
-        help: [
-          `write \`${SIZE_WORDS[failure.sizes.at(-1)!]} ${text(failure.operand)}\`: nothing else on the line says how wide the memory is`,
-        ],
-      })
-      return
-    }
-    case 'mode':
-      report(
-        assembly,
-        'E0205',
-        modeText(failure.needs64, failure.operand < 0 ? `this form of \`${name}\`` : `\`${text(failure.operand)}\``, assembly.bits),
-        at(failure.operand),
-        {
-          help: modeHelp(failure.needs64, assembly),
-        },
-      )
-      return
-    case 'range':
-      report(assembly, 'E0206', 'the target is too far for a short jump', at(failure.operand), {
-        hint: `${failure.distance} bytes away, -128 to 127 possible`,
-        help: ['without `short` the assembler picks a near jump; LOOP and JCXZ have no near form'],
-      })
-      return
-    case 'high-byte':
-      report(
-        assembly,
-        'E0209',
-        `\`${text(failure.operand)}\` cannot be used here: another operand needs a REX prefix, which turns AH, CH, DH, BH into SPL, BPL, SIL, DIL`,
-        at(failure.operand),
-        {
-          help: ['move the byte through AL, CL, DL or BL'],
-        },
-      )
-      return
-    case 'address':
-      report(assembly, 'E0207', 'no encoding can say this address', at(failure.operand), {
-        help: ['16-bit addresses are BX or BP plus SI or DI; a 64-bit displacement goes with AL, AX, EAX, RAX in `mov` only'],
-      })
+  const operandAt = (operand: number) => node.operands[operand] ?? node
+  const refused: Refused = {
+    prepared,
+    name: prepared.row.mnemonic.toLowerCase(),
+    assembly,
+    at: operand => placeOf(operandAt(operand), tokens),
+    text: operand => textOf(tokens.slice(operandAt(operand).first, operandAt(operand).last + 1)).trim(),
   }
+  const explain = EXPLANATIONS[failure.kind] as (failure: EncodeFailure, refused: Refused) => void
+  explain(failure, refused)
+}
+
+type Explanations = { readonly [K in EncodeFailure['kind']]: (failure: Extract<EncodeFailure, { kind: K }>, refused: Refused) => void }
+
+const EXPLANATIONS: Explanations = {
+  'operand-count'({ takes }, { prepared, name, assembly, at }) {
+    const counts = takes.length === 0 ? 'none' : takes.join(' or ')
+    const message = `\`${name}\` takes ${counts} operand${counts === '1' ? '' : 's'}, not ${prepared.operands.length}`
+    report(assembly, 'E0202', message, at(-1), { help: [formsHelp(prepared.row)] })
+  },
+  combination({ operand }, { prepared, name, assembly, at, text }) {
+    const message = operand < 0 ? `no form of \`${name}\` takes these operands` : `\`${name}\` cannot take \`${text(operand)}\` here`
+    report(assembly, 'E0201', message, at(operand), { help: [formsHelp(prepared.row)] })
+  },
+  'size-mismatch'({ operands, sizes }, { prepared, assembly, at, text }) {
+    const [a, b] = operands
+    report(assembly, 'E0203', 'operand sizes differ', at(a), {
+      also: [at(b)],
+      hint: `${sizes[0]}-bit destination, ${sizes[1]}-bit source`,
+      help: sizeHelp(prepared, operands, [text(a), text(b)]),
+    })
+  },
+  'size-wrong'({ operand, size, allowed }, { prepared, name, assembly, at }) {
+    report(assembly, 'E0203', `\`${name}\` cannot take a ${size}-bit operand here`, at(operand), {
+      hint: `${size} bits; ${allowed.join(', ')} would do`,
+      help: [formsHelp(prepared.row)],
+    })
+  },
+  'size-missing'({ operand, sizes }, { assembly, at, text }) {
+    const words = sizes.map(size => `\`${SIZE_WORDS[size]}\``)
+    report(assembly, 'E0204', 'the operand size is missing', at(operand), {
+      hint: `${words.slice(0, -1).join(', ')} or ${words.at(-1)}?`,
+      help: [`write \`${SIZE_WORDS[sizes.at(-1)!]} ${text(operand)}\`: nothing else on the line says how wide the memory is`],
+    })
+  },
+  mode({ needs64, operand }, { name, assembly, at, text }) {
+    const what = operand < 0 ? `this form of \`${name}\`` : `\`${text(operand)}\``
+    report(assembly, 'E0205', modeText(needs64, what, assembly.bits), at(operand), { help: modeHelp(needs64, assembly) })
+  },
+  range({ operand, distance }, { assembly, at }) {
+    report(assembly, 'E0206', 'the target is too far for a short jump', at(operand), {
+      hint: `${distance} bytes away, -128 to 127 possible`,
+      help: ['without `short` the assembler picks a near jump; LOOP and JCXZ have no near form'],
+    })
+  },
+  'high-byte'({ operand }, { assembly, at, text }) {
+    const why = 'another operand needs a REX prefix, which turns AH, CH, DH, BH into SPL, BPL, SIL, DIL'
+    report(assembly, 'E0209', `\`${text(operand)}\` cannot be used here: ${why}`, at(operand), {
+      help: ['move the byte through AL, CL, DL or BL'],
+    })
+  },
+  address({ operand }, { assembly, at }) {
+    report(assembly, 'E0207', 'no encoding can say this address', at(operand), {
+      help: ['16-bit addresses are BX or BP plus SI or DI; a 64-bit displacement goes with AL, AX, EAX, RAX in `mov` only'],
+    })
+  },
 }
 
 const modeText = (needs64: boolean, what: string, bits: number): string =>

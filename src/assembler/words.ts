@@ -4,7 +4,7 @@
  */
 
 import { rowsByMnemonic } from '../isa/table.ts'
-import { UNSUPPORTED_MNEMONICS } from './known-mnemonics.ts'
+import { KNOWN_MNEMONICS } from './known-mnemonics.ts'
 import { REGISTERS } from './registers.ts'
 import type { WordType } from './tokens.ts'
 
@@ -46,7 +46,7 @@ export const STATEMENT_WORDS: ReadonlySet<string> = new Set([
 
 function everyWord(): Map<string, WordType> {
   const words = new Map<string, WordType>()
-  for (const mnemonic of UNSUPPORTED_MNEMONICS) words.set(mnemonic, 'mnemonic')
+  for (const mnemonic of KNOWN_MNEMONICS) words.set(mnemonic, 'mnemonic')
   for (const mnemonic of rowsByMnemonic.keys()) words.set(mnemonic.toLowerCase(), 'mnemonic')
   for (const register of REGISTERS.values()) words.set(register.name, register.kind === 'segment' ? 'segment' : 'register')
   for (const [type, list] of Object.entries(KEYWORDS)) for (const word of list.split(' ')) words.set(word, type as WordType)

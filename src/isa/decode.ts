@@ -93,7 +93,7 @@ function operandSizeOf(form: Form, prefixes: Prefixes, bits: 16 | 32 | 64): 16 |
 function fitness(form: Form, prefixes: Prefixes, bits: 16 | 32 | 64, modrm: number): number {
   if (bits === 64 ? form.not64 : form.only64) return -1
   if (form.wide && (prefixes.rex & 8) === 0) return -1
-  let points = 0
+  let points = form.wide ? 2 : 0
   if (form.mandatory === 'NP') {
     if (prefixes.has66 || prefixes.repeat !== 0) return -1
   } else if (form.mandatory !== null) {

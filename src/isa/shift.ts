@@ -102,4 +102,108 @@ export const ROR = instruction('ROR', {
   },
 })
 
-export const SHIFTS: readonly InstructionRow[] = [ROL, ROR, SHL, SHR, SAR]
+/**
+ * RCL and RCR rotate through CF: size + 1 bits. One bit at a time would be the manual's loop; in one step, the bits that leave at
+ * one end come in at the other with CF between them.
+ */
+function rotateThroughCarry<V>(o: Ops<V>, i: Instruction, direction: 'left' | 'right'): void {
+  const { size, dst } = i
+  const value = o.read(dst)
+  const zero = o.constant(0n)
+  const masked = countOf(o, i)
+  const count = size >= 32 ? masked : modulo(o, masked, size + 1)
+  const carry = o.flag('CF')
+  const up = direction === 'left' ? count : o.select(o.equal(count, zero), zero, o.sub(64, o.constant(BigInt(size + 1)), count))
+  const moved = o.equal(up, zero)
+  const down = o.sub(64, o.constant(BigInt(size)), up)
+  // [value << up] | [CF << (up - 1)] | [value >> (size + 1 - up)]
+  const fromCarry = o.shl(size, carry, o.and(o.sub(64, up, o.constant(1n)), o.constant(63n)))
+  const wrapped = o.shr(size, o.shr(size, value, o.and(down, o.constant(63n))), o.constant(1n))
+  const highPart = o.select(o.equal(up, o.constant(BigInt(size))), zero, o.shl(size, value, o.and(up, o.constant(63n))))
+  const wrappedAll = o.select(
+    o.equal(up, o.constant(1n)),
+    zero,
+    o.select(o.equal(up, o.constant(BigInt(size))), o.shr(size, value, o.constant(1n)), wrapped),
+  )
+  const result = o.select(moved, value, o.or(o.or(highPart, fromCarry), wrappedAll))
+  const carryOut = o.select(moved, carry, o.and(o.shr(size, value, o.and(down, o.constant(63n))), o.constant(1n)))
+  o.write(dst, result)
+  o.when(
+    o.equal(masked, zero),
+    () => {},
+    () => {
+      o.setFlag('CF', carryOut)
+      const second = o.and(o.shr(size, result, o.constant(BigInt(size - 2))), o.constant(1n))
+      o.setFlag('OF', o.xor(topBit(o, size, result), direction === 'left' ? carryOut : second))
+    },
+  )
+}
+
+/** A count below 32 modulo 9 or 17. */
+function modulo<V>(o: Ops<V>, count: V, divisor: number): V {
+  let rest = count
+  for (let multiple = divisor * 2; multiple >= divisor; multiple /= 2) {
+    const limit = o.constant(BigInt(multiple))
+    if (Number.isInteger(multiple)) rest = o.select(o.below(rest, limit), rest, o.sub(64, rest, limit))
+  }
+  return rest
+}
+
+export const RCL = instruction('RCL', {
+  writes: 'OF CF',
+  undefined: 'OF',
+  forms: shiftForms(2),
+  execute: (o, i) => rotateThroughCarry(o, i, 'left'),
+})
+export const RCR = instruction('RCR', {
+  writes: 'OF CF',
+  undefined: 'OF',
+  forms: shiftForms(3),
+  execute: (o, i) => rotateThroughCarry(o, i, 'right'),
+})
+
+/** SHLD and SHRD: bits of a second register come in where the shift makes room. */
+function doubleShift<V>(o: Ops<V>, i: Instruction, direction: 'left' | 'right'): void {
+  const { size, dst, src, third } = i
+  const value = o.read(dst)
+  const filler = o.read(src)
+  const count = o.and(o.read(third), o.constant(size === 64 ? 63n : 31n))
+  const zero = o.constant(0n)
+  const rest = o.and(o.sub(64, o.constant(BigInt(size)), count), o.constant(63n))
+  const shifted = direction === 'left' ? o.shl(size, value, count) : o.shr(size, value, count)
+  const filled = direction === 'left' ? o.shr(size, filler, rest) : o.shl(size, filler, rest)
+  const isZero = o.equal(count, zero)
+  const result = o.select(isZero, value, o.or(shifted, filled))
+  o.write(dst, result)
+  o.when(
+    isZero,
+    () => {},
+    () => o.flags(direction === 'left' ? 'shl' : 'shr', size, value, count, result),
+  )
+  // OF tells whether the sign changed.
+  o.when(
+    isZero,
+    () => {},
+    () => o.setFlag('OF', o.xor(topBit(o, size, value), topBit(o, size, result))),
+  )
+}
+
+const doubleShiftForms = (opcode: string, opcodeByCl: string): [string, string][] => [
+  [`0F ${opcode} /r ib`, 'r/m, r, uimm8'],
+  [`0F ${opcodeByCl} /r`, 'r/m, r, CL'],
+]
+
+export const SHLD = instruction('SHLD', {
+  writes: 'OF SF ZF PF CF',
+  undefined: 'AF OF',
+  forms: doubleShiftForms('A4', 'A5'),
+  execute: (o, i) => doubleShift(o, i, 'left'),
+})
+export const SHRD = instruction('SHRD', {
+  writes: 'OF SF ZF PF CF',
+  undefined: 'AF OF',
+  forms: doubleShiftForms('AC', 'AD'),
+  execute: (o, i) => doubleShift(o, i, 'right'),
+})
+
+export const SHIFTS: readonly InstructionRow[] = [ROL, ROR, RCL, RCR, SHL, SHR, SAR, SHLD, SHRD]

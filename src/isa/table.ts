@@ -2,7 +2,9 @@
 
 import { assert } from '../base/assert.ts'
 import { ARITHMETIC } from './arithmetic.ts'
+import { BITS } from './bit.ts'
 import { BRANCHES } from './branch.ts'
+import { EXCHANGES } from './exchange.ts'
 import type { InstructionRow } from './instruction.ts'
 import { MOVES } from './move.ts'
 import { MULTIPLICATION } from './multiply.ts'
@@ -16,6 +18,8 @@ import { VMX } from './vmx.ts'
 export const INSTRUCTIONS: readonly InstructionRow[] = [
   ...ARITHMETIC,
   ...SHIFTS,
+  ...BITS,
+  ...EXCHANGES,
   ...MULTIPLICATION,
   ...MOVES,
   ...STACK,
