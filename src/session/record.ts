@@ -67,11 +67,35 @@ export const endEvent = (machine: Machine, end: RunEnd, hash: string): TraceEven
   hash,
 })
 
+/** How far a run has come, told between two slices of it. */
+export interface Progress {
+  readonly instructions: number
+  readonly events: number
+}
+
+/** A slice ends after so many instructions or turns of the driver, whichever comes first; where it ends is not observable. */
+export const SLICE_INSTRUCTIONS = 200_000
+export const SLICE_TURNS = 20_000
+
 export function record(config: RunConfig, image: Image, options: RecordOptions = {}): Recording {
-  const { maxInstructions = NEVER, keyframeEvents = KEYFRAME_EVENTS, keyframeInstructions = KEYFRAME_INSTRUCTIONS } = options
+  const slices = recordInSlices(config, image, options)
+  for (;;) {
+    const { done, value } = slices.next(false)
+    if (done) return value
+  }
+}
+
+/**
+ * The same in slices, for callers that have something else to look after in between. Answering true ends the run after one more
+ * instruction, as if that were its budget: so the recording replays.
+ */
+export function* recordInSlices(config: RunConfig, image: Image, options: RecordOptions = {}): Generator<Progress, Recording, boolean> {
+  const { keyframeEvents = KEYFRAME_EVENTS, keyframeInstructions = KEYFRAME_INSTRUCTIONS } = options
   const writer = options.sink === undefined ? null : createTraceWriter(options.sink, headerOf(config, image))
+  let maxInstructions = options.maxInstructions ?? NEVER
   let events = 0
   let lastKeyframe = 0
+  let keyframeStop = 0
   let guest: GuestRun | null = null
   const observe = (event: TraceEvent): void => {
     writer?.event(event)
@@ -82,19 +106,24 @@ export function record(config: RunConfig, image: Image, options: RecordOptions =
   const isKeyframeDue = (): boolean => writer !== null && events - lastKeyframe >= keyframeEvents
   guest = startRun(config, image, observe)
   const { machine } = guest
+  const cpu = (): Machine['cpus'][number] => machine.cpus[0]!
   const keyframe = (): void => {
     machine.pause = false
     lastKeyframe = events
+    keyframeStop = cpu().instructions + keyframeInstructions
     writer?.keyframe(keyframeOf(machine, events))
   }
   keyframe()
   if (options.input !== undefined && options.input.length > 0) deliverInput(guest, 'uart', options.input)
   let end: RunEnd | null = null
   while (end === null) {
-    const stop = Math.min(maxInstructions, machine.cpus[0]!.instructions + keyframeInstructions)
-    end = drive(guest, writer === null ? maxInstructions : stop, isKeyframeDue)
-    if (end?.reason === 'budget' && machine.cpus[0]!.instructions < maxInstructions) end = null
-    if (end === null) keyframe()
+    let turns = 0
+    const stop = Math.min(maxInstructions, keyframeStop, cpu().instructions + SLICE_INSTRUCTIONS)
+    end = drive(guest, stop, () => isKeyframeDue() || ++turns >= SLICE_TURNS)
+    if (end !== null && (end.reason !== 'budget' || stop === maxInstructions)) break
+    if (isKeyframeDue() || (end !== null && stop === keyframeStop)) keyframe()
+    end = null
+    if (yield { instructions: cpu().instructions, events }) maxInstructions = Math.min(maxInstructions, cpu().instructions + 1)
   }
   const hash = hashMachine(machine)
   observe(endEvent(machine, end, hash))

@@ -10,7 +10,7 @@ import type { TraceReader } from '../trace/file.ts'
 import { sameEvent } from './compare.ts'
 import type { RunConfig } from './config.ts'
 import { deliverInput, drive, emptyRun, type GuestRun, type RunEnd, reattach, startRun } from './guest-run.ts'
-import { endEvent } from './record.ts'
+import { endEvent, type Progress, SLICE_INSTRUCTIONS, SLICE_TURNS } from './record.ts'
 
 export interface Divergence {
   /** Event number, from 0, in the recording. */
@@ -99,6 +99,15 @@ class Follower {
 }
 
 export function replay(reader: TraceReader, options: ReplayOptions = {}): ReplayResult {
+  const slices = replayInSlices(reader, options)
+  for (;;) {
+    const { done, value } = slices.next()
+    if (done) return value
+  }
+}
+
+/** The same in slices, for callers that have something else to look after in between. */
+export function* replayInSlices(reader: TraceReader, options: ReplayOptions = {}): Generator<Progress, ReplayResult, void> {
   const { keyframe, caching = true } = options
   const start = keyframe === undefined ? 0 : reader.keyframe(keyframe).index
   const follower = new Follower(reader, start, options.observe)
@@ -108,7 +117,7 @@ export function replay(reader: TraceReader, options: ReplayOptions = {}): Replay
   }
   guest = keyframe === undefined ? startRun(configOf(reader), reader.header.image, observe, caching) : restoreRun(reader, keyframe, caching)
   guest.machine.observe = observe
-  const end = follow(guest, follower)
+  const end = yield* follow(guest, follower)
   const hash = hashMachine(guest.machine)
   if (end !== null && follower.divergence === null) follower.see(endEvent(guest.machine, end, hash))
   if (follower.divergence !== null) return { kind: 'diverged', divergence: follower.divergence }
@@ -116,7 +125,7 @@ export function replay(reader: TraceReader, options: ReplayOptions = {}): Replay
 }
 
 /** Runs on until the replay diverges, or the recording or the guest ends. */
-function follow(guest: GuestRun, follower: Follower): RunEnd | null {
+function* follow(guest: GuestRun, follower: Follower): Generator<Progress, RunEnd | null, void> {
   for (;;) {
     if (follower.isOver) return null
     const input = follower.nextInput()
@@ -125,9 +134,12 @@ function follow(guest: GuestRun, follower: Follower): RunEnd | null {
       deliverInput(guest, input.device, input.bytes)
       continue
     }
-    const stop = Math.min(input !== null && instructions < input.instructions ? input.instructions : NEVER, follower.budget)
-    const end = drive(guest, stop, () => follower.isOver || follower.expected?.kind === 'input')
+    const nextInput = input !== null && instructions < input.instructions ? input.instructions : NEVER
+    const stop = Math.min(nextInput, follower.budget, instructions + SLICE_INSTRUCTIONS)
+    let turns = 0
+    const end = drive(guest, stop, () => follower.isOver || follower.expected?.kind === 'input' || ++turns >= SLICE_TURNS)
     if (end !== null && (end.reason !== 'budget' || stop === follower.budget)) return end
+    yield { instructions: guest.machine.cpus[0]!.instructions, events: follower.index }
   }
 }
 

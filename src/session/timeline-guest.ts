@@ -1,0 +1,114 @@
+/**
+ * The guest's registers and timer at a moment, wherever they stand then: in the CPU while the guest runs, in the VMCS (RIP, RSP,
+ * RFLAGS, control registers) while KVM is at work.
+ */
+
+import { assert } from '../base/assert.ts'
+import { LONG_MODE_CODE } from '../hw/cpu/registers.ts'
+import { physicalTsc, virtualTsc } from '../hw/time/clock.ts'
+import { readField, readNumber } from '../hw/vmx/vmcs.ts'
+import type { KvmState, VcpuState } from '../kvm/state.ts'
+import { MSRS } from '../spec/msrs.ts'
+import type { VmcsFieldName } from '../spec/vmcs-fields.ts'
+import type { TimelineView } from './timeline.ts'
+import { isUnderKvm } from './timeline-memory.ts'
+
+export interface GuestRegisters {
+  /** 0: VMX root operation or none; 1: the guest's code is what runs. */
+  readonly level: 0 | 1
+  /** RAX..R15 in the order of their encodings. */
+  readonly gpr: readonly bigint[]
+  readonly rip: bigint
+  readonly rflags: bigint
+  readonly cr0: bigint
+  readonly cr2: bigint
+  readonly cr3: bigint
+  readonly cr4: bigint
+  readonly cs: number
+  readonly ss: number
+  /** Current privilege level. */
+  readonly cpl: number
+  /** Code size. */
+  readonly bits: 16 | 32 | 64
+}
+
+const RSP = 4
+const DEFAULT_BIG = 14
+
+const codeBits = (accessRights: number): 16 | 32 | 64 =>
+  (accessRights >>> LONG_MODE_CODE) & 1 ? 64 : (accessRights >>> DEFAULT_BIG) & 1 ? 32 : 16
+
+export function guestRegisters({ machine, instructions, tick }: TimelineView): GuestRegisters {
+  const cpu = machine.cpus[0]!
+  assert(cpu.instructions === instructions && machine.tick === tick, 'a view is read before the timeline moves on')
+  const { gpr, rip, rflags, cr } = machine.registers[0]!
+  const level = cpu.vmx.mode === 'non-root' ? 1 : 0
+  if (isUnderKvm(machine) && level === 0) return savedRegisters(machine, cpu.vmx.currentVmcs)
+  const [cs, ss] = [cpu.segments[1]!, cpu.segments[2]!]
+  return {
+    level,
+    gpr: [...gpr],
+    rip: rip[0]!,
+    rflags: rflags[0]!,
+    cr0: cr[0]!,
+    cr2: cr[2]!,
+    cr3: cr[3]!,
+    cr4: cr[4]!,
+    cs: cs.selector,
+    ss: ss.selector,
+    cpl: (ss.accessRights >>> 5) & 3,
+    bits: codeBits(cs.accessRights),
+  }
+}
+
+/** The guest while KVM has the CPU: KVM leaves the other registers in place. */
+function savedRegisters({ registers, memory }: TimelineView['machine'], vmcs: number): GuestRegisters {
+  const { gpr, cr } = registers[0]!
+  const field = (name: VmcsFieldName): bigint => readField(memory, vmcs, name)
+  return {
+    level: 0,
+    gpr: Array.from(gpr, (value, index) => (index === RSP ? field('GUEST_RSP') : value)),
+    rip: field('GUEST_RIP'),
+    rflags: field('GUEST_RFLAGS'),
+    cr0: field('GUEST_CR0'),
+    cr2: cr[2]!,
+    cr3: field('GUEST_CR3'),
+    cr4: field('GUEST_CR4'),
+    cs: Number(field('GUEST_CS_SELECTOR')),
+    ss: Number(field('GUEST_SS_SELECTOR')),
+    cpl: (readNumber(memory, vmcs, 'GUEST_SS_AR_BYTES') >>> 5) & 3,
+    bits: codeBits(readNumber(memory, vmcs, 'GUEST_CS_AR_BYTES')),
+  }
+}
+
+/** The TSC-deadline timer as the guest sees it, and what carries it. */
+export interface GuestTimer {
+  /** The guest's TSC. */
+  readonly tsc: bigint
+  /** IA32_TSC_DEADLINE in the guest's TSC; 0 when disarmed. */
+  readonly deadline: bigint
+  readonly carrier: 'guest timer' | 'preemption timer' | 'host timer' | 'APIC timer' | 'none'
+}
+
+export function guestTimer({ machine, tick }: TimelineView): GuestTimer {
+  const cpu = machine.cpus[0]!
+  const tsc = physicalTsc(tick, cpu.msrs[MSRS.MSR_IA32_TSC_ADJUST.index] ?? 0n)
+  if (isUnderKvm(machine)) {
+    const kvm = machine.host as KvmState
+    return kvmTimer(machine, tsc, kvm.vms[0]!.vcpus[0]!, (kvm.hostTimers[0] ?? 0n) !== 0n)
+  }
+  return { tsc, deadline: cpu.apic.deadline, carrier: cpu.apic.deadline === 0n ? 'none' : 'APIC timer' }
+}
+
+function kvmTimer({ cpus, memory }: TimelineView['machine'], physical: bigint, vcpu: VcpuState, isHostTimerActive: boolean): GuestTimer {
+  const { timer, tscOffset: offset, tscMultiplier: multiplier } = vcpu
+  const tsc = virtualTsc(physical, { offset, multiplier })
+  if (timer.apicVirtTimerInUse) {
+    const { mode, currentVmcs, guestDeadline } = cpus[0]!.vmx
+    const armed = mode === 'non-root' ? guestDeadline : readField(memory, currentVmcs, 'GUEST_DEADLINE_PHY')
+    const deadline = armed === 0n ? 0n : readField(memory, currentVmcs, 'GUEST_DEADLINE_VIR')
+    return { tsc, deadline, carrier: isHostTimerActive ? 'host timer' : 'guest timer' }
+  }
+  const carrier = timer.hvTimerInUse ? 'preemption timer' : isHostTimerActive ? 'host timer' : 'none'
+  return { tsc, deadline: timer.tscDeadline, carrier }
+}

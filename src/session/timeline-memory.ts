@@ -1,0 +1,73 @@
+/**
+ * Memory as the guest sees it at a moment, read without leaving a trace: no accessed bits, no TLB, no marks.
+ *
+ *     linear --(the guest's page tables)--> guest-physical --(slots of the VM, or EPT)--> host-physical
+ */
+
+import { bitField } from '../base/u64.ts'
+import type { Machine } from '../hw/machine.ts'
+import { isControlSet } from '../hw/vmx/state.ts'
+import { hostAddress } from '../kvm/mmu.ts'
+import type { KvmState } from '../kvm/state.ts'
+import { CR0 } from '../spec/cr-bits.ts'
+import type { TimelineView } from './timeline.ts'
+
+const PRESENT = 1n
+const LARGE = 0x80n
+const ADDRESS = 0x000f_ffff_ffff_f000n
+const RWX = 7n
+
+export const isUnderKvm = (machine: Machine): boolean => machine.cpus[0]!.vmx.rootSoftware === 'kvm'
+
+/** Follows four levels of tables from `root`; `entryOf` reads an entry, or gives 0. Undefined where nothing is mapped. */
+function walk(root: bigint, address: bigint, present: bigint, entryOf: (at: number) => bigint): number | undefined {
+  let table = Number(root & ADDRESS)
+  for (let level = 3; level >= 0; level--) {
+    const shift = 12 + 9 * level
+    const entry = entryOf(table + bitField(address, shift, 9) * 8)
+    if ((entry & present) === 0n) return undefined
+    const offsetMask = (1n << BigInt(shift)) - 1n
+    if (level === 0 || (entry & LARGE) !== 0n) return Number((entry & ADDRESS & ~offsetMask) | (address & offsetMask))
+    table = Number(entry & ADDRESS)
+  }
+  return undefined
+}
+
+/** Host-physical address of a guest-physical one; undefined where there is no memory. */
+export function hostPhysical({ machine }: TimelineView, guestPhysical: number): number | undefined {
+  if (isUnderKvm(machine)) {
+    const vm = (machine.host as KvmState).vms[0]
+    const host = vm === undefined ? -1 : hostAddress(vm, guestPhysical)
+    return host < 0 ? undefined : host
+  }
+  const { mode, controls } = machine.cpus[0]!.vmx
+  const host =
+    mode === 'non-root' && isControlSet(controls, 'SECONDARY_EXEC_ENABLE_EPT')
+      ? walk(controls.eptPointer, BigInt(guestPhysical), RWX, at => machine.memory.read64(at))
+      : guestPhysical
+  return host === undefined || host >= machine.memory.size ? undefined : host
+}
+
+/** One byte at a guest-physical address; undefined where there is no memory. */
+export function guestMemory(view: TimelineView, guestPhysical: number): number | undefined {
+  const host = hostPhysical(view, guestPhysical)
+  return host === undefined ? undefined : view.machine.memory.read8(host)
+}
+
+/** What a linear address depends on. */
+export interface AddressRegisters {
+  readonly cr0: bigint
+  readonly cr3: bigint
+}
+
+/** One byte at a linear address, by 4-level paging when paging is on. */
+export function linearMemory(view: TimelineView, { cr0, cr3 }: AddressRegisters, linear: bigint): number | undefined {
+  const isPaged = bitField(cr0, CR0.PG, 1) === 1
+  const physical = isPaged
+    ? walk(cr3, linear, PRESENT, at => {
+        const host = hostPhysical(view, at)
+        return host === undefined ? 0n : view.machine.memory.read64(host)
+      })
+    : Number(linear)
+  return physical === undefined ? undefined : guestMemory(view, physical)
+}

@@ -1,0 +1,222 @@
+/**
+ * Any moment of a recorded run: the nearest known state before it is restored and run forward, with the recorded inputs at their
+ * places. One machine is restored again and again, so a view holds until the next one is asked for.
+ *
+ *     keyframes of the file     K . . . . . . . . . . . . . . . K . . . . . . .
+ *     kept in memory            K     s     s     s  sss        K
+ *     asked for                                        ^
+ *
+ * What KVM does between a VM exit and the next entry is one step of the driver. A moment inside it is reached by leaving the step
+ * half done: the machine can be looked at, and is restored before it runs again.
+ */
+
+import { assert } from '../base/assert.ts'
+import type { Machine } from '../hw/machine.ts'
+import { NEVER } from '../hw/time/event-queue.ts'
+import { type EventKind, type EventOf, TRACE_EVENTS, type TraceEvent } from '../spec/trace-events.ts'
+import type { TraceReader } from '../trace/file.ts'
+import { sameEvent } from './compare.ts'
+import { deliverInput, drive, emptyRun, type GuestRun, type RunEnd, reattach } from './guest-run.ts'
+import { configOf, snapshotAt } from './replay.ts'
+import { EventKinds } from './timeline-kinds.ts'
+import { isAfter, type Place, TimelineSnapshots } from './timeline-snapshots.ts'
+
+/** A moment of the run. Good until the timeline is asked for another one. */
+export interface TimelineView {
+  /** To be read only. */
+  readonly machine: Machine
+  /** Instructions retired so far. */
+  readonly instructions: number
+  /** Events emitted so far: the number of the next one. */
+  readonly eventIndex: number
+  readonly tick: number
+}
+
+/** Instructions between kept states: far from what was asked for, and near it. */
+const FAR_STRIDE = 16_384
+const NEAR_STRIDE = 1024
+
+/** Leaves a step of KVM half done. */
+class HalfWay {}
+
+const INPUT: ReadonlySet<EventKind> = new Set(['input'])
+
+export class Timeline {
+  readonly reader: TraceReader
+  readonly kinds: EventKinds
+  /** The first event that came out otherwise than recorded; -1 while none did. */
+  divergedAt = -1
+  readonly #guest: GuestRun
+  readonly #snapshots: TimelineSnapshots
+  /** Of each event seen so far, the instructions retired when it was emitted. */
+  readonly #instructionsAt = new Map<number, number>()
+  #events = 0
+  /** The event at whose emission to stop. */
+  #target = -1
+  /** The machine stands between two turns of the driver and may run on. */
+  #runnable = false
+  #end: RunEnd | null = null
+  #lastKept = 0
+
+  constructor(reader: TraceReader) {
+    assert(reader.keyframeIndex.length > 0, 'a timeline starts at a keyframe')
+    this.reader = reader
+    this.kinds = new EventKinds(reader)
+    this.#guest = emptyRun(configOf(reader))
+    this.#guest.machine.observe = event => this.#see(event)
+    this.#snapshots = new TimelineSnapshots(this.#guest.machine)
+  }
+
+  /** Instructions that the whole run retired; of a truncated recording, unknown: `NEVER`. */
+  get instructions(): number {
+    return this.reader.end?.instructions ?? NEVER
+  }
+
+  /** The moment event `index` was emitted; for one of the silicon's, the end of the instruction that caused it. */
+  atEvent(index: number): TimelineView {
+    assert(index >= 0 && index < this.reader.count, `the trace has an event ${index}`)
+    this.#approach(place => place.events <= index)
+    this.#target = index
+    this.#run(() => this.#events > index, this.#instructionsAt.get(index) ?? NEVER, NEVER)
+    this.#target = -1
+    return this.#view()
+  }
+
+  /** The earliest moment at which `count` instructions had been retired; the end of the run if it has fewer. */
+  atInstruction(count: number): TimelineView {
+    this.#approach(place => place.instructions < count)
+    this.#run(() => this.#now >= count, count, count)
+    return this.#view()
+  }
+
+  /** Instructions retired when event `index` was emitted. Takes the machine there if that is not known yet. */
+  instructionOfEvent(index: number): number {
+    const known = this.#instructionsAt.get(index)
+    if (known !== undefined) return known
+    const { instructions } = this.atEvent(index)
+    return this.#instructionsAt.get(index) ?? instructions // the boot's own events stand before the first keyframe
+  }
+
+  get #now(): number {
+    return this.#guest.machine.cpus[0]!.instructions
+  }
+
+  #view(): TimelineView {
+    const { machine } = this.#guest
+    return { machine, instructions: this.#now, eventIndex: this.#events, tick: machine.tick }
+  }
+
+  #see(event: TraceEvent): void {
+    const index = this.#events++
+    const { reader } = this
+    if (this.divergedAt < 0 && index < reader.count && !sameEvent(reader.event(index), event)) this.divergedAt = index
+    this.#instructionsAt.set(index, this.#now)
+    if (index !== this.#target) return
+    if (TRACE_EVENTS[event.kind].by === 'kvm') throw new HalfWay()
+    this.#guest.machine.pause = true
+  }
+
+  /** Brings the machine to the latest known state of which `isBefore` is true, or to the very first. */
+  #approach(isBefore: (place: Place) => boolean): void {
+    const here = { instructions: this.#now, events: this.#events }
+    const kept = this.#snapshots.latest(isBefore)
+    const keyframe = this.#latestKeyframe(isBefore)
+    const isHereBest = this.#runnable && isBefore(here) && (kept === null || !isAfter(kept, here))
+    if (isHereBest && !isAfter(this.#keyframePlace(keyframe), here)) return
+    if (kept !== null && !isAfter(this.#keyframePlace(keyframe), kept)) {
+      this.#snapshots.restore(kept)
+      this.#resume(kept)
+      return
+    }
+    this.#snapshots.restoreFrom(snapshotAt(this.reader, keyframe), this.reader.pagesUpTo(keyframe))
+    this.#resume(this.#keyframePlace(keyframe))
+    this.#snapshots.keep(this.#keyframePlace(keyframe))
+  }
+
+  #resume({ instructions, events }: Place): void {
+    reattach(this.#guest)
+    this.#guest.machine.pause = false
+    this.#events = events
+    this.#lastKept = instructions
+    this.#runnable = true
+    this.#end = null
+  }
+
+  #latestKeyframe(isBefore: (place: Place) => boolean): number {
+    return Math.max(
+      0,
+      this.reader.keyframeIndex.findLastIndex(({ index, instructions }) => isBefore({ events: index, instructions })),
+    )
+  }
+
+  #keyframePlace(n: number): Place {
+    const { index, instructions } = this.reader.keyframeIndex[n]!
+    return { events: index, instructions }
+  }
+
+  /** Runs until `isThere`, at most to `budget` instructions; `about` is where it will end, as far as that is known. */
+  #run(isThere: () => boolean, about: number, budget: number): void {
+    const { machine } = this.#guest
+    while (!isThere() && this.#end === null) {
+      const input = this.#nextInput()
+      if (input !== null && this.#isInputNext() && this.#now >= input.instructions) {
+        deliverInput(this.#guest, input.device, input.bytes)
+        continue
+      }
+      const stride = about - this.#now > FAR_STRIDE ? FAR_STRIDE : NEAR_STRIDE
+      const inputAt = input !== null && this.#now < input.instructions ? input.instructions : NEVER
+      const end = this.#drive(Math.min(budget, inputAt, this.#recordedBudget, this.#lastKept + stride), isThere)
+      machine.pause = false
+      if (!this.#runnable) return
+      if (end !== null && (end.reason !== 'budget' || this.#now >= this.#recordedBudget)) this.#finish(end)
+      else if (this.#now >= this.#lastKept + stride && !isThere()) this.#keep()
+    }
+  }
+
+  #drive(stop: number, isThere: () => boolean): RunEnd | null {
+    try {
+      return drive(this.#guest, stop, () => isThere() || this.#isInputNext())
+    } catch (thrown) {
+      if (!(thrown instanceof HalfWay)) throw thrown
+      this.#runnable = false
+      return null
+    }
+  }
+
+  #keep(): void {
+    this.#snapshots.keep({ instructions: this.#now, events: this.#events })
+    this.#lastKept = this.#now
+  }
+
+  /** Nothing runs any more; the recording's last event says so. */
+  #finish(end: RunEnd): void {
+    this.#end = end
+    this.#runnable = false
+    if (this.#events < this.reader.count && this.kinds.at(this.#events) === 'end') this.#instructionsAt.set(this.#events++, this.#now)
+  }
+
+  /** The instructions after which the recording stopped, if it was its budget that stopped it. */
+  get #recordedBudget(): number {
+    const { end } = this.reader
+    return end?.reason === 'budget' ? end.instructions : NEVER
+  }
+
+  #isInputNext(): boolean {
+    return this.#events < this.reader.count && this.kinds.at(this.#events) === 'input'
+  }
+
+  #inputFrom = -1
+  #inputAt = -1
+
+  /** The next input to deliver. */
+  #nextInput(): EventOf<'input'> | null {
+    const isKnown = this.#inputFrom >= 0 && this.#events >= this.#inputFrom && (this.#inputAt < 0 || this.#events <= this.#inputAt)
+    if (!isKnown) {
+      this.#inputFrom = this.#events
+      this.#inputAt = this.kinds.find(INPUT, this.#events, 1)
+    }
+    return this.#inputAt < 0 ? null : (this.reader.event(this.#inputAt) as EventOf<'input'>)
+  }
+}
+
+export const openTimeline = (reader: TraceReader): Timeline => new Timeline(reader)
