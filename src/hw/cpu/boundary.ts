@@ -27,6 +27,7 @@ const NMI_VECTOR = 2
 /** Deals with at most one event; returns whether there was one. Afterwards `attention` says whether to look again next time. */
 export function attend(engine: Engine): boolean {
   engine.attention = false
+  engine.releaseRip()
   const happened = attendNonMaskable(engine) || attendInterrupt(engine) || attendVirtual(engine)
   const { cpu } = engine
   if (happened || cpu.stiBlocking || cpu.movSsBlocking) engine.attention = true

@@ -12,7 +12,6 @@ import { instructionCost } from '../time/instruction-cost.ts'
 export interface DecodedInstruction {
   readonly instruction: Instruction
   readonly ticks: number
-  readonly length: bigint
 }
 
 export interface DecodeCache {
@@ -27,7 +26,6 @@ export const newDecodeCache = (): DecodeCache => ({ pages: new Map() })
 export const prepare = (instruction: Instruction, costs: CostTable): DecodedInstruction => ({
   instruction,
   ticks: instructionCost(instruction, costs),
-  length: BigInt(instruction.length),
 })
 
 export function decodedPage(cache: DecodeCache, page: number, bits: 16 | 32 | 64): (DecodedInstruction | undefined)[] {

@@ -34,10 +34,9 @@ export class Engine implements Ops<bigint> {
   flagsWord = 0
   /** Privilege as bit shift into TLB rights: 0 supervisor, 3 user. */
   userShift = 0
-  /** Where execution goes on after this instruction. */
+  /** What comes after the current instruction: the next one, the one at `target`, or the same again. */
+  outcome: 'next' | 'branch' | 'again' = 'next'
   target = 0n
-  /** Address of the instruction behind the current one. */
-  following = 0n
   current!: Instruction
   /** Something may be pending that is looked at between instructions. */
   attention = true
@@ -46,10 +45,13 @@ export class Engine implements Ops<bigint> {
   /** While an event is being delivered: its interruption information, for the IDT-vectoring fields of an exit. */
   delivering: { info: number; errorCode: number; length: number } | null = null
   space!: AddressSpace
-  /** The linear page that code is fetched from, NaN when unknown; its frame and its decoded instructions by offset. */
+  /** The linear page that code is fetched from, NaN when unknown; its address, its frame, its decoded instructions by offset. */
   codePage = Number.NaN
+  codeStart = 0n
   codeFrame = 0
   codeOffsets: (DecodedInstruction | undefined)[] = []
+  /** RIP as an offset in that page while only the engine knows it; -1 when the register holds RIP. */
+  position = -1
   #tlb!: Tlb
   #rule: FlagRule | null = null
   #size: Size = 64
@@ -79,6 +81,7 @@ export class Engine implements Ops<bigint> {
   }
 
   reloadAddressSpace(): void {
+    this.releaseRip()
     const { key, space } = addressSpaceOf(this.cpu, this.registers)
     this.space = space
     this.#tlb = this.tlbs.of(key)
@@ -86,8 +89,26 @@ export class Engine implements Ops<bigint> {
     this.codePage = Number.NaN
   }
 
+  /** Puts RIP back into its register, which holds it from here on. */
+  releaseRip(): void {
+    if (this.position < 0) return
+    this.registers.rip[0] = this.codeStart + BigInt(this.position)
+    this.position = -1
+  }
+
+  /** Address of the current instruction. */
+  get rip(): bigint {
+    return this.position < 0 ? this.registers.rip[0]! : this.codeStart + BigInt(this.position)
+  }
+
+  /** Address of the instruction behind the current one. */
+  get following(): bigint {
+    return BigInt.asUintN(64, this.rip + BigInt(this.current.length))
+  }
+
   /** Writes back what the engine keeps to itself. */
   flush(): void {
+    this.releaseRip()
     this.registers.rflags[0] = BigInt(this.materialised() >>> 0)
   }
 
@@ -342,15 +363,19 @@ export class Engine implements Ops<bigint> {
   branch(target: bigint): void {
     if (!isCanonical(linearNumber(target))) throw generalProtection()
     this.target = target
+    this.outcome = 'branch'
   }
   again(): void {
-    this.target = this.registers.rip[0]!
+    this.outcome = 'again'
     this.cpu.midRepeat = true
   }
   fault(vector: number, errorCode?: number): void {
     throw new Fault(vector, errorCode ?? null)
   }
   system(operation: SystemOperation): void {
+    this.target = this.following
+    this.outcome = 'branch'
+    this.releaseRip()
     systemOperations[operation](this, this.current)
   }
 }

@@ -1,5 +1,6 @@
 /** One instruction: fetch, decode, intercept, execute, commit; and what becomes of a fault or a VM exit on the way. */
 
+import { PAGE_SIZE } from '../../base/units.ts'
 import { decode } from '../../isa/decode.ts'
 import type { Machine } from '../machine.ts'
 import { emit } from '../machine.ts'
@@ -11,6 +12,7 @@ import type { Engine } from './engine.ts'
 import { Fault, generalProtection, undefinedOpcode, VECTOR, VmExit } from './faults.ts'
 import { RF, TF } from './lazy-flags.ts'
 import { linearNumber } from './paging.ts'
+import type { Cpu } from './registers.ts'
 
 /** Runs the instruction at RIP. Faults and VM exits are dealt with; nothing of ours is thrown. */
 export function step(engine: Engine): void {
@@ -19,7 +21,8 @@ export function step(engine: Engine): void {
   const stepping = (engine.flagsWord & TF) !== 0
   engine.beganBlocking = false
   try {
-    execute(engine, fetch(engine))
+    const decoded = engine.position < 0 ? undefined : engine.codeOffsets[engine.position]
+    execute(engine, cpu, decoded ?? fetch(engine))
     if (wasBlocking && !engine.beganBlocking) endBlocking(engine)
     if (stepping) raiseSingleStep(engine)
   } catch (thrown) {
@@ -27,19 +30,33 @@ export function step(engine: Engine): void {
   }
 }
 
-function execute(engine: Engine, decoded: DecodedInstruction): void {
-  const { cpu, registers, machine } = engine
-  const { instruction } = decoded
+function execute(engine: Engine, cpu: Cpu, { instruction, ticks }: DecodedInstruction): void {
   engine.current = instruction
-  engine.following = BigInt.asUintN(64, registers.rip[0]! + decoded.length)
-  engine.target = engine.following
+  engine.outcome = 'next'
   if (cpu.vmx.mode === 'non-root') interceptInstruction(engine, instruction)
-  cpu.midRepeat = false
+  if (cpu.midRepeat) cpu.midRepeat = false
   instruction.row.execute(engine, instruction)
-  registers.rip[0] = engine.target
+  if (engine.outcome === 'next') proceed(engine, instruction.length)
+  else if (engine.outcome === 'branch') goTo(engine, engine.target)
   cpu.instructions++
-  machine.tick += decoded.ticks
+  engine.machine.tick += ticks
   if ((engine.flagsWord & RF) !== 0 && !instruction.row.mnemonic.startsWith('IRET')) engine.replaceFlags(engine.materialised() & ~RF)
+}
+
+function proceed(engine: Engine, length: number): void {
+  const { position, registers } = engine
+  if (position < 0) registers.rip[0] = BigInt.asUintN(64, registers.rip[0]! + BigInt(length))
+  else {
+    engine.position = position + length
+    if (engine.position >= PAGE_SIZE) engine.releaseRip()
+  }
+}
+
+function goTo(engine: Engine, target: bigint): void {
+  engine.registers.rip[0] = target
+  const linear = linearNumber(target)
+  const offset = linear - engine.codePage * PAGE_SIZE
+  engine.position = offset >= 0 && offset < PAGE_SIZE ? offset : -1 // NaN, an unknown page, is neither
 }
 
 function endBlocking(engine: Engine): void {
@@ -57,20 +74,22 @@ function raiseSingleStep(engine: Engine): void {
 }
 
 function fetch(engine: Engine): DecodedInstruction {
+  engine.releaseRip()
   const rip = linearNumber(engine.registers.rip[0]!)
-  const page = Math.floor(rip / 4096)
+  const page = Math.floor(rip / PAGE_SIZE)
   if (page !== engine.codePage) enterCodePage(engine, rip, page)
-  const offset = rip - page * 4096
-  return engine.codeOffsets[offset] ?? decodeAt(engine, rip, page, offset)
+  engine.position = rip - page * PAGE_SIZE
+  return engine.codeOffsets[engine.position] ?? decodeAt(engine, rip, engine.position)
 }
 
 function enterCodePage(engine: Engine, rip: number, page: number): void {
-  engine.codeFrame = engine.translate(rip, 'execute') - (rip - page * 4096)
-  engine.codeOffsets = decodedPage(engine.machine.decoded, engine.codeFrame / 4096, 64)
+  engine.codeFrame = engine.translate(rip, 'execute') - (rip - page * PAGE_SIZE)
+  engine.codeOffsets = decodedPage(engine.machine.decoded, engine.codeFrame / PAGE_SIZE, 64)
+  engine.codeStart = BigInt.asUintN(64, BigInt(page * PAGE_SIZE))
   engine.codePage = page
 }
 
-function decodeAt(engine: Engine, rip: number, page: number, offset: number): DecodedInstruction {
+function decodeAt(engine: Engine, rip: number, offset: number): DecodedInstruction {
   const { memory, machine } = engine
   const frame = engine.codeFrame
   let crosses = false
@@ -89,12 +108,12 @@ function decodeAt(engine: Engine, rip: number, page: number, offset: number): De
     memory.markCode(frame / 4096)
     engine.codeOffsets[offset] = prepared
   }
-  if (crosses) engine.codePage = page
   return prepared
 }
 
 /** A fault becomes an exception; a VM exit leaves the guest. Anything else is our own mistake and goes on up. */
 export function divert(engine: Engine, thrown: unknown): void {
+  engine.releaseRip()
   if (thrown instanceof VmExit) vmExit(engine, thrown)
   else if (thrown instanceof Fault) raiseFault(engine, thrown)
   else throw thrown
