@@ -1,0 +1,127 @@
+/** The ioctls: what they do, and the errno of each misuse. */
+
+import { describe, expect, test } from 'vitest'
+import { createMachine, resolveConfig } from '../../src/hw/machine.ts'
+import { rootMachine } from '../../src/hw/root-cpu.ts'
+import { KvmError } from '../../src/kvm/error.ts'
+import { type Kvm, openKvm, type Vm } from '../../src/kvm/kvm.ts'
+import { resolveRunConfig } from '../../src/session/config.ts'
+import { record } from '../../src/session/record.ts'
+import { longModeBoot } from '../../src/vmm/boot.ts'
+import { assembled, guestSource } from '../hw/bare.ts'
+
+const MIB = 2 ** 20
+
+function opened(): { kvm: Kvm; vm: Vm } {
+  const kvm = openKvm(rootMachine(createMachine(resolveConfig({ memoryMiB: 64 }))))
+  return { kvm, vm: kvm.createVm() }
+}
+
+function errnoOf(misuse: () => unknown): string {
+  try {
+    misuse()
+  } catch (thrown) {
+    if (thrown instanceof KvmError) return thrown.errno
+    throw thrown
+  }
+  return 'none'
+}
+
+const region = (change: Partial<Parameters<Vm['setUserMemoryRegion']>[0]> = {}) => ({
+  slot: 0,
+  guestPhysAddr: 0,
+  memorySize: MIB,
+  userspaceAddr: 16 * MIB,
+  ...change,
+})
+
+describe('misuse gives the errno of the ioctl', () => {
+  test.each<[string, string, (vm: Vm) => unknown]>([
+    ['a region that starts inside a page', 'EINVAL', vm => vm.setUserMemoryRegion(region({ guestPhysAddr: 1 }))],
+    ['a region larger than the machine', 'ENOMEM', vm => vm.setUserMemoryRegion(region({ memorySize: 1024 * MIB }))],
+    ['memory written outside the slots', 'EFAULT', vm => vm.writeMemory(0x1000, new Uint8Array(1))],
+    ['a second vCPU of the same number', 'EEXIST', vm => [vm.createVcpu(0), vm.createVcpu(0)]],
+    ['a vCPU without a physical CPU', 'EINVAL', vm => vm.createVcpu(1)],
+    ['an interrupt controller after a vCPU', 'EINVAL', vm => [vm.createVcpu(0), vm.createIrqchip()]],
+    ['a second interrupt controller', 'EEXIST', vm => [vm.createIrqchip(), vm.createIrqchip()]],
+    ['KVM_RUN entered again though it has not returned', 'EINVAL', vm => vm.createVcpu(0).resume()],
+    ['the exit of a vCPU that has not run', 'EINVAL', vm => vm.createVcpu(0).exit()],
+    ['a vCPU that is not there', 'ENOENT', vm => vm.vcpu(3).step()],
+  ])('%s: %s', (_title, errno, misuse) => {
+    expect(errnoOf(() => misuse(opened().vm))).toBe(errno)
+  })
+
+  test('overlapping slots: EEXIST, but a slot may be moved', () => {
+    const { vm } = opened()
+    vm.setUserMemoryRegion(region())
+    expect(errnoOf(() => vm.setUserMemoryRegion(region({ slot: 1, guestPhysAddr: MIB / 2 })))).toBe('EEXIST')
+    expect(errnoOf(() => vm.setUserMemoryRegion(region({ guestPhysAddr: 2 * MIB })))).toBe('none')
+  })
+
+  test('a vCPU can only start in 64-bit mode: EINVAL', () => {
+    const { registers } = longModeBoot(assembled(guestSource('nop')))
+    expect(
+      errnoOf(() =>
+        opened()
+          .vm.createVcpu(0)
+          .setSregs({ ...registers, efer: 0n }),
+      ),
+    ).toBe('EINVAL')
+  })
+})
+
+/** Runs a guest under KVM and gives the registers it left, and the counts of its exits. */
+function runKvm(body: string) {
+  const exits: Record<number, number> = {}
+  const observe = (event: { kind: string; reason?: unknown }): void => {
+    if (event.kind === 'kvm_exit') exits[event.reason as number] = (exits[event.reason as number] ?? 0) + 1
+  }
+  const { guest, end } = record(resolveRunConfig(), assembled(guestSource(body)), { observe, maxInstructions: 1_000_000 })
+  return { gpr: (index: number) => guest.machine.registers[0]!.gpr[index]!, exits, end }
+}
+
+describe('a guest', () => {
+  test('sees a hypervisor, KVM by name, and no VMX', () => {
+    const { gpr } = runKvm('mov eax, 1\ncpuid\nmov r8, rcx\nmov eax, 0x40000000\ncpuid\nmov r9, rbx\nmov eax, 0x40000000')
+    expect((gpr(8) >> BigInt(31)) & 1n).toBe(1n)
+    expect((gpr(8) >> BigInt(5)) & 1n).toBe(0n)
+    expect(gpr(9)).toBe(0x4b4d_564bn)
+  })
+  test('gets #UD for VMX instructions, as with nested=0', () => {
+    const { gpr } = runKvm('set_gate 6, handler\nload_idt\nvmcall\njmp finish\nhandler: mov r8, 6\nexit 0\nfinish:')
+    expect(gpr(8)).toBe(6n)
+  })
+  test('gets #GP for an MSR that KVM does not know', () => {
+    const { gpr } = runKvm('set_gate 13, handler\nload_idt\nmov ecx, 0x12345\nrdmsr\nhandler: pop r8\nmov r9, 13\nexit 0')
+    expect([gpr(8), gpr(9)]).toEqual([0n, 13n])
+  })
+  test('cannot set CR4.VMXE, and reads CR4 without it', () => {
+    const { gpr } = runKvm(
+      'mov r8, cr4\nset_gate 13, handler\nload_idt\nmov rax, cr4\nor rax, 1 << 13\nmov cr4, rax\nhandler: mov r9, 13\nexit 0',
+    )
+    expect([gpr(8), gpr(9)]).toEqual([0x20n, 13n])
+  })
+  test('reads its TSC without an exit, from near 0', () => {
+    const { gpr, exits } = runKvm('read_tsc\nmov r8, rax\nread_tsc\nmov r9, rax')
+    expect(gpr(8)).toBeLessThan(1_000_000n)
+    expect(gpr(9)).toBeGreaterThan(gpr(8))
+    expect(exits[16]).toBeUndefined()
+  })
+  test('writes its TSC, and IA32_TSC_ADJUST follows', () => {
+    const { gpr } = runKvm('write_msr MSR_IA32_TSC, 0x10000000\nread_tsc\nmov r8, rax\nread_msr MSR_IA32_TSC_ADJUST\nmov r9, rax')
+    expect(gpr(8) - 0x1000_0000n).toBeLessThan(100_000n)
+    expect(gpr(9)).toBeGreaterThan(0x0f00_0000n)
+  })
+  test('touches each page once for an EPT violation', () => {
+    const { exits } = runKvm('mov ecx, 10\nmov rbx, 0x400000\n.l: mov [rbx], rcx\nmov rax, [rbx]\nadd rbx, 4096\nloop .l')
+    const none = runKvm('nop').exits[48]!
+    expect(exits[48]! - none).toBe(10)
+  })
+  test('prints a string by REP OUTSB, one exit for each byte', () => {
+    const { exits } = runKvm('lea rsi, [text]\nmov ecx, 5\nmov dx, 0x3f8\nrep outsb\njmp finish\ntext: db "hello"\nfinish:')
+    expect(exits[30]).toBe(6)
+  })
+  test('that touches memory it does not have ends the run in words', () => {
+    expect(runKvm('mov rax, 0x30000000\nmov [rax], rax').end).toMatchObject({ reason: 'internal-error' })
+  })
+})
