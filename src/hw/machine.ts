@@ -7,7 +7,7 @@ import { assert } from '../base/assert.ts'
 import { viewsOf } from '../base/layout.ts'
 import { type BusState, newBus } from '../devices/bus.ts'
 import { CPU_FEATURES, type CpuFeature, closeFeatures } from '../spec/cpu-models.ts'
-import type { EventKind, EventOf, Observe, TraceEvent } from '../spec/trace-events.ts'
+import type { Observe } from '../spec/trace-events.ts'
 import { newApic } from './apic/registers.ts'
 import { type DecodeCache, dropDecoded, newDecodeCache } from './cpu/decode-cache.ts'
 import { Engine } from './cpu/engine.ts'
@@ -102,6 +102,10 @@ function newCpu(index: number): Cpu {
       rvi: 0,
       svi: 0,
       virtualInterruptRecognised: false,
+      virtualNmiBlocking: false,
+      trapPending: false,
+      firstPause: 0,
+      lastPause: 0,
       preemptionTick: NEVER,
     },
   }
@@ -137,13 +141,4 @@ export function createMachine(config: MachineConfig = resolveConfig(), caching =
     for (const engine of machine.engines) engine.dropTranslations()
   }
   return machine
-}
-
-type Details<K extends EventKind> = Omit<EventOf<K>, 'kind' | 'tick' | 'cpu' | 'level'>
-
-/** Tells the observer, if there is one, what a CPU did. Level: 1 in VMX non-root operation, else 0. */
-export function emit<K extends EventKind>(machine: Machine, cpu: Cpu, kind: K, details: Details<K>): void {
-  if (machine.observe === undefined) return
-  const level = cpu.vmx.mode === 'non-root' ? 1 : 0
-  machine.observe({ kind, tick: machine.tick, cpu: cpu.index, level, ...details } as unknown as TraceEvent)
 }

@@ -11,6 +11,7 @@ import { sameEvent } from './compare.ts'
 import type { RunConfig } from './config.ts'
 import { deliverInput, drive, emptyRun, type GuestRun, type RunEnd, reattach, startRun } from './guest-run.ts'
 import { endEvent, type Progress, SLICE_INSTRUCTIONS, SLICE_TURNS } from './record.ts'
+import { recordedConfig } from './recorded-config.ts'
 
 export interface Divergence {
   /** Event number, from 0, in the recording. */
@@ -35,7 +36,8 @@ export interface ReplayOptions {
   readonly observe?: (event: TraceEvent) => void
 }
 
-export const configOf = (reader: TraceReader): RunConfig => reader.header.config as unknown as RunConfig
+/** What the trace was recorded with; a `TraceFileError` where that is not a configuration. */
+export const configOf = (reader: TraceReader): RunConfig => recordedConfig(reader.header)
 
 /** The whole state at a keyframe. */
 export function snapshotAt(reader: TraceReader, keyframe: number): Snapshot {
@@ -107,7 +109,7 @@ export function replay(reader: TraceReader, options: ReplayOptions = {}): Replay
 }
 
 /** The same in slices, for callers that have something else to look after in between. */
-export function* replayInSlices(reader: TraceReader, options: ReplayOptions = {}): Generator<Progress, ReplayResult, void> {
+export function* replayInSlices(reader: TraceReader, options: ReplayOptions = {}): Generator<Progress, ReplayResult, unknown> {
   const { keyframe, caching = true } = options
   const start = keyframe === undefined ? 0 : reader.keyframe(keyframe).index
   const follower = new Follower(reader, start, options.observe)
@@ -125,7 +127,7 @@ export function* replayInSlices(reader: TraceReader, options: ReplayOptions = {}
 }
 
 /** Runs on until the replay diverges, or the recording or the guest ends. */
-function* follow(guest: GuestRun, follower: Follower): Generator<Progress, RunEnd | null, void> {
+function* follow(guest: GuestRun, follower: Follower): Generator<Progress, RunEnd | null, unknown> {
   for (;;) {
     if (follower.isOver) return null
     const input = follower.nextInput()

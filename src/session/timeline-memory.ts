@@ -16,6 +16,7 @@ const PRESENT = 1n
 const LARGE = 0x80n
 const ADDRESS = 0x000f_ffff_ffff_f000n
 const RWX = 7n
+const PAGE_OFFSET = 0xfffn
 
 export const isUnderKvm = (machine: Machine): boolean => machine.cpus[0]!.vmx.rootSoftware === 'kvm'
 
@@ -60,8 +61,8 @@ export interface AddressRegisters {
   readonly cr3: bigint
 }
 
-/** One byte at a linear address, by 4-level paging when paging is on. */
-export function linearMemory(view: TimelineView, { cr0, cr3 }: AddressRegisters, linear: bigint): number | undefined {
+/** Host-physical address of a linear one, by 4-level paging when paging is on; undefined where nothing is mapped. */
+function translate(view: TimelineView, { cr0, cr3 }: AddressRegisters, linear: bigint): number | undefined {
   const isPaged = bitField(cr0, CR0.PG, 1) === 1
   const physical = isPaged
     ? walk(cr3, linear, PRESENT, at => {
@@ -69,5 +70,23 @@ export function linearMemory(view: TimelineView, { cr0, cr3 }: AddressRegisters,
         return host === undefined ? 0n : view.machine.memory.read64(host)
       })
     : Number(linear)
-  return physical === undefined ? undefined : guestMemory(view, physical)
+  return physical === undefined ? undefined : hostPhysical(view, physical)
 }
+
+/** Bytes at linear addresses, for a reader of many in a row: each page is walked to once. */
+export function linearBytes(view: TimelineView, registers: AddressRegisters): (linear: bigint) => number | undefined {
+  let page = -1n
+  let frame: number | undefined
+  return linear => {
+    const offset = linear & PAGE_OFFSET
+    if (linear - offset !== page) {
+      page = linear - offset
+      frame = translate(view, registers, page)
+    }
+    return frame === undefined ? undefined : view.machine.memory.read8(frame + Number(offset))
+  }
+}
+
+/** One byte at a linear address. */
+export const linearMemory = (view: TimelineView, registers: AddressRegisters, linear: bigint): number | undefined =>
+  linearBytes(view, registers)(linear)

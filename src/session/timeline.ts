@@ -67,9 +67,9 @@ export class Timeline {
     this.#snapshots = new TimelineSnapshots(this.#guest.machine)
   }
 
-  /** Instructions that the whole run retired; of a truncated recording, unknown: `NEVER`. */
+  /** Instructions that the whole run retired; infinite where a truncated recording does not say. */
   get instructions(): number {
-    return this.reader.end?.instructions ?? NEVER
+    return this.reader.end?.instructions ?? Number.POSITIVE_INFINITY
   }
 
   /** The moment event `index` was emitted; for one of the silicon's, the end of the instruction that caused it. */
@@ -157,7 +157,7 @@ export class Timeline {
   /** Runs until `isThere`, at most to `budget` instructions; `about` is where it will end, as far as that is known. */
   #run(isThere: () => boolean, about: number, budget: number): void {
     const { machine } = this.#guest
-    while (!isThere() && this.#end === null) {
+    while (!isThere() && !this.#isOver) {
       const input = this.#nextInput()
       if (input !== null && this.#isInputNext() && this.#now >= input.instructions) {
         deliverInput(this.#guest, input.device, input.bytes)
@@ -171,6 +171,11 @@ export class Timeline {
       if (end !== null && (end.reason !== 'budget' || this.#now >= this.#recordedBudget)) this.#finish(end)
       else if (this.#now >= this.#lastKept + stride && !isThere()) this.#keep()
     }
+  }
+
+  /** The run has ended, or what was recorded of it. */
+  get #isOver(): boolean {
+    return this.#end !== null || this.#events >= this.reader.count
   }
 
   #drive(stop: number, isThere: () => boolean): RunEnd | null {

@@ -9,6 +9,7 @@
  */
 
 import type { Image } from '../assembler/image.ts'
+import { shiftRight } from '../base/u64.ts'
 import { type Gpa, gpa, PAGE_SIZE } from '../base/units.ts'
 
 const GDT = 0x1000
@@ -60,7 +61,7 @@ function quadwords(count: number, valueAt: (index: number) => bigint): Uint8Arra
 /** A busy 64-bit TSS, as LTR would have left it. */
 function gdtBytes(): Uint8Array {
   const base = BigInt(TSS)
-  const low = BigInt(TSS_LIMIT) | ((base & 0xff_ffffn) << 16n) | (0x8bn << 40n) | ((base >> 24n) << 56n)
+  const low = BigInt(TSS_LIMIT) | ((base & 0xff_ffffn) << 16n) | (0x8bn << 40n) | (shiftRight(base, 24) << 56n)
   const slots = [0n, CODE, DATA, low, 0n]
   return quadwords(slots.length, index => slots[index]!)
 }

@@ -5,7 +5,7 @@
 
 import { readPort, writePort } from '../devices/bus.ts'
 import type { Machine } from '../hw/machine.ts'
-import { emit } from '../hw/machine.ts'
+import { emit } from '../hw/observe.ts'
 import { rootMachine } from '../hw/root-cpu.ts'
 import type { KvmExit } from '../kvm/exit-reason.ts'
 import { type Kvm, openKvm, type Vcpu } from '../kvm/kvm.ts'

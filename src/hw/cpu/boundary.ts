@@ -2,20 +2,23 @@
  * What is looked at between two instructions, in the SDM's order ("Priority Among Concurrent Events"; "VM Exits Not Caused by
  * Instructions"; for the guest timer "APIC-timer virtualization"):
  *
- *     1  VMX-preemption timer exit
- *     2  NMI: exit or delivery
- *     3  external interrupt: exit or delivery
- *     4  guest-timer event
- *     5  interrupt-window exit
- *     6  virtual interrupt
+ *     1  monitor trap flag exit
+ *     2  VMX-preemption timer exit
+ *     3  NMI-window exit
+ *     4  NMI: exit or delivery
+ *     5  external interrupt: exit, posted-interrupt processing or delivery
+ *     6  guest-timer event
+ *     7  interrupt-window exit
+ *     8  virtual interrupt
  */
 
-import { acknowledge, offeredVector } from '../apic/interrupts.ts'
-import { emit } from '../machine.ts'
+import { acknowledge, endOfInterrupt, offeredVector } from '../apic/interrupts.ts'
+import { emit } from '../observe.ts'
 import { vmExit } from '../vmx/exit.ts'
 import { guestTimerPending, processGuestTimer } from '../vmx/guest-timer.ts'
+import { processPostedInterrupts } from '../vmx/posted-interrupts.ts'
 import { guestHas } from '../vmx/state.ts'
-import { deliverVirtualInterrupt } from '../vmx/virtual-apic.ts'
+import { takeVirtualInterrupt } from '../vmx/virtual-apic.ts'
 import { EVENT } from './delivery.ts'
 import type { Engine } from './engine.ts'
 import { VmExit } from './faults.ts'
@@ -37,11 +40,20 @@ export function attend(engine: Engine): boolean {
 function attendNonMaskable(engine: Engine): boolean {
   const { cpu, machine } = engine
   const { vmx } = cpu
+  if (vmx.mode === 'non-root' && vmx.trapPending) {
+    vmExit(engine, new VmExit('EXIT_REASON_MONITOR_TRAP_FLAG'))
+    return true
+  }
   if (vmx.mode === 'non-root' && vmx.preemptionTick <= machine.tick) {
     vmExit(engine, new VmExit('EXIT_REASON_PREEMPTION_TIMER'))
     return true
   }
-  if (!cpu.nmiPending || cpu.nmiBlocking || cpu.stiBlocking || cpu.movSsBlocking) return false
+  const blocked = isBlocked(engine)
+  if (guestHas(vmx, 'CPU_BASED_NMI_WINDOW_EXITING') && !vmx.virtualNmiBlocking && !blocked) {
+    vmExit(engine, new VmExit('EXIT_REASON_NMI_WINDOW'))
+    return true
+  }
+  if (!cpu.nmiPending || cpu.nmiBlocking || blocked) return false
   cpu.nmiPending = false
   const interruption = (NMI_VECTOR | (EVENT.nmi << 8) | (1 << 31)) >>> 0
   if (guestHas(vmx, 'PIN_BASED_NMI_EXITING')) vmExit(engine, new VmExit('EXIT_REASON_EXCEPTION_NMI', { interruption }))
@@ -56,6 +68,11 @@ function attendInterrupt(engine: Engine): boolean {
   if (isBlocked(engine) || offeredVector(machine, engine.index) < 0) return false
   if (guestHas(cpu.vmx, 'PIN_BASED_EXT_INTR_MASK')) {
     const acknowledged = guestHas(cpu.vmx, 'VM_EXIT_ACK_INTR_ON_EXIT') ? acknowledge(machine, engine.index) : -1
+    if (guestHas(cpu.vmx, 'PIN_BASED_POSTED_INTR') && acknowledged === cpu.vmx.controls.postedVector) {
+      endOfInterrupt(machine, engine.index)
+      processPostedInterrupts(engine)
+      return true
+    }
     const interruption = acknowledged < 0 ? 0 : (acknowledged | (EVENT.external << 8) | (1 << 31)) >>> 0
     vmExit(engine, new VmExit('EXIT_REASON_EXTERNAL_INTERRUPT', { interruption }))
     return true
@@ -83,7 +100,10 @@ function attendVirtual(engine: Engine): boolean {
   }
   if (!cpu.vmx.virtualInterruptRecognised) return false
   wake(engine)
-  deliverVirtualInterrupt(engine)
+  const vector = takeVirtualInterrupt(engine)
+  engine.machine.tick += engine.machine.config.costs.virtualInterrupt
+  emit(engine.machine, cpu, 'interrupt', { vector, source: 'virtual', rip: engine.registers.rip[0]! })
+  deliverEvent(engine, { vector, type: EVENT.external, errorCode: null, length: 0 })
   return true
 }
 

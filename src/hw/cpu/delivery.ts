@@ -7,7 +7,8 @@
 
 import { bitField, shiftRight } from '../../base/u64.ts'
 import { EXCEPTIONS, exceptionOf } from '../../spec/exceptions.ts'
-import { emit } from '../machine.ts'
+import { emit } from '../observe.ts'
+import { guestHas } from '../vmx/state.ts'
 import type { Engine } from './engine.ts'
 import { Fault, VECTOR } from './faults.ts'
 import { IF, NT, RF, TF } from './lazy-flags.ts'
@@ -73,7 +74,10 @@ function finishDelivery(engine: Engine, event: DeliveredEvent, returnTo: bigint)
   cpu.midRepeat = false
   cpu.stiBlocking = false
   cpu.movSsBlocking = false
-  if (event.type === EVENT.nmi) cpu.nmiBlocking = true
+  if (event.type === EVENT.nmi) {
+    if (guestHas(cpu.vmx, 'PIN_BASED_VIRTUAL_NMIS')) cpu.vmx.virtualNmiBlocking = true
+    else cpu.nmiBlocking = true
+  }
   engine.delivering = null
   engine.attention = true
   engine.reloadAddressSpace()

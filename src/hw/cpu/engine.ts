@@ -10,15 +10,19 @@ import type { Instruction } from '../../isa/instruction.ts'
 import { FS, type MemoryOperand, type Operand, type SegmentIndex, SS } from '../../isa/operands.ts'
 import type { FlagRule, Ops } from '../../isa/ops.ts'
 import type { SystemOperation } from '../../isa/system-operations.ts'
+import type { CpuidFeatureName } from '../../spec/cpuid.ts'
 import { type ConditionCode, type FlagName, RFLAGS } from '../../spec/rflags.ts'
 import type { Machine } from '../machine.ts'
 import type { Memory } from '../memory.ts'
+import { guestHas } from '../vmx/state.ts'
 import { addressSpaceOf } from './address-space.ts'
 import type { DecodedInstruction } from './decode-cache.ts'
 import { Fault, generalProtection, VECTOR } from './faults.ts'
 import { conditionHolds, STATUS, statusFlags } from './lazy-flags.ts'
 import { type Access, type AddressSpace, isCanonical, linearNumber, walk } from './paging.ts'
 import { type Cpu, cplOf, type Registers } from './registers.ts'
+import { hasFeature, requireFeature } from './system/features.ts'
+import { type Alignment, readVector, writeVector } from './system/vectors.ts'
 import { systemOperations } from './system-table.ts'
 import { ACCESS, type Tlb, TlbCache, USER_SHIFT } from './tlb.ts'
 
@@ -40,6 +44,8 @@ export class Engine implements Ops<bigint> {
   current!: Instruction
   /** Something may be pending that is looked at between instructions. */
   attention = true
+  /** The guest runs with the monitor trap flag: every instruction is followed by an exit. */
+  trapsEach = false
   /** The current instruction began blocking (STI, MOV SS) itself. */
   beganBlocking = false
   /** While an event is being delivered: its interruption information, for the IDT-vectoring fields of an exit. */
@@ -87,6 +93,7 @@ export class Engine implements Ops<bigint> {
     this.#tlb = this.tlbs.of(key)
     this.userShift = cplOf(this.cpu) === 3 ? USER_SHIFT : 0
     this.codePage = Number.NaN
+    this.trapsEach = guestHas(this.cpu.vmx, 'CPU_BASED_MONITOR_TRAP_FLAG')
   }
 
   /** Puts RIP back into its register, which holds it from here on. */
@@ -232,6 +239,13 @@ export class Engine implements Ops<bigint> {
     if ((linear & 0xfff) + size / 8 > 4096) this.translate(linear + size / 8 - 1, 'write')
   }
 
+  readVector(operand: Operand, alignment: Alignment): readonly bigint[] {
+    return readVector(this, operand, alignment)
+  }
+  writeVector(operand: Operand, lanes: readonly bigint[], alignment: Alignment): void {
+    writeVector(this, operand, lanes, alignment)
+  }
+
   // Ops: arithmetic.
 
   constant(value: bigint): bigint {
@@ -371,6 +385,12 @@ export class Engine implements Ops<bigint> {
   }
   fault(vector: number, errorCode?: number): void {
     throw new Fault(vector, errorCode ?? null)
+  }
+  has(feature: CpuidFeatureName): bigint {
+    return hasFeature(this, feature) ? 1n : 0n
+  }
+  require(feature: CpuidFeatureName): void {
+    requireFeature(this, feature)
   }
   system(operation: SystemOperation): void {
     this.target = this.following

@@ -3,7 +3,7 @@
 import { PAGE_SIZE } from '../../base/units.ts'
 import { decode } from '../../isa/decode.ts'
 import type { Machine } from '../machine.ts'
-import { emit } from '../machine.ts'
+import { emit } from '../observe.ts'
 import { vmExit } from '../vmx/exit.ts'
 import { interceptInstruction, interceptsException } from '../vmx/intercepts.ts'
 import { type DecodedInstruction, decodedPage, prepare } from './decode-cache.ts'
@@ -19,11 +19,13 @@ export function step(engine: Engine): void {
   const { cpu } = engine
   const wasBlocking = cpu.stiBlocking || cpu.movSsBlocking
   const stepping = (engine.flagsWord & TF) !== 0
+  const trapping = engine.trapsEach
   engine.beganBlocking = false
   try {
     const decoded = engine.position < 0 ? undefined : engine.codeOffsets[engine.position]
     execute(engine, cpu, decoded ?? fetch(engine))
     if (wasBlocking && !engine.beganBlocking) endBlocking(engine)
+    if (trapping) trap(engine)
     if (stepping) raiseSingleStep(engine)
   } catch (thrown) {
     divert(engine, thrown)
@@ -57,6 +59,13 @@ function goTo(engine: Engine, target: bigint): void {
   const linear = linearNumber(target)
   const offset = linear - engine.codePage * PAGE_SIZE
   engine.position = offset >= 0 && offset < PAGE_SIZE ? offset : -1 // NaN, an unknown page, is neither
+}
+
+/** The monitor trap flag: an exit before the next instruction, if this one did not leave the guest itself. */
+function trap(engine: Engine): void {
+  if (engine.cpu.vmx.mode !== 'non-root') return
+  engine.cpu.vmx.trapPending = true
+  engine.attention = true
 }
 
 function endBlocking(engine: Engine): void {

@@ -2,18 +2,23 @@
 
 import type { Instruction } from '../../isa/instruction.ts'
 import type { SystemOperation } from '../../isa/system-operations.ts'
+import { pause, vmfunc } from '../vmx/functions.ts'
 import type { Engine } from './engine.ts'
-import { clts, movFromControl, movFromDebug, movToControl, movToDebug } from './system/control-registers.ts'
-import { int, int3, iret, ud } from './system/interrupts.ts'
+import { clts, lmsw, movFromControl, movFromDebug, movToControl, movToDebug, smsw } from './system/control-registers.ts'
+import { lar, lsl, verr, verw } from './system/descriptors.ts'
+import { farCall, farJump, farReturn, loadFarPointer, popToSegment } from './system/far.ts'
+import { readSegmentBase, syscall, sysenter, sysexit, sysret, writeSegmentBase } from './system/fast-call.ts'
+import { int, int1, int3, into, iret, ud } from './system/interrupts.ts'
 import { inInstruction, insInstruction, outInstruction, outsInstruction } from './system/io.ts'
 import { requireRing0 } from './system/privilege.ts'
+import { clac, fwait, rdpid, rdpmc, stac } from './system/processor.ts'
 import { invlpg, lgdt, lidt, lldt, ltr, movToSegment, sgdt, sidt, sldt, str, swapgs } from './system/segments.ts'
 import { cli, cpuidInstruction, hlt, popf, rdmsr, rdtsc, rdtscp, serialize, sti, wrmsr } from './system/state.ts'
 import { invept, invvpid, vmcall, vmclear, vmlaunch, vmptrld, vmptrst, vmread, vmresume, vmwrite, vmxoff, vmxon } from './system/vmx.ts'
 
 export const systemOperations: Readonly<Record<SystemOperation, (engine: Engine, i: Instruction) => void>> = {
   hlt,
-  pause: () => {},
+  pause,
   cli,
   sti,
   cpuid: cpuidInstruction,
@@ -48,6 +53,43 @@ export const systemOperations: Readonly<Record<SystemOperation, (engine: Engine,
   'mov-from-control': movFromControl,
   'mov-to-control': movToControl,
   'mov-to-segment': movToSegment,
+  'far-jump': farJump,
+  'far-call': farCall,
+  'far-return': farReturn,
+  'pop-to-segment': popToSegment,
+  'load-far-pointer': loadFarPointer,
+  lar,
+  lsl,
+  verr,
+  verw,
+  lmsw,
+  smsw,
+  into,
+  int1,
+  syscall,
+  sysret,
+  sysenter,
+  sysexit,
+  'read-segment-base': readSegmentBase,
+  'write-segment-base': writeSegmentBase,
+  rdpid,
+  rdpmc,
+  invd: requireRing0,
+  clac,
+  stac,
+  fwait,
+  // No CPU model has the features of these: their row has raised #UD already.
+  monitor: ud,
+  mwait: ud,
+  xgetbv: ud,
+  xsetbv: ud,
+  rdpkru: ud,
+  wrpkru: ud,
+  rdrand: ud,
+  rdseed: ud,
+  invpcid: ud,
+  'extended-state': ud,
+  x87: ud,
   vmcall,
   vmclear,
   vmlaunch,
@@ -60,5 +102,5 @@ export const systemOperations: Readonly<Record<SystemOperation, (engine: Engine,
   vmxon,
   invept,
   invvpid,
-  vmfunc: ud,
+  vmfunc,
 }

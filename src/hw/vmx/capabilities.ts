@@ -14,6 +14,8 @@ import { VMCS_REVISION } from './vmcs.ts'
 const IMPLEMENTED: readonly ControlName[] = [
   'PIN_BASED_EXT_INTR_MASK',
   'PIN_BASED_NMI_EXITING',
+  'PIN_BASED_VIRTUAL_NMIS',
+  'PIN_BASED_POSTED_INTR',
   'PIN_BASED_VMX_PREEMPTION_TIMER',
   'CPU_BASED_INTR_WINDOW_EXITING',
   'CPU_BASED_USE_TSC_OFFSETTING',
@@ -25,6 +27,8 @@ const IMPLEMENTED: readonly ControlName[] = [
   'CPU_BASED_CR8_LOAD_EXITING',
   'CPU_BASED_CR8_STORE_EXITING',
   'CPU_BASED_TPR_SHADOW',
+  'CPU_BASED_NMI_WINDOW_EXITING',
+  'CPU_BASED_MONITOR_TRAP_FLAG',
   'CPU_BASED_MOV_DR_EXITING',
   'CPU_BASED_UNCOND_IO_EXITING',
   'CPU_BASED_USE_IO_BITMAPS',
@@ -39,6 +43,8 @@ const IMPLEMENTED: readonly ControlName[] = [
   'SECONDARY_EXEC_WBINVD_EXITING',
   'SECONDARY_EXEC_APIC_REGISTER_VIRT',
   'SECONDARY_EXEC_VIRTUAL_INTR_DELIVERY',
+  'SECONDARY_EXEC_PAUSE_LOOP_EXITING',
+  'SECONDARY_EXEC_ENABLE_VMFUNC',
   'SECONDARY_EXEC_TSC_SCALING',
   'VM_EXIT_SAVE_DEBUG_CONTROLS',
   'VM_EXIT_HOST_ADDR_SPACE_SIZE',
@@ -85,6 +91,9 @@ const VMCS_ENUM = { withTimer: 0x4e, withTertiary: 0x34, plain: 0x32 } as const
 const EPT_VPID_CAP =
   (1n << 0n) | (1n << 6n) | (1n << 8n) | (1n << 14n) | (1n << 16n) | (1n << 17n) | (1n << 20n) | (3n << 25n) | (0xf01n << 32n)
 
+/** VM function 0. */
+const EPTP_SWITCHING = 1n
+
 const controlMask = (word: ControlWord): number => {
   let mask = 0
   for (const name of IMPLEMENTED) if (VMX_CONTROLS[name].word === word) mask |= 1 << VMX_CONTROLS[name].bit
@@ -124,6 +133,7 @@ export function capabilityMsrs(features: ReadonlySet<CpuFeature>): Record<number
   set('MSR_IA32_VMX_VMCS_ENUM', BigInt(timer ? VMCS_ENUM.withTimer : tertiary ? VMCS_ENUM.withTertiary : VMCS_ENUM.plain))
   set('MSR_IA32_VMX_PROCBASED_CTLS2', pair(0, controlMask('secondary')))
   set('MSR_IA32_VMX_EPT_VPID_CAP', EPT_VPID_CAP)
+  set('MSR_IA32_VMX_VMFUNC', EPTP_SWITCHING)
   if (tertiary) set('MSR_IA32_VMX_PROCBASED_CTLS3', timer ? 1n << BigInt(VMX_CONTROLS.TERTIARY_EXEC_GUEST_APIC_TIMER.bit) : 0n)
   return msrs
 }

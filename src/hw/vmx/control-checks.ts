@@ -6,6 +6,7 @@ import type { MsrName } from '../../spec/msrs.ts'
 import type { VmcsFieldName } from '../../spec/vmcs-fields.ts'
 import { PHYSICAL_ADDRESS_BITS } from '../cpu/paging.ts'
 import type { EntryCheck, EntryState } from './entry-check.ts'
+import { isAreaAddress } from './msr-areas.ts'
 
 /** A control word against its capability MSR: every must-be-1 bit is 1, no other than a may-be-1 bit is. */
 const wordFits = (field: VmcsFieldName, capability: MsrName) => (v: EntryState) => {
@@ -60,6 +61,8 @@ const ADDRESSES: readonly EntryCheck[] = [
 ]
 
 const DEPENDENCIES: readonly EntryCheck[] = [
+  { rule: 'virtual NMIs need NMI exiting', holds: v => !v.has('PIN_BASED_VIRTUAL_NMIS') || v.has('PIN_BASED_NMI_EXITING') },
+  { rule: 'NMI-window exiting needs virtual NMIs', holds: v => !v.has('CPU_BASED_NMI_WINDOW_EXITING') || v.has('PIN_BASED_VIRTUAL_NMIS') },
   {
     rule: 'x2APIC mode, APIC-register virtualization and virtual-interrupt delivery need the TPR shadow',
     holds: v =>
@@ -75,6 +78,15 @@ const DEPENDENCIES: readonly EntryCheck[] = [
     holds: v => !v.has('SECONDARY_EXEC_VIRTUAL_INTR_DELIVERY') || v.has('PIN_BASED_EXT_INTR_MASK'),
   },
   {
+    rule: 'posted interrupts need virtual-interrupt delivery and acknowledge-on-exit',
+    holds: v => !v.has('PIN_BASED_POSTED_INTR') || (v.has('SECONDARY_EXEC_VIRTUAL_INTR_DELIVERY') && v.has('VM_EXIT_ACK_INTR_ON_EXIT')),
+  },
+  {
+    rule: 'the notification vector is at most 255, the descriptor 64-byte aligned and within the physical-address width',
+    holds: v =>
+      !v.has('PIN_BASED_POSTED_INTR') || (v.number('POSTED_INTR_NV') <= 255 && isDescriptorAddress(v.get('POSTED_INTR_DESC_ADDR'))),
+  },
+  {
     rule: 'with VPIDs enabled the VPID is not 0',
     holds: v => !v.has('SECONDARY_EXEC_ENABLE_VPID') || v.number('VIRTUAL_PROCESSOR_ID') !== 0,
   },
@@ -82,11 +94,23 @@ const DEPENDENCIES: readonly EntryCheck[] = [
     rule: 'the EPT pointer is write-back or uncached with a 4-level walk',
     holds: v => !v.has('SECONDARY_EXEC_ENABLE_EPT') || eptPointerFits(v.get('EPT_POINTER')),
   },
+  {
+    rule: 'VM functions: no reserved function, and EPTP switching needs EPT and a page-aligned list',
+    holds: v => !v.has('SECONDARY_EXEC_ENABLE_VMFUNC') || functionsFit(v),
+  },
   { rule: 'with TSC scaling the multiplier is not 0', holds: v => !v.has('SECONDARY_EXEC_TSC_SCALING') || v.get('TSC_MULTIPLIER') !== 0n },
 ]
 
+const isDescriptorAddress = (address: bigint): boolean => address % 64n === 0n && address >> BigInt(PHYSICAL_ADDRESS_BITS) === 0n
+
+function functionsFit(v: EntryState): boolean {
+  const functions = v.get('VM_FUNCTION_CONTROL')
+  if (functions > 1n) return false
+  return functions === 0n || (v.has('SECONDARY_EXEC_ENABLE_EPT') && isPhysicalPage(v.get('EPTP_LIST_ADDRESS')))
+}
+
 /** Memory type 0 or 6, walk length 4 (encoded 3), no accessed and dirty flags, no supervisor-shadow-stack control. */
-function eptPointerFits(pointer: bigint): boolean {
+export function eptPointerFits(pointer: bigint): boolean {
   const type = pointer & 7n
   return (
     (type === 0n || type === 6n) &&
@@ -111,31 +135,32 @@ const GUEST_TIMER: readonly EntryCheck[] = [
   },
 ]
 
+const areaFits = (area: 'VM_EXIT_MSR_STORE' | 'VM_EXIT_MSR_LOAD' | 'VM_ENTRY_MSR_LOAD') => (v: EntryState) =>
+  isAreaAddress(v.get(`${area}_ADDR`), v.number(`${area}_COUNT`), PHYSICAL_ADDRESS_BITS)
+
 const EXIT_AND_ENTRY_WORDS: readonly EntryCheck[] = [
   { rule: 'VM-exit controls fit IA32_VMX_TRUE_EXIT_CTLS', holds: wordFits('VM_EXIT_CONTROLS', 'MSR_IA32_VMX_TRUE_EXIT_CTLS') },
   {
     rule: 'saving the preemption timer needs the preemption timer',
     holds: v => !v.has('VM_EXIT_SAVE_VMX_PREEMPTION_TIMER') || v.has('PIN_BASED_VMX_PREEMPTION_TIMER'),
   },
-  {
-    rule: 'no MSR is stored or loaded at VM exits',
-    holds: v => v.number('VM_EXIT_MSR_STORE_COUNT') === 0 && v.number('VM_EXIT_MSR_LOAD_COUNT') === 0,
-  },
+  { rule: 'the VM-exit MSR-store area is aligned and within the physical-address width', holds: areaFits('VM_EXIT_MSR_STORE') },
+  { rule: 'the VM-exit MSR-load area is aligned and within the physical-address width', holds: areaFits('VM_EXIT_MSR_LOAD') },
   { rule: 'VM-entry controls fit IA32_VMX_TRUE_ENTRY_CTLS', holds: wordFits('VM_ENTRY_CONTROLS', 'MSR_IA32_VMX_TRUE_ENTRY_CTLS') },
-  { rule: 'no MSR is loaded at VM entry', holds: v => v.number('VM_ENTRY_MSR_LOAD_COUNT') === 0 },
+  { rule: 'the VM-entry MSR-load area is aligned and within the physical-address width', holds: areaFits('VM_ENTRY_MSR_LOAD') },
   {
     rule: 'the event to inject has a defined type, a fitting vector and error code',
     holds: v => injectionFits(v.number('VM_ENTRY_INTR_INFO_FIELD')),
   },
 ]
 
-/** Types 1 (reserved) and 7 (other event, needs MTF) are refused; NMI is vector 2; exceptions are below 32. */
+/** Type 1 is reserved; type 7 (other event) is a pending MTF exit, vector 0; NMI is vector 2; exceptions are below 32. */
 function injectionFits(information: number): boolean {
   if (information >>> 31 === 0) return true
   const vector = information & 0xff
   const type = (information >>> 8) & 7
   const deliversCode = ((information >>> 11) & 1) === 1
-  if (type === 1 || type === 7 || (type === 2 && vector !== 2) || (type === 3 && vector > 31)) return false
+  if (type === 1 || (type === 7 && vector !== 0) || (type === 2 && vector !== 2) || (type === 3 && vector > 31)) return false
   return deliversCode === (type === 3 && [8, 10, 11, 12, 13, 14, 17].includes(vector)) && (information & 0x7fff_f000) === 0
 }
 

@@ -6,13 +6,14 @@ import { VMX_INSTRUCTION_ERRORS } from '../../spec/vmx-instruction-errors.ts'
 import { type DeliveredEvent, EVENT, type EventType } from '../cpu/delivery.ts'
 import type { Engine } from '../cpu/engine.ts'
 import { deliverEvent } from '../cpu/step.ts'
-import { emit } from '../machine.ts'
+import { emit } from '../observe.ts'
 import { MULTIPLIER_ONE } from '../time/clock.ts'
 import { CONTROL_CHECKS } from './control-checks.ts'
 import { entryStateOf, firstBroken } from './entry-check.ts'
 import { failEntry } from './exit.ts'
 import { loadGuestState } from './guest-state.ts'
 import { loadGuestTimer } from './guest-timer.ts'
+import { loadMsrs } from './msr-areas.ts'
 import { fail, type VmxOutcome } from './outcome.ts'
 import { startPreemptionTimer } from './preemption-timer.ts'
 import { type Controls, isControlSet } from './state.ts'
@@ -43,8 +44,7 @@ export function vmEntry(engine: Engine, launch: boolean): VmxOutcome {
     failEntry(engine, badGuest === LINK_POINTER_RULE ? 4n : 0n)
     return { kind: 'entered' }
   }
-  enter(engine, vmcs)
-  if (launch) setLaunched(memory, vmcs, true)
+  if (enter(engine, vmcs) && launch) setLaunched(memory, vmcs, true)
   return { kind: 'entered' }
 }
 
@@ -83,6 +83,10 @@ function loadControls(engine: Engine, vmcs: number): Controls {
     cr4Mask: get('CR4_GUEST_HOST_MASK'),
     cr4Shadow: get('CR4_READ_SHADOW'),
     virtualTimerVector: number('GUEST_APIC_TIMER_VECTOR'),
+    postedVector: number('POSTED_INTR_NV'),
+    postedDescriptor: number('POSTED_INTR_DESC_ADDR'),
+    pauseGap: number('PLE_GAP'),
+    pauseWindow: number('PLE_WINDOW'),
   }
   if (isControlSet(controls, 'CPU_BASED_USE_TSC_OFFSETTING')) {
     const multiplier = isControlSet(controls, 'SECONDARY_EXEC_TSC_SCALING') ? get('TSC_MULTIPLIER') : MULTIPLIER_ONE
@@ -91,10 +95,19 @@ function loadControls(engine: Engine, vmcs: number): Controls {
   return controls
 }
 
-function enter(engine: Engine, vmcs: number): void {
+/** Loads the guest; false when its MSRs could not be loaded and the CPU stands at the host's RIP. */
+function enter(engine: Engine, vmcs: number): boolean {
   const { cpu, machine, memory } = engine
   loadGuestState(engine, vmcs)
+  const badMsr = loadMsrs(engine, readNumber(memory, vmcs, 'VM_ENTRY_MSR_LOAD_ADDR'), readNumber(memory, vmcs, 'VM_ENTRY_MSR_LOAD_COUNT'))
+  if (badMsr !== 0) {
+    failEntry(engine, BigInt(badMsr), 'EXIT_REASON_MSR_LOAD_FAIL')
+    return false
+  }
   cpu.vmx.mode = 'non-root'
+  cpu.vmx.trapPending = false
+  cpu.vmx.firstPause = machine.tick
+  cpu.vmx.lastPause = machine.tick
   cpu.vmx.virtualInterruptRecognised = false
   cpu.hostIdle = false
   engine.target = engine.registers.rip[0]!
@@ -106,7 +119,11 @@ function enter(engine: Engine, vmcs: number): void {
   if (isControlSet(cpu.vmx.controls, 'SECONDARY_EXEC_VIRTUAL_INTR_DELIVERY'))
     loadInterruptStatus(engine, readNumber(memory, vmcs, 'GUEST_INTR_STATUS'))
   inject(engine, vmcs)
+  return true
 }
+
+/** Type 7: a pending exit by the monitor trap flag. */
+const OTHER_EVENT = 7
 
 /** Event injection: the interruption information in the VMCS is delivered before the first instruction of the guest. */
 function inject(engine: Engine, vmcs: number): void {
@@ -114,6 +131,10 @@ function inject(engine: Engine, vmcs: number): void {
   const information = readNumber(memory, vmcs, 'VM_ENTRY_INTR_INFO_FIELD')
   if (information >>> 31 === 0) return
   writeField(memory, vmcs, 'VM_ENTRY_INTR_INFO_FIELD', information & 0x7fff_ffff)
+  if (((information >>> 8) & 7) === OTHER_EVENT) {
+    cpu.vmx.trapPending = true
+    return
+  }
   const type = ((information >>> 8) & 7) as EventType
   const hasCode = bit(information, 11)
   const isSoftware = type === EVENT.software || type === EVENT.privileged || type === EVENT.softwareException

@@ -9,9 +9,10 @@ import type { VmcsFieldName } from '../../spec/vmcs-fields.ts'
 import type { Engine } from '../cpu/engine.ts'
 import type { VmExit } from '../cpu/faults.ts'
 import { CODE64_RIGHTS, DATA_RIGHTS, TSS_BUSY_RIGHTS, UNUSABLE_RIGHTS } from '../cpu/registers.ts'
-import { emit } from '../machine.ts'
+import { emit } from '../observe.ts'
 import { CR0_KEPT, saveGuestState } from './guest-state.ts'
 import { disarmGuestTimer } from './guest-timer.ts'
+import { loadMsrs, storeMsrs } from './msr-areas.ts'
 import { stopPreemptionTimer } from './preemption-timer.ts'
 import { isControlSet } from './state.ts'
 import { readField, readNumber, writeField } from './vmcs.ts'
@@ -30,15 +31,34 @@ export function vmExit(engine: Engine, exit: VmExit): void {
   if (isControlSet(cpu.vmx.controls, 'SECONDARY_EXEC_VIRTUAL_INTR_DELIVERY'))
     writeField(memory, vmcs, 'GUEST_INTR_STATUS', cpu.vmx.rvi | (cpu.vmx.svi << 8))
   if (cpu.vmx.rootSoftware === 'guest') observeExit(engine, vmcs)
+  const stored = storeMsrs(engine, readNumber(memory, vmcs, 'VM_EXIT_MSR_STORE_ADDR'), readNumber(memory, vmcs, 'VM_EXIT_MSR_STORE_COUNT'))
+  if (!stored) return abort(engine, vmcs, ABORT.storingMsrs)
   leaveNonRoot(engine, vmcs)
   machine.tick += machine.config.costs.vmExit
 }
 
+/** VMX-abort indicators (SDM, "VMX Aborts"). */
+const ABORT = { storingMsrs: 1, loadingMsrs: 4 } as const
+
+/** The exit cannot be completed: the indicator goes into the VMCS region and the processor shuts down. */
+function abort(engine: Engine, vmcs: number, indicator: number): void {
+  const { cpu, machine, memory } = engine
+  memory.write32(vmcs + 4, indicator)
+  cpu.vmx.mode = 'root'
+  cpu.activity = 'shutdown'
+  emit(machine, cpu, 'shutdown', { rip: engine.registers.rip[0]!, vector: 0 })
+  machine.ended ??= { reason: 'shutdown', status: 0 }
+}
+
 /** A VM entry whose guest state is bad: an exit that saves nothing (SDM, "VM-Entry Failures During or After Loading Guest State"). */
-export function failEntry(engine: Engine, qualification: bigint): void {
+export function failEntry(
+  engine: Engine,
+  qualification: bigint,
+  reason: 'EXIT_REASON_INVALID_STATE' | 'EXIT_REASON_MSR_LOAD_FAIL' = 'EXIT_REASON_INVALID_STATE',
+): void {
   const { cpu, machine, memory } = engine
   const vmcs = cpu.vmx.currentVmcs
-  writeField(memory, vmcs, 'VM_EXIT_REASON', (EXIT_REASONS.EXIT_REASON_INVALID_STATE | EXIT_REASON_FAILED_VMENTRY) >>> 0)
+  writeField(memory, vmcs, 'VM_EXIT_REASON', (EXIT_REASONS[reason] | EXIT_REASON_FAILED_VMENTRY) >>> 0)
   writeField(memory, vmcs, 'EXIT_QUALIFICATION', qualification)
   if (cpu.vmx.rootSoftware === 'guest') observeExit(engine, vmcs)
   leaveNonRoot(engine, vmcs)
@@ -112,8 +132,11 @@ function leaveNonRoot(engine: Engine, vmcs: number): void {
     cpu.nmiBlocking = true
   cpu.vmx.mode = 'root'
   cpu.vmx.virtualInterruptRecognised = false
+  cpu.vmx.trapPending = false
   engine.attention = true
   engine.reloadAddressSpace()
+  const badMsr = loadMsrs(engine, readNumber(memory, vmcs, 'VM_EXIT_MSR_LOAD_ADDR'), readNumber(memory, vmcs, 'VM_EXIT_MSR_LOAD_COUNT'))
+  if (badMsr !== 0) abort(engine, vmcs, ABORT.loadingMsrs)
 }
 
 const isNmi = (information: number): boolean => ((information >>> 8) & 7) === 2

@@ -17,6 +17,10 @@ const ACTIVITIES = ['active', 'hlt', 'shutdown', 'wait-for-sipi'] as const
 /** Interruptibility-state bits. */
 export const BLOCKING = { sti: 1, movSs: 2, smi: 4, nmi: 8 } as const
 
+/** The NMI blocking that the guest sees: of virtual NMIs where it has them. */
+const blocksNmi = ({ cpu }: Engine): boolean =>
+  isControlSet(cpu.vmx.controls, 'PIN_BASED_VIRTUAL_NMIS') ? cpu.vmx.virtualNmiBlocking : cpu.nmiBlocking
+
 export function saveGuestState(engine: Engine, vmcs: number): void {
   const { cpu, memory, registers } = engine
   const put = (name: VmcsFieldName, value: bigint | number) => writeField(memory, vmcs, name, value)
@@ -39,7 +43,7 @@ export function saveGuestState(engine: Engine, vmcs: number): void {
   put('GUEST_SYSENTER_CS', cpu.msrs[MSRS.MSR_IA32_SYSENTER_CS.index] ?? 0n)
   put('GUEST_SYSENTER_ESP', cpu.msrs[MSRS.MSR_IA32_SYSENTER_ESP.index] ?? 0n)
   put('GUEST_SYSENTER_EIP', cpu.msrs[MSRS.MSR_IA32_SYSENTER_EIP.index] ?? 0n)
-  const blocking = (cpu.stiBlocking ? BLOCKING.sti : 0) | (cpu.movSsBlocking ? BLOCKING.movSs : 0) | (cpu.nmiBlocking ? BLOCKING.nmi : 0)
+  const blocking = (cpu.stiBlocking ? BLOCKING.sti : 0) | (cpu.movSsBlocking ? BLOCKING.movSs : 0) | (blocksNmi(engine) ? BLOCKING.nmi : 0)
   put('GUEST_INTERRUPTIBILITY_INFO', blocking)
   put('GUEST_ACTIVITY_STATE', ACTIVITIES.indexOf(cpu.activity))
   put('GUEST_PENDING_DBG_EXCEPTIONS', 0)
@@ -91,7 +95,8 @@ export function loadGuestState(engine: Engine, vmcs: number): void {
   const blocking = number('GUEST_INTERRUPTIBILITY_INFO')
   cpu.stiBlocking = (blocking & BLOCKING.sti) !== 0
   cpu.movSsBlocking = (blocking & BLOCKING.movSs) !== 0
-  cpu.nmiBlocking = (blocking & BLOCKING.nmi) !== 0
+  if (isControlSet(controls, 'PIN_BASED_VIRTUAL_NMIS')) cpu.vmx.virtualNmiBlocking = (blocking & BLOCKING.nmi) !== 0
+  else cpu.nmiBlocking = (blocking & BLOCKING.nmi) !== 0
   cpu.activity = ACTIVITIES[number('GUEST_ACTIVITY_STATE')]!
 }
 

@@ -6,7 +6,7 @@
 
 import { MSRS } from '../../spec/msrs.ts'
 import type { Engine } from '../cpu/engine.ts'
-import { emit } from '../machine.ts'
+import { emit } from '../observe.ts'
 import { convertDeadline, physicalTsc, tickOf } from '../time/clock.ts'
 import { cancel, schedule } from '../time/event-queue.ts'
 import { guestHas } from './state.ts'

@@ -27,6 +27,10 @@ export interface Controls {
   cr4Mask: bigint
   cr4Shadow: bigint
   virtualTimerVector: number
+  postedVector: number
+  postedDescriptor: number
+  pauseGap: number
+  pauseWindow: number
 }
 
 export interface VmxState {
@@ -43,6 +47,13 @@ export interface VmxState {
   rvi: number
   svi: number
   virtualInterruptRecognised: boolean
+  /** With virtual NMIs: whether the guest blocks them. */
+  virtualNmiBlocking: boolean
+  /** A VM exit by the monitor trap flag is due before the next instruction. */
+  trapPending: boolean
+  /** PAUSE-loop exiting: ticks of the loop's first PAUSE and of the last one. */
+  firstPause: number
+  lastPause: number
   /** Tick at which the VMX-preemption timer reaches 0; `NEVER` when it does not run. */
   preemptionTick: number
 }
@@ -69,6 +80,10 @@ export const noControls = (): Controls => ({
   cr4Mask: 0n,
   cr4Shadow: 0n,
   virtualTimerVector: 0,
+  postedVector: 0,
+  postedDescriptor: 0,
+  pauseGap: 0,
+  pauseWindow: 0,
 })
 
 export const isControlSet = (controls: Controls, name: ControlName): boolean => {

@@ -12,11 +12,8 @@ import {
   VECTOR_ISR,
 } from '../../devices/apic-vectors.ts'
 import { APIC_REGISTERS } from '../../spec/apic-registers.ts'
-import { EVENT } from '../cpu/delivery.ts'
 import type { Engine } from '../cpu/engine.ts'
 import { VmExit } from '../cpu/faults.ts'
-import { deliverEvent } from '../cpu/step.ts'
-import { emit } from '../machine.ts'
 import { guestHas } from './state.ts'
 import { readField } from './vmcs.ts'
 
@@ -48,10 +45,9 @@ export function setVirtualRequest(engine: Engine, vector: number): void {
   engine.cpu.vmx.rvi = Math.max(engine.cpu.vmx.rvi, vector)
 }
 
-/** Delivers RVI through the guest's IDT; RIP, flags and blocking have been looked at. */
-export function deliverVirtualInterrupt(engine: Engine): void {
-  const { cpu, machine } = engine
-  const { vmx } = cpu
+/** Takes RVI for delivery: from request to service. Its vector. */
+export function takeVirtualInterrupt(engine: Engine): number {
+  const { vmx } = engine.cpu
   const page = virtualPage(engine)
   const vector = vmx.rvi
   setVector(page, VECTOR_ISR, vector)
@@ -60,9 +56,7 @@ export function deliverVirtualInterrupt(engine: Engine): void {
   clearVector(page, VECTOR_IRR, vector)
   vmx.rvi = Math.max(0, highestVector(page, VECTOR_IRR))
   vmx.virtualInterruptRecognised = false
-  machine.tick += machine.config.costs.virtualInterrupt
-  emit(machine, cpu, 'interrupt', { vector, source: 'virtual', rip: engine.registers.rip[0]! })
-  deliverEvent(engine, { vector, type: EVENT.external, errorCode: null, length: 0 })
+  return vector
 }
 
 const EOI_BITMAPS = ['EOI_EXIT_BITMAP0', 'EOI_EXIT_BITMAP1', 'EOI_EXIT_BITMAP2', 'EOI_EXIT_BITMAP3'] as const

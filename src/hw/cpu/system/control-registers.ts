@@ -1,6 +1,6 @@
-/** MOV to and from control and debug registers, CLTS (Intel SDM, "MOV—Move to/from Control Registers"; "Control-Register Accesses"). */
+/** MOV to and from control and debug registers, CLTS, LMSW, SMSW (Intel SDM, "MOV—Move to/from Control Registers"; "Control-Register Accesses"). */
 
-import { shiftRight } from '../../../base/u64.ts'
+import { shiftRight, unsigned } from '../../../base/u64.ts'
 import type { Instruction } from '../../../isa/instruction.ts'
 import type { RegisterOperand, SpecialOperand } from '../../../isa/operands.ts'
 import { CR0, CR4, EFER } from '../../../spec/cr-bits.ts'
@@ -147,6 +147,43 @@ export function clts(engine: Engine): void {
     return
   }
   engine.registers.cr[0] = engine.registers.cr[0]! & ~ts
+}
+
+const MACHINE_STATUS = bitOf(CR0.PE) | bitOf(CR0.MP) | bitOf(CR0.EM) | bitOf(CR0.TS)
+
+/** The low four bits of CR0; PE can be set and not cleared. */
+export function lmsw(engine: Engine, i: Instruction): void {
+  requireRing0(engine)
+  const source = engine.read(i.dst)
+  const { vmx } = engine.cpu
+  if (vmx.mode === 'non-root') exitOnMachineStatus(engine, i, source)
+  const before = engine.registers.cr[0]!
+  const mask = vmx.mode === 'non-root' ? vmx.controls.cr0Mask : 0n
+  const status = (source & MACHINE_STATUS) | (before & bitOf(CR0.PE))
+  engine.registers.cr[0] = (before & (~MACHINE_STATUS | mask)) | (status & ~mask)
+  engine.reloadAddressSpace()
+}
+
+/** LMSW exits where it would change an owned bit of MP, EM or TS, or set an owned PE, as the guest reads them. */
+function exitOnMachineStatus(engine: Engine, i: Instruction, source: bigint): void {
+  const { cr0Mask, cr0Shadow } = engine.cpu.vmx.controls
+  const changes = cr0Mask & (source ^ cr0Shadow) & (MACHINE_STATUS & ~bitOf(CR0.PE))
+  const sets = cr0Mask & source & ~cr0Shadow & bitOf(CR0.PE)
+  if (changes === 0n && sets === 0n) return
+  const operand = i.dst
+  const memory = operand.kind === 'memory'
+  // Access type 3 (LMSW), bit 6 for a memory operand, the source in bits 31:16.
+  throw new VmExit('EXIT_REASON_CR_ACCESS', {
+    byInstruction: true,
+    qualification: (3n << 4n) | (memory ? 1n << 6n : 0n) | ((source & 0xffffn) << 16n),
+    ...(memory ? { guestLinear: BigInt(engine.linear(operand.segment, engine.address(operand))) } : {}),
+  })
+}
+
+/** CR0 as software may read it, cut to the operand; user programs may ask too. */
+export function smsw(engine: Engine, i: Instruction): void {
+  const value = readControl(engine, 0, engine.cpu.vmx.mode === 'non-root')
+  engine.write(i.dst, unsigned((i.dst as RegisterOperand).size, value))
 }
 
 /** DR4 and DR5 are DR6 and DR7 unless CR4.DE forbids it. */

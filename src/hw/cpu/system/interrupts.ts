@@ -1,7 +1,8 @@
-/** INT, INT3, IRET and UD (Intel SDM, "INT n"; "IRET"; "Interrupt and Exception Handling in 64-Bit Mode"). */
+/** INT, INT1, INT3, INTO, IRET and UD (Intel SDM, "INT n"; "IRET"; "Interrupt and Exception Handling in 64-Bit Mode"). */
 
 import { bit } from '../../../base/bits.ts'
 import type { Instruction } from '../../../isa/instruction.ts'
+import { guestHas } from '../../vmx/state.ts'
 import { type DeliveredEvent, deliver, EVENT } from '../delivery.ts'
 import type { Engine } from '../engine.ts'
 import { generalProtection, undefinedOpcode, VECTOR, VmExit } from '../faults.ts'
@@ -35,6 +36,26 @@ export function int3(engine: Engine, i: Instruction): void {
   softwareInterrupt(engine, { vector: VECTOR.BP, type: EVENT.softwareException, errorCode: null, length: i.length })
 }
 
+/** INT1: a debug exception that no privilege check hinders. */
+export function int1(engine: Engine, i: Instruction): void {
+  const { vmx } = engine.cpu
+  if (vmx.mode === 'non-root' && bit(vmx.controls.exceptionBitmap, VECTOR.DB)) {
+    const interruption = (VECTOR.DB | (EVENT.privileged << 8) | (1 << 31)) >>> 0
+    throw new VmExit('EXIT_REASON_EXCEPTION_NMI', { interruption, byInstruction: true })
+  }
+  softwareInterrupt(engine, { vector: VECTOR.DB, type: EVENT.privileged, errorCode: null, length: i.length })
+}
+
+/** INTO with OF set. */
+export function into(engine: Engine, i: Instruction): void {
+  const { vmx } = engine.cpu
+  if (vmx.mode === 'non-root' && bit(vmx.controls.exceptionBitmap, VECTOR.OF)) {
+    const interruption = (VECTOR.OF | (EVENT.softwareException << 8) | (1 << 31)) >>> 0
+    throw new VmExit('EXIT_REASON_EXCEPTION_NMI', { interruption, byInstruction: true })
+  }
+  softwareInterrupt(engine, { vector: VECTOR.OF, type: EVENT.softwareException, errorCode: null, length: i.length })
+}
+
 /** Returns within 64-bit mode: RIP, CS, RFLAGS, RSP and SS come off the stack. A return to 32-bit code is refused with #GP. */
 export function iret(engine: Engine, { size }: Instruction): void {
   const { cpu, registers } = engine
@@ -63,13 +84,14 @@ export function iret(engine: Engine, { size }: Instruction): void {
   cpu.segments[SS_INDEX] = stack
   registers.gpr[4] = rsp
   replaceReturnFlags(engine, flags, cpl, size)
-  cpu.nmiBlocking = false
+  if (guestHas(cpu.vmx, 'PIN_BASED_VIRTUAL_NMIS')) cpu.vmx.virtualNmiBlocking = false
+  else cpu.nmiBlocking = false
   engine.target = rip
   engine.attention = true
   engine.reloadAddressSpace()
 }
 
-function stackSegment(engine: Engine, selector: number, cpl: number): { selector: number; limit: number; accessRights: number } {
+export function stackSegment(engine: Engine, selector: number, cpl: number): { selector: number; limit: number; accessRights: number } {
   if ((selector & 0xfffc) === 0) {
     if (cpl === 3 || (selector & 3) !== cpl) throw generalProtection()
     return { selector, limit: 0, accessRights: UNUSABLE_RIGHTS | 0x93 | (cpl << 5) }

@@ -3,7 +3,7 @@
 import { readPort, writePort } from '../../../devices/bus.ts'
 import type { Instruction } from '../../../isa/instruction.ts'
 import { DS, ES, type MemoryOperand, type Operand, RDI, RSI } from '../../../isa/operands.ts'
-import { emit } from '../../machine.ts'
+import { emit } from '../../observe.ts'
 import { guestHas } from '../../vmx/state.ts'
 import type { Engine } from '../engine.ts'
 import { generalProtection, VmExit } from '../faults.ts'

@@ -21,13 +21,20 @@ export interface Descriptor {
   readonly base: bigint
 }
 
-/** The descriptor that a non-null selector names. */
+/** The descriptor that a non-null selector names; beyond the table, #GP. */
 export function readDescriptor(engine: Engine, selector: number): Descriptor {
+  const descriptor = findDescriptor(engine, selector)
+  if (descriptor === null) throw generalProtection(selector & 0xfffc)
+  return descriptor
+}
+
+/** Null for a selector beyond its table. */
+export function findDescriptor(engine: Engine, selector: number): Descriptor | null {
   const { gdtr, segments } = engine.cpu
   const isLocal = (selector & 4) !== 0
   const tableLimit = isLocal ? segments[LDTR]!.limit : gdtr.limit
   const usable = !isLocal || (segments[LDTR]!.accessRights & UNUSABLE_RIGHTS) === 0
-  if (!usable || (selector | 7) > tableLimit) throw generalProtection(selector & 0xfffc)
+  if (!usable || (selector | 7) > tableLimit) return null
   const base = isLocal ? engine.registers.segmentBase[LDTR]! : gdtr.base
   const at = linearNumber(base + BigInt(selector & 0xfff8))
   const low = engine.loadLinear(64, at, SUPERVISOR)
@@ -52,7 +59,7 @@ export function movToSegment(engine: Engine, i: Instruction): void {
 }
 
 /** CS cannot be loaded by MOV. A null SS is allowed in 64-bit mode below ring 3. */
-function loadDataSegment(engine: Engine, index: number, selector: number): void {
+export function loadDataSegment(engine: Engine, index: number, selector: number): void {
   const { cpu, registers } = engine
   if (index === 1) throw new Fault(VECTOR.UD, null)
   const cpl = cplOf(cpu)

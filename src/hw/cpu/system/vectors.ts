@@ -1,0 +1,43 @@
+/** Vector registers and vector memory operands as 64-bit lanes (Intel SDM, "XMM Registers"; "Alignment" of SSE data). */
+
+import { assert } from '../../../base/assert.ts'
+import type { MemoryOperand, Operand } from '../../../isa/operands.ts'
+import type { Engine } from '../engine.ts'
+import { generalProtection } from '../faults.ts'
+
+export type Alignment = 'aligned' | 'any'
+
+/** Linear address of the operand's first byte. */
+function placeOf(engine: Engine, operand: MemoryOperand, alignment: Alignment): number {
+  const linear = engine.linear(operand.segment, engine.address(operand))
+  if (alignment === 'aligned' && linear % (operand.size / 8) !== 0) throw generalProtection()
+  return linear
+}
+
+export function readVector(engine: Engine, operand: Operand, alignment: Alignment): readonly bigint[] {
+  if (operand.kind === 'memory') {
+    const linear = placeOf(engine, operand, alignment)
+    return Array.from({ length: operand.size / 64 }, (_, lane) => engine.loadLinear(64, linear + 8 * lane))
+  }
+  const { xmm } = engine.registers
+  assert(operand.kind === 'xmm', `a ${operand.kind} operand is read as a vector: the register block has XMM registers only`)
+  return [xmm[2 * operand.index]!, xmm[2 * operand.index + 1]!]
+}
+
+export function writeVector(engine: Engine, operand: Operand, lanes: readonly bigint[], alignment: Alignment): void {
+  if (operand.kind === 'memory') {
+    const linear = placeOf(engine, operand, alignment)
+    const bytes = operand.size / 8
+    // A store across pages faults before anything is written.
+    engine.translate(linear, 'write')
+    if ((linear & 0xfff) + bytes > 4096) engine.translate(linear + bytes - 1, 'write')
+    for (let lane = 0; lane < bytes / 8; lane++) engine.storeLinear(64, linear + 8 * lane, lanes[lane]!)
+    return
+  }
+  assert(
+    operand.kind === 'xmm' && lanes.length === 2,
+    `the register block has XMM registers only: no ${operand.kind} of ${lanes.length} lanes`,
+  )
+  engine.registers.xmm[2 * operand.index] = lanes[0]!
+  engine.registers.xmm[2 * operand.index + 1] = lanes[1]!
+}

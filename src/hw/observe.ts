@@ -1,0 +1,14 @@
+/** Telling the observer, if there is one, what the silicon did. */
+
+import type { EventKind, EventOf, TraceEvent } from '../spec/trace-events.ts'
+import type { Cpu } from './cpu/registers.ts'
+import type { Machine } from './machine.ts'
+
+type Details<K extends EventKind> = Omit<EventOf<K>, 'kind' | 'tick' | 'cpu' | 'level'>
+
+/** Tells the observer, if there is one, what a CPU did. Level: 1 in VMX non-root operation, else 0. */
+export function emit<K extends EventKind>(machine: Machine, cpu: Cpu, kind: K, details: Details<K>): void {
+  if (machine.observe === undefined) return
+  const level = cpu.vmx.mode === 'non-root' ? 1 : 0
+  machine.observe({ kind, tick: machine.tick, cpu: cpu.index, level, ...details } as unknown as TraceEvent)
+}

@@ -1,0 +1,80 @@
+/**
+ * The configuration that a trace holds, checked before a machine is made from it: a file may be altered and have right checksums.
+ * What is wrong is the file's fault, never an assertion of ours.
+ */
+
+import { COSTS } from '../hw/time/costs.ts'
+import { PARAMETER_NAMES } from '../kvm/parameters.ts'
+import { CPU_FEATURES } from '../spec/cpu-models.ts'
+import { MSRS, type MsrName } from '../spec/msrs.ts'
+import type { PlainObject, TraceHeader } from '../trace/file.ts'
+import { damaged } from '../trace/trace-file-error.ts'
+import { HOST_MEMORY_MIB } from '../vmm/vmm.ts'
+import type { RunConfig } from './config.ts'
+
+/** More than any run has; what a forged trace may make us allocate. */
+const MAX_MEMORY_MIB = 2048
+
+interface Rule {
+  readonly holds: (config: PlainObject, machine: PlainObject) => boolean
+  readonly what: string
+}
+
+const objectOf = (value: unknown): PlainObject => (typeof value === 'object' && value !== null ? (value as PlainObject) : {})
+
+const isWhole = (value: unknown, from: number, to: number): boolean =>
+  Number.isInteger(value) && Number(value) >= from && Number(value) <= to
+
+const isFeature = (name: unknown): boolean => (CPU_FEATURES as readonly unknown[]).includes(name)
+
+/** Capability MSRs that every CPU with VMX has had since the first trace; later ones may be missing in a trace of before. */
+const ALWAYS_PRESENT: readonly MsrName[] = [
+  'MSR_IA32_VMX_BASIC',
+  'MSR_IA32_VMX_MISC',
+  'MSR_IA32_VMX_CR0_FIXED0',
+  'MSR_IA32_VMX_CR0_FIXED1',
+  'MSR_IA32_VMX_CR4_FIXED0',
+  'MSR_IA32_VMX_CR4_FIXED1',
+  'MSR_IA32_VMX_PROCBASED_CTLS2',
+  'MSR_IA32_VMX_TRUE_PINBASED_CTLS',
+  'MSR_IA32_VMX_TRUE_PROCBASED_CTLS',
+  'MSR_IA32_VMX_TRUE_EXIT_CTLS',
+  'MSR_IA32_VMX_TRUE_ENTRY_CTLS',
+]
+
+/** In this order: each may rely on those before it. */
+const RULES: readonly Rule[] = [
+  { holds: ({ mode }) => mode === 'kvm' || mode === 'bare', what: 'whether KVM runs the guest' },
+  { holds: ({ guestMemoryMiB }) => isWhole(guestMemoryMiB, 1, MAX_MEMORY_MIB), what: 'the memory of the guest' },
+  { holds: (_, { cpus }) => cpus === 1, what: 'the number of CPUs' },
+  { holds: (_, { tscKhz }) => isWhole(tscKhz, 1, 2 ** 32), what: 'the frequency of the TSC' },
+  { holds: (_, { features }) => Array.isArray(features) && features.every(isFeature), what: 'the features of the CPU' },
+  {
+    holds: ({ mode, guestMemoryMiB }, { memoryMiB }) =>
+      isWhole(memoryMiB, 1, MAX_MEMORY_MIB) && Number(memoryMiB) >= Number(guestMemoryMiB) + (mode === 'kvm' ? HOST_MEMORY_MIB : 0),
+    what: 'the memory of the machine',
+  },
+  { holds: (_, { costs }) => Object.keys(COSTS).every(name => isWhole(objectOf(costs)[name], 0, 2 ** 32)), what: 'the cost table' },
+  {
+    holds: (_, { features, vmxMsrs }) =>
+      Object.values(objectOf(vmxMsrs)).every(value => typeof value === 'bigint') &&
+      (!(features as unknown[]).includes('vmx') || ALWAYS_PRESENT.every(name => MSRS[name].index in objectOf(vmxMsrs))),
+    what: 'the VMX capability MSRs',
+  },
+  {
+    holds: ({ parameters }) => PARAMETER_NAMES.every(name => typeof objectOf(parameters)[name] === 'boolean'),
+    what: "KVM's module parameters",
+  },
+  { holds: ({ mode }, { features }) => mode === 'bare' || (features as unknown[]).includes('vmx'), what: 'a CPU that KVM can use' },
+]
+
+/** The configuration in a trace's header; a `TraceFileError` where it is not one that a run can have had. */
+export function recordedConfig({ config, image }: TraceHeader): RunConfig {
+  const machine = objectOf(config.machine)
+  const broken = RULES.find(({ holds }) => !holds(config, machine))
+  if (broken !== undefined) throw damaged('the header', `its configuration does not say ${broken.what}`)
+  const checked = config as unknown as RunConfig
+  if (image.origin + image.bytes.length > checked.guestMemoryMiB * 2 ** 20)
+    throw damaged('the header', 'the program does not fit into the memory of the guest')
+  return checked
+}

@@ -1,0 +1,97 @@
+/** Parts that several directives share: axes of the matrix, CPU features, patterns of exits, conditions. */
+
+import type { KvmParameters } from '../kvm/parameters.ts'
+import { CPU_FEATURES } from '../spec/cpu-models.ts'
+import { EXIT_REASONS } from '../spec/exit-reasons.ts'
+import { MSRS } from '../spec/msrs.ts'
+import { Refusal, suggestion, type WordReader } from './directive-words.ts'
+import type { Axis, Condition, ExitPattern } from './plan.ts'
+
+/** Written out, so that vitest's configuration does not load a machine and a KVM to learn three names; the compiler compares them. */
+const PARAMETERS = Object.keys({ enable_apicv: 0, preemption_timer: 0, apic_timer_virt: 0 } satisfies Record<keyof KvmParameters, 0>)
+const FEATURES: readonly string[] = CPU_FEATURES
+const AXES = [...PARAMETERS, ...FEATURES, 'level']
+const SWITCH_VALUES = ['0', '1']
+const LEVELS = ['L1', 'L2']
+
+const kindOf = (axis: string): Axis['kind'] => (axis === 'level' ? 'level' : PARAMETERS.includes(axis) ? 'parameter' : 'feature')
+
+/** `apic_timer_virt = 0, 1`; `others` are the axes that stand already. */
+export function readMatrix(words: WordReader, others: readonly Axis[]): Axis {
+  const { place } = words
+  const name = words.choice(AXES, 'a module parameter, a CPU feature or `level`')
+  if (others.some(other => other.name === name)) throw new Refusal(place, `\`${name}\` is an axis already`)
+  words.sign('=')
+  const kind = kindOf(name)
+  const values: string[] = []
+  do values.push(readValue(words, kind))
+  while (words.skip(','))
+  return { kind, name, values }
+}
+
+function readValue(words: WordReader, kind: Axis['kind']): string {
+  const { place } = words
+  const legal = kind === 'level' ? LEVELS : SWITCH_VALUES
+  const value = kind === 'level' ? words.next('name', 'a level') : words.next('number', '0 or 1')
+  if (!legal.includes(value)) throw new Refusal(place, `\`${value}\` is not a value of it`, suggestion(value, legal))
+  if (value === 'L2')
+    throw new Refusal(place, 'level L2 cannot be tested yet: this KVM offers no nested VMX', 'leave L1 alone, or leave `level` out')
+  return value
+}
+
+/** What `cpu` will set besides features. */
+const CPU_SETTINGS_LATER = ['tsc-offset', 'tsc-mult']
+
+/** `+feature` or `-feature`. */
+export function readCpu(words: WordReader): Readonly<Record<string, boolean>> {
+  const { place } = words
+  const isOn = words.skip('+')
+  if (!isOn && !words.skip('-')) {
+    const name = words.next('name', '`+feature` or `-feature`')
+    if (CPU_SETTINGS_LATER.includes(name)) throw new Refusal(place, `\`${name}\` cannot be set yet`, 'what can be: +feature, -feature')
+    throw new Refusal(place, `\`${name}\` needs a sign: + gives the feature, - takes it away`)
+  }
+  return { [words.choice(FEATURES, 'a feature of this CPU')]: isOn }
+}
+
+const REASONS = Object.keys(EXIT_REASONS).map(name => name.slice('EXIT_REASON_'.length))
+const MSR_REASONS = ['MSR_READ', 'MSR_WRITE']
+
+/** `MSR_WRITE`, `(MSR_WRITE)` or `(MSR_WRITE, 0x6e0)`. */
+export function readExits(words: WordReader): ExitPattern {
+  const isOpen = words.skip('(')
+  const reason = words.choice(REASONS, 'an exit reason')
+  let msr: number | undefined
+  if (isOpen) {
+    const { place } = words
+    if (words.skip(',')) {
+      if (!MSR_REASONS.includes(reason))
+        throw new Refusal(place, `an exit ${reason} names no MSR`, `those that do: ${MSR_REASONS.join(', ')}`)
+      msr = readMsr(words)
+    }
+    words.sign(')')
+  }
+  return msr === undefined ? { reason } : { reason, msr }
+}
+
+const MSR_INDEXES: ReadonlyMap<string, number> = new Map(
+  Object.entries(MSRS).flatMap(([name, { index }]) => [name, name.replace(/^MSR_/, '')].map(spelling => [spelling, index] as const)),
+)
+
+function readMsr(words: WordReader): number {
+  if (words.sees('number')) return words.number("an MSR's index")
+  return MSR_INDEXES.get(words.choice([...MSR_INDEXES.keys()], 'an MSR'))!
+}
+
+/** `when a=b c=d`, or nothing. That these are axes is checked when all of the matrix is known. */
+export function readConditions(words: WordReader): readonly Condition[] {
+  if (!words.skip('when')) return []
+  const conditions: Condition[] = []
+  do {
+    const { place } = words
+    const axis = words.next('name', 'an axis of the matrix')
+    words.sign('=')
+    conditions.push({ axis, value: words.next(words.sees('number') ? 'number' : 'name', 'a value'), place })
+  } while (!words.isAtEnd)
+  return conditions
+}

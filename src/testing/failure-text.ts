@@ -1,0 +1,108 @@
+/**
+ * Failures in words, for people who will open the asm file at that line:
+ *
+ *     deadline.guest.asm:18:9:  wrmsr     ;= no-exit when apic_timer_virt=1
+ *       expected  no VM exit at this instruction
+ *       actual    exit MSR_WRITE 6e0 (IA32_TSC_DEADLINE) at #412, L1
+ *       because   ...
+ *         #411 L1 entry 0x10_1a30
+ *       > #412 L1 exit MSR_WRITE 0x10_1a30
+ *       open      vtick explore .vtick/deadline-apic_timer_virt1.vtrace --at '#412'
+ */
+
+import { basicExitReason, EXIT_REASONS } from '../spec/exit-reasons.ts'
+import type { TraceEvent } from '../spec/trace-events.ts'
+import { eventColumns } from '../trace/format.ts'
+import type { CellRun } from './cell-run.ts'
+import type { Failure } from './expectations.ts'
+import { type Cell, cellLabel, type Problem } from './plan.ts'
+
+/** A cell that passes and differs from the failing one in one axis. */
+export interface PassingCell {
+  readonly axis: string
+  readonly value: string
+  readonly traceFile: string
+}
+
+export interface FailingCell {
+  /** The test file as shown. */
+  readonly file: string
+  readonly source: string
+  readonly run: CellRun
+  readonly failures: readonly Failure[]
+  /** Where the trace was put. */
+  readonly traceFile: string
+  readonly passing: PassingCell | null
+}
+
+/** Events shown before and after the one that matters. */
+const AROUND = 2
+
+const row = (name: string, text: string): string => `  ${name.padEnd(9)} ${text}`
+
+const sourceLine = (source: string, line: number): string => (source.split(/\r?\n/)[line - 1] ?? '').trim().replace(/\s+/g, ' ')
+
+export function failureText({ file, source, run, failures, traceFile, passing }: FailingCell): string {
+  const blocks = failures.map(({ place, expected, actual, because, event }) => [
+    `${file}:${place.line}:${place.column}:  ${sourceLine(source, place.line)}`,
+    row('expected', expected),
+    row('actual', actual),
+    ...(because === '' ? [] : [row('because', because)]),
+    ...(event === null ? [] : eventsAround(run.events, event)),
+  ])
+  const event = failures.find(failure => failure.event !== null)?.event
+  const at = event === undefined ? '@fail' : `#${event}`
+  const commands = [row('open', `vtick explore ${traceFile} --at '${at}'`)]
+  if (passing !== null) commands.push(`  passes in ${passing.axis}=${passing.value}; compare: vtick diff ${passing.traceFile} ${traceFile}`)
+  return [...blocks.flat(), ...commands].join('\n')
+}
+
+const IO_INSTRUCTION = EXIT_REASONS.EXIT_REASON_IO_INSTRUCTION
+
+/** Printing, and the exits that it costs, says nothing about a failure. */
+const isNoise = (event: TraceEvent): boolean =>
+  event.kind === 'console' ||
+  event.kind === 'pio' ||
+  event.kind === 'kvm_pio' ||
+  event.kind === 'kvm_userspace_exit' ||
+  (event.kind === 'kvm_exit' && basicExitReason(event.reason) === IO_INSTRUCTION)
+
+/** A VM entry belongs to what was done since the exit. */
+const tells = (events: readonly TraceEvent[], index: number): boolean => {
+  const event = events[index]!
+  const before = events[index - 1]
+  return !isNoise(event) && !(event.kind === 'kvm_entry' && before !== undefined && isNoise(before))
+}
+
+function eventsAround(events: readonly TraceEvent[], index: number): string[] {
+  const around = (from: number, step: number): number[] => {
+    const found: number[] = []
+    for (let number = from + step; number >= 0 && number < events.length && found.length < AROUND; number += step)
+      if (tells(events, number)) found.push(number)
+    return found
+  }
+  return [...around(index, -1).reverse(), index, ...around(index, 1)].map(number => {
+    const { level, word, detail } = eventColumns(events[number]!)
+    return `  ${number === index ? '>' : ' '} #${number} ${level} ${word} ${detail}`.trimEnd()
+  })
+}
+
+/** Wrong directives, one block each. */
+export const problemsText = (file: string, source: string, problems: readonly Problem[]): string =>
+  problems
+    .map(({ place, message, help }) =>
+      [`${file}:${place.line}:${place.column}: ${message}${help === '' ? '' : ` (${help})`}`, `    ${sourceLine(source, place.line)}`].join(
+        '\n',
+      ),
+    )
+    .join('\n')
+
+/** `.vtick/deadline-apic_timer_virt1-levelL1.vtrace`: where the trace of a failing cell goes. */
+export function traceFileOf(file: string, cell: Cell): string {
+  const base = file.replace(/^.*[/\\]/, '').replace(/\.guest\.asm$/, '')
+  const label = cellLabel(cell)
+    .replaceAll('=', '')
+    .replace(/level(L\d)/, '$1')
+    .replaceAll(' ', '-')
+  return `.vtick/${label === '' ? base : `${base}-${label}`}.vtrace`
+}

@@ -1,0 +1,49 @@
+/**
+ * The vitest plugin for guest tests, `vtick/vitest`: a `*.guest.asm` file is a test file, one test per cell of its matrix.
+ *
+ *     import guestTests from 'vtick/vitest'
+ *     export default defineConfig({ plugins: [guestTests()], test: { include: ['test/*.guest.asm'] } })
+ */
+
+import { extname } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import type { Plugin } from 'vite'
+import { parseGuestTest } from './directives.ts'
+import { moduleText } from './module-text.ts'
+import type { GuestTestPlan } from './plan.ts'
+import { includedFiles } from './sources.ts'
+
+export interface GuestTestOptions {
+  /** Only tests of these groups run. Without it all run but those of the group `nodefault`. */
+  readonly groups?: readonly string[]
+}
+
+/** Beside this file, with the same extension: `.ts` in the repository, `.js` in the package. */
+const RUNTIME = fileURLToPath(new URL(`./guest-test${extname(import.meta.url)}`, import.meta.url))
+
+/** As in kvm-unit-tests: `nodefault` asks to be named. */
+function reasonToLeaveOut(plan: GuestTestPlan | null, groups: readonly string[] | undefined): string {
+  const own = plan?.groups ?? []
+  if (groups !== undefined)
+    return plan === null || own.some(group => groups.includes(group)) ? '' : `not in the groups ${groups.join(', ')}`
+  return own.includes('nodefault') ? 'its group is nodefault' : ''
+}
+
+export default function guestTests({ groups }: GuestTestOptions = {}): Plugin {
+  let root = process.cwd()
+  return {
+    name: 'vtick:guest-tests',
+    enforce: 'pre',
+    configResolved(config) {
+      root = config.root
+    },
+    transform(source, id) {
+      const [path] = id.split('?') as [string]
+      if (!path.endsWith('.guest.asm')) return undefined
+      for (const file of includedFiles(path, root)) this.addWatchFile(file)
+      const { plan, problems } = parseGuestTest(source)
+      const problemLine = problems[0]?.place.line ?? 1
+      return moduleText({ path, root, source, plan, problemLine, runtime: RUNTIME, leftOut: reasonToLeaveOut(plan, groups) })
+    },
+  }
+}

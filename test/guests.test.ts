@@ -1,0 +1,170 @@
+/**
+ * The guest programs of the repository: each prints what its head promises, on the bare CPU and under KVM, and its recording
+ * replays from everywhere. Then the numbers that APIC-timer virtualization is about: exits per timer.
+ */
+
+import { readdirSync, readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { describe, expect, test } from 'vitest'
+import type { RunOptions } from '../src/session/config.ts'
+import { resolveRunConfig } from '../src/session/config.ts'
+import { record } from '../src/session/record.ts'
+import { replay } from '../src/session/replay.ts'
+import type { TraceEvent } from '../src/spec/trace-events.ts'
+import { exitLabel, exitStatistics } from '../src/trace/statistics.ts'
+import { guestImage, recorded } from './recorded.ts'
+
+const ROOT = join(import.meta.dirname, '..')
+
+const guests = ['examples', 'asm'].flatMap(folder =>
+  readdirSync(join(ROOT, folder))
+    .filter(name => name.endsWith('.asm'))
+    .map(name => `${folder}/${name}`),
+)
+
+const sourceOf = (guest: string): string => readFileSync(join(ROOT, guest), 'utf8')
+
+/** This KVM offers its guests no VMX. */
+const needsVmx = (guest: string): boolean => sourceOf(guest).includes('%include "vmx.inc"')
+
+const MODES: Readonly<Record<string, RunOptions>> = {
+  'the bare CPU': { bare: true },
+  'KVM without APIC-timer virtualization': { parameters: { apic_timer_virt: false } },
+  'KVM with APIC-timer virtualization': { parameters: { apic_timer_virt: true } },
+}
+
+const runs = guests.flatMap(guest =>
+  Object.entries(MODES)
+    .filter(([, { bare }]) => bare === true || !needsVmx(guest))
+    .map(([mode, options]) => [guest, mode, options] as const),
+)
+
+const SUMMARY = /^SUMMARY: (\d+) tests$/
+
+const words = (line: string): string => line.trim().replace(/\s+/g, ' ')
+
+/** What the head of a guest says behind `Expected`, with `...` for what depends on the machine; and the input that it says. */
+function promiseOf(guest: string): { readonly lines: readonly string[]; readonly input: string } {
+  const lines = sourceOf(guest).split('\n')
+  const start = lines.findIndex(line => line.startsWith('; Expected'))
+  const end = lines.findIndex((line, index) => index > start && !line.startsWith(';  '))
+  const input = /for the input line `(.*)`/.exec(lines[start] ?? '')?.[1]
+  return { lines: lines.slice(start + 1, end).map(line => words(line.slice(1))), input: input === undefined ? '' : `${input}\n` }
+}
+
+const agrees = (line: string, promised: string): boolean =>
+  promised.endsWith('...') ? line.startsWith(promised.slice(0, -'...'.length)) : line === promised
+
+function consoleOf(events: readonly TraceEvent[]): string[] {
+  const text = String.fromCharCode(...events.flatMap(event => (event.kind === 'console' ? [event.byte] : [])))
+  return text
+    .split('\n')
+    .map(words)
+    .filter(line => line !== '')
+}
+
+test('there are guests, and each says in its head what it prints', () => {
+  expect(guests.length).toBeGreaterThanOrEqual(9)
+  for (const guest of guests) expect(promiseOf(guest).lines.at(-1), guest).toMatch(SUMMARY)
+})
+
+describe('every guest prints what its head promises and ends with success', () => {
+  test.each(runs)('%s on %s', (guest, _, options) => {
+    const { lines, input } = promiseOf(guest)
+    const events: TraceEvent[] = []
+    const observe = (event: TraceEvent) => events.push(event)
+    const { end } = record(resolveRunConfig(options), guestImage(guest), { input: Buffer.from(input), observe })
+    expect(end).toMatchObject({ reason: 'exit-port', status: 0 })
+    const printed = consoleOf(events)
+    // Some heads promise the verdicts only; what a guest shows besides is its own affair.
+    expect(printed.filter(line => lines.some(promised => agrees(line, promised)))).toHaveLength(lines.length)
+    expect(printed.filter(line => /^(PASS|FAIL|SUMMARY)/.test(line))).toEqual(lines.filter(line => /^(PASS|FAIL|SUMMARY)/.test(line)))
+    expect(printed.filter(line => line.startsWith('PASS: '))).toHaveLength(Number(SUMMARY.exec(printed.at(-1)!)?.[1]))
+  })
+})
+
+/** A short run, for guests that let one say how many ticks. */
+const short = (guest: string) => (sourceOf(guest).includes('%ifndef TICKS') ? { defines: { TICKS: '3' } } : {})
+
+describe('every recording is reproducible', () => {
+  test.each(runs.filter(([, , { parameters }]) => parameters?.apic_timer_virt !== false))(
+    '%s on %s: twice the same bytes, and the same hash from every start',
+    (guest, _, options) => {
+      const input = Buffer.from(promiseOf(guest).input)
+      const again = () => recorded(guest, { ...options, ...short(guest), input, keyframeEvents: 1500, keyframeInstructions: 20_000 })
+      const { reader, recording, bytes } = again()
+      expect(Buffer.compare(bytes, again().bytes)).toBe(0)
+      const same = { kind: 'same', hash: recording.hash }
+      expect(replay(reader)).toMatchObject({ ...same, events: recording.events })
+      expect(replay(reader, { caching: false })).toMatchObject(same)
+      for (const keyframe of [...reader.keyframeIndex.keys()].slice(1)) expect(replay(reader, { keyframe })).toMatchObject(same)
+    },
+  )
+
+  test.each(['asm/pte-edit.asm', 'asm/self-modify.asm'])('%s: keyframes inside what it edits', guest => {
+    const { reader } = recorded(guest, { bare: true, keyframeInstructions: 600 })
+    expect(reader.keyframeIndex.length).toBeGreaterThan(5)
+    const { hash } = reader.end!
+    for (const keyframe of reader.keyframeIndex.keys()) {
+      for (const caching of [true, false]) expect(replay(reader, { keyframe, caching })).toMatchObject({ kind: 'same', hash })
+    }
+  })
+})
+
+function exitsOf(guest: string, options: RunOptions, ticks: number): ReadonlyMap<string, number> {
+  const events: TraceEvent[] = []
+  const image = guestImage(guest, { TICKS: String(ticks) })
+  const { end } = record(resolveRunConfig(options), image, { observe: event => events.push(event) })
+  expect(end).toMatchObject({ reason: 'exit-port', status: 0 })
+  return new Map(exitStatistics(events).map(row => [exitLabel(row), row.samples]))
+}
+
+/** What one more tick costs: the difference between a long and a short run leaves out what comes before and after the ticks. */
+function exitsPerTimer(guest: string, options: RunOptions): Readonly<Record<string, number>> {
+  const [long, short] = [exitsOf(guest, options, 110), exitsOf(guest, options, 10)]
+  // The digits of a number are as many exits as characters, whatever the number of ticks.
+  const perTimer = [...long].map(([label, count]) => [label, (count - (short.get(label) ?? 0)) / 100] as const)
+  return Object.fromEntries(perTimer.filter(([, count]) => count !== 0))
+}
+
+const DEADLINE_WRITE = 'L1 MSR_WRITE 6e0 (IA32_TSC_DEADLINE)'
+const EOI_WRITE = 'L1 MSR_WRITE 80b (IA32_X2APIC_EOI)'
+const BUSY = 'examples/deadline-busy.asm'
+const HLT = 'examples/deadline-hlt.asm'
+
+describe('exits per timer', () => {
+  test.each([
+    [
+      'busy, feature off: arming exits and expiry exits',
+      BUSY,
+      { apic_timer_virt: false },
+      { [DEADLINE_WRITE]: 1, 'L1 PREEMPTION_TIMER': 1 },
+    ],
+    ['busy, feature on: none', BUSY, { apic_timer_virt: true }, {}],
+    ['HLT, feature off: arming exits and HLT exits', HLT, { apic_timer_virt: false }, { [DEADLINE_WRITE]: 1, 'L1 HLT': 1 }],
+    ['HLT, feature on: HLT exits', HLT, { apic_timer_virt: true }, { 'L1 HLT': 1 }],
+    [
+      'busy, feature off, no preemption timer: expiry is an interrupt of the host',
+      BUSY,
+      { apic_timer_virt: false, preemption_timer: false },
+      { [DEADLINE_WRITE]: 1, 'L1 EXTERNAL_INTERRUPT': 1 },
+    ],
+    [
+      'busy, no APICv: falls back, and each EOI exits',
+      BUSY,
+      { apic_timer_virt: true, enable_apicv: false },
+      { [DEADLINE_WRITE]: 1, 'L1 PREEMPTION_TIMER': 1, [EOI_WRITE]: 1 },
+    ],
+  ])('%s', (_, guest, parameters, expected) => {
+    expect(exitsPerTimer(guest, { parameters })).toEqual(expected)
+  })
+})
+
+describe('modes that the hardware does not carry fall back, and the trace says so', () => {
+  const states = (guest: string): number[] =>
+    recorded(guest).events.flatMap(event => (event.kind === 'kvm_apic_virt_timer_state' ? [event.apic_virt_timer] : []))
+
+  test('TSC-deadline mode is carried once it is set', () => expect(states(BUSY)).toEqual([1]))
+  test('one-shot mode ends it', () => expect(states('examples/one-shot.asm')).toEqual([1, 0]))
+  test('masking the LVT entry ends it', () => expect(states('examples/masked.asm')).toEqual([1, 0]))
+})

@@ -1,0 +1,24 @@
+/** `unit` tests vtick in TypeScript; `guest` runs the guest tests, assembly files that say themselves what must come out. */
+
+import { defineConfig } from 'vitest/config'
+import guestTests from './src/testing/plugin.ts'
+
+const TIMEOUT = 30_000
+
+export default defineConfig({
+  test: {
+    projects: [
+      { test: { name: 'unit', include: ['test/**/*.test.ts'], pool: 'threads', isolate: false, testTimeout: TIMEOUT } },
+      {
+        plugins: [guestTests()],
+        test: {
+          name: 'guest',
+          include: ['examples/**/*.guest.asm', 'asm/**/*.guest.asm', 'test/**/*.guest.asm'],
+          pool: 'threads',
+          isolate: false,
+          testTimeout: TIMEOUT,
+        },
+      },
+    ],
+  },
+})
