@@ -179,7 +179,7 @@ function targetText({ length, bits }: Instruction, { value, size }: RelativeOper
 function immediateText(instruction: Instruction, { value, size }: ImmediateOperand, spec: OperandSpec): string {
   const { form } = instruction
   const negative = value - (1n << BigInt(size))
-  const isSmallNegative = spec.signed && negative < 0n && negative >= -0x1000n
+  const isSmallNegative = spec.signed && negative < 0n && negative >= (size === 8 ? -16n : -128n)
   const text = isSmallNegative ? signedNumber(negative) : number(value)
   return `${immediateWord(instruction, value, form)}${text}`
 }

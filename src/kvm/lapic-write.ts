@@ -37,7 +37,7 @@ export function writeX2apic(c: Context, msr: number, value: bigint): boolean {
   if (!isX2apic(c) || name === undefined) return false
   const low = Number(value & 0xffff_ffffn)
   if ((low & ~WRITABLE[name]!) !== 0 || (shiftRight(value, 32) !== 0n && name !== 'APIC_ICR')) return false
-  trace(c, 'kvm_apic', { write: 1, register: offset >> 4, value }, 1)
+  trace(c, 'kvm_apic', { write: 1, register: offset, value }, 1)
   writeRegister(c, name, low, value)
   return true
 }

@@ -97,7 +97,7 @@ export function readX2apic(c: Context, msr: number, currentCount: () => number):
   if (!isX2apic(c) || name === undefined) return null
   const page = apicPage(c)
   const value = readRegister(c, name, offset, page, currentCount)
-  trace(c, 'kvm_apic', { write: 0, register: offset >> 4, value }, 1)
+  trace(c, 'kvm_apic', { write: 0, register: offset, value }, 1)
   return value
 }
 

@@ -14,7 +14,7 @@ import { deliverInput, drive, type GuestRun, type RunEnd, startRun } from './gue
 
 /** A keyframe after so many events or instructions, whichever comes first. */
 export const KEYFRAME_EVENTS = 20_000
-export const KEYFRAME_INSTRUCTIONS = 2_000_000
+export const KEYFRAME_INSTRUCTIONS = 500_000
 
 export interface RecordOptions {
   readonly maxInstructions?: number

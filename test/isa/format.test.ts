@@ -4,6 +4,7 @@ import { describe, expect, it } from 'vitest'
 import { decode } from '../../src/isa/decode.ts'
 import { formatInstruction } from '../../src/isa/format.ts'
 import type { Instruction } from '../../src/isa/instruction.ts'
+import { followsOperandSize } from '../../src/isa/notation.ts'
 import { INSTRUCTIONS } from '../../src/isa/table.ts'
 import { formLines } from '../assembler/form-lines.ts'
 import { hasNasm, nasm } from '../assembler/nasm.ts'
@@ -30,7 +31,7 @@ function meaning(instruction: Instruction): unknown {
   if (row.mnemonic === 'XCHG') operands.sort((a, b) => (spelled(a) < spelled(b) ? -1 : 1)) // an exchange has no direction
   return {
     mnemonic: row.mnemonic,
-    size: row.mnemonic === 'NOP' ? 0 : size,
+    size: row.mnemonic !== 'NOP' && (followsOperandSize(form) || form.default64 || form.force64) ? size : 0,
     addressSize: form.operands.length > 0 ? addressSize : 0,
     operands,
     repeat,
@@ -69,7 +70,8 @@ describe.skipIf(!hasNasm)('with NASM as the judge (skipped without it)', () => {
   it.each([16, 32, 64] as const)('every form prints as text that assembles back to the same instruction, in %i-bit code', bits => {
     const first = nasm(withoutErrors(linesOf(bits), bits))
     expect([...first.errors]).toEqual([])
-    const encodings = [...new Set(first.lines.values())]
+    // NASM lets SALC pass in 64-bit code, where the byte is undefined.
+    const encodings = [...new Set(first.lines.values())].filter(hex => bits !== 64 || hex !== 'D6')
     expect(encodings.length).toBeGreaterThan(1000)
     const instructions = encodings.map(hex => decoded(hex, bits))
     const texts = instructions.map(instruction => formatInstruction(instruction))
@@ -122,5 +124,7 @@ describe('text for people', () => {
   it('small negative immediates are negative, others patterns of bits', () => {
     expect(text('4883c4f8')).toBe('add rsp, -8')
     expect(text('25ff0f0000')).toBe('and eax, 0xfff')
+    expect(text('a820')).toBe('test al, 0x20')
+    expect(text('3cff')).toBe('cmp al, -1')
   })
 })

@@ -1,0 +1,170 @@
+/**
+ * The commands with their options and help. A command's own file, and with it the emulator, is loaded only when it runs, so that
+ * `--help` and `--version` answer at once.
+ */
+
+import { type Command, Option } from 'commander'
+import type { AsmCommandOptions } from './asm.ts'
+import type { DiffCommandOptions } from './diff.ts'
+import type { ExitCode } from './exit-codes.ts'
+import type { ExploreCommandOptions } from './explore.ts'
+import type { RunCommandOptions } from './run.ts'
+import type { CommonOptions, Terminal } from './terminal.ts'
+import { gather, parseCpu, parseDefine, parseInstructionCount, parseMemory, parseParameter, parseTolerance } from './values.ts'
+
+/** Opens the terminal for a command, with the colours its options ask for. */
+export type OpenTerminal = (options: CommonOptions) => Terminal
+
+/** What a command comes to is kept for the process's exit code. */
+export interface CommandHost {
+  readonly program: Command
+  readonly open: OpenTerminal
+  finish(code: ExitCode): void
+}
+
+/** Without --max-insns a guest is stopped after so many instructions: minutes of emulation. */
+const DEFAULT_MAX_INSTRUCTIONS = 1_000_000_000
+
+const NEWEST = 'a trace; the newest in .vtick/ if absent'
+
+export function addCommands(host: CommandHost): void {
+  addAsm(host)
+  addRun(host)
+  addReplay(host)
+  addDiff(host)
+  addExplore(host)
+  addStat(host)
+  addInfo(host)
+  addDemo(host)
+  for (const command of host.program.commands)
+    command.option('--color', 'colour, also where the output is not a terminal').option('--no-color', 'no colour')
+}
+
+const addSourceOptions = (command: Command): Command =>
+  command
+    .option('-D, --define <name=value>', 'define a name, as %define does (repeatable)', parseDefine)
+    .option('-I, --include <dir>', 'look for included files there too (repeatable)', gather)
+
+function addAsm({ program, open, finish }: CommandHost): void {
+  const command = program
+    .command('asm')
+    .description('assemble NASM-dialect sources to flat binaries, ELF objects and executables')
+    .argument('<file...>', 'assembly sources; - is stdin')
+    .addOption(new Option('-f, --format <format>', 'what to make').choices(['bin', 'elf64', 'elf32', 'exec']).default('bin'))
+    .option('-o, --output <file>', 'where it goes; - is stdout (default: the name of the source with .bin, .o or .elf)')
+    .option('-l, --listing <file>', 'also write a listing; - is stdout')
+    .option('-g, --debug', 'put a table of source lines into an ELF file, for gdb')
+    .option('-E, --preprocess', 'only expand macros and includes; the text goes to stdout')
+    .option('-M, --dependencies [D]', 'only print a rule for make; -MD writes it beside the output while assembling')
+    .option('-w, --warnings <class>', 'switch a class of warnings on, or with a minus in front off (repeatable)', gather)
+    .option('-W, --warnings-are <error>', '-Werror or -Werror=CLASS: warnings count as errors (repeatable)', gather)
+    .option('--json', 'what there is to say as data, on stdout')
+  addSourceOptions(command).action(async (files: string[], options: AsmCommandOptions) => {
+    const { asmCommand } = await import('./asm.ts')
+    finish(asmCommand(open(options), files, options))
+  })
+}
+
+function addRun({ program, open, finish }: CommandHost): void {
+  const command = program
+    .command('run')
+    .description('run a guest program under KVM, or on the bare CPU; its console goes to stdout')
+    .argument('<file>', 'an assembly source, or a flat binary for 64-bit mode at 0x100000; - is stdin')
+  addSourceOptions(command)
+    .option('--bare', 'on the CPU itself, with no KVM: the guest may execute VMXON')
+    .option('--cpu <model>', 'CPU model and features, as max,-apic-timer-virt', parseCpu)
+    .option('--param <name=value>', "a module parameter of KVM's, as apic_timer_virt=0 (repeatable)", parseParameter)
+    .option('-m, --memory <mib>', 'memory of the guest in MiB (default: 32)', parseMemory)
+    .option('--stdin <file>', 'what the console receives, before the guest starts; - is stdin')
+    .option('--record <trace>', 'record the run to this file')
+    .option('--guest-status', "exit with QEMU's (v << 1) | 1 for the status v that the guest wrote to port 0xf4")
+    .option('--max-insns <n>', 'stop after so many instructions', parseInstructionCount, DEFAULT_MAX_INSTRUCTIONS)
+    .addHelpText('after', RUN_CODES)
+    .action(async (file: string, options: RunCommandOptions) => {
+      const { runCommand } = await import('./run.ts')
+      finish(await runCommand(open(options), file, options))
+    })
+}
+
+const RUN_CODES = `
+Exit codes: 0 the guest wrote 0 to port 0xf4 and printed no line that starts with FAIL:
+            1 it wrote something else, or did    2 usage    3 the source has errors
+            5 triple fault, or halted for ever   124 --max-insns used up   130 Ctrl-C`
+
+function addReplay({ program, open, finish }: CommandHost): void {
+  program
+    .command('replay')
+    .description('run a recording again and compare every observation')
+    .argument('[trace]', NEWEST)
+    .action(async (file: string | undefined, options: CommonOptions) => {
+      const { replayCommand } = await import('./replay.ts')
+      finish(await replayCommand(open(options), file))
+    })
+}
+
+function addDiff({ program, open, finish }: CommandHost): void {
+  program
+    .command('diff')
+    .description('what two traces do differently; exit code 1 if they differ')
+    .argument('[traces...]', 'two traces; the two newest in .vtick/ if absent')
+    .addOption(new Option('--by <what>', 'arch is what the guest sees (default: arch)').choices(['arch', 'exits', 'timing', 'all']))
+    .option('--tol <cycles=n>', 'with --by timing or all: times may differ by so much', parseTolerance)
+    .option('--stat', 'only the table of exit counts; compares exits if --by does not say')
+    .option('--json', 'for programs')
+    .addOption(new Option('--expect <what>', 'only the answer, for scripts').choices(['same-exits', 'same-arch']))
+    .action(async (files: string[], options: DiffCommandOptions) => {
+      const { diffCommand } = await import('./diff.ts')
+      finish(diffCommand(open(options), files, options))
+    })
+}
+
+function addExplore({ program, open, finish }: CommandHost): void {
+  program
+    .command('explore')
+    .description('walk through a trace: events, source and registers, forward and back')
+    .argument('[trace]', NEWEST)
+    .option('--at <position>', 'where to begin: #event, i:instruction, tsc:value, 50%, @end')
+    .option('--plain', 'as text, also on a terminal')
+    .action(async (file: string | undefined, options: ExploreCommandOptions) => {
+      const { exploreCommand } = await import('./explore.ts')
+      finish(await exploreCommand(open(options), file, options))
+    })
+}
+
+interface ReadingOptions extends CommonOptions {
+  readonly json?: boolean
+}
+
+function addStat({ program, open, finish }: CommandHost): void {
+  program
+    .command('stat')
+    .description('count and time the VM exits of a trace')
+    .argument('[trace]', NEWEST)
+    .option('--json', 'for programs')
+    .action(async (file: string | undefined, options: ReadingOptions) => {
+      const { statCommand } = await import('./stat.ts')
+      finish(statCommand(open(options), file, options))
+    })
+}
+
+function addInfo({ program, open, finish }: CommandHost): void {
+  program
+    .command('info')
+    .description('what a trace holds: program, configuration, size, end')
+    .argument('[trace]', NEWEST)
+    .option('--json', 'for programs')
+    .action(async (file: string | undefined, options: ReadingOptions) => {
+      const { infoCommand } = await import('./info.ts')
+      finish(infoCommand(open(options), file, options))
+    })
+}
+
+function addDemo({ program, open, finish }: CommandHost): void {
+  program
+    .command('demo')
+    .description('APIC-timer virtualization off and on: the same guest twice, and the exits that are gone')
+    .action(async (options: CommonOptions) => {
+      const { demoCommand } = await import('./demo.ts')
+      finish(await demoCommand(open(options)))
+    })
+}

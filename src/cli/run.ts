@@ -1,0 +1,130 @@
+/** `vtick run`: a program, from its source or flat binary to the end of its run, recorded on request. */
+
+import { existsSync } from 'node:fs'
+import { resolve } from 'node:path'
+import type { Image } from '../assembler/image.ts'
+import type { KvmParameters } from '../kvm/parameters.ts'
+import { type RunConfig, resolveRunConfig } from '../session/config.ts'
+import { recordInSlices } from '../session/record.ts'
+import type { CpuFeature } from '../spec/cpu-models.ts'
+import { openTraceFile, type Sink } from '../trace/file.ts'
+import { groupedNumber } from '../trace/table.ts'
+import { EXIT, type ExitCode, usageError } from './exit-codes.ts'
+import { cannotWrite, errnoOf, readFileNamed, refuseOverwriting } from './files.ts'
+import { GuestWatch } from './guest-watch.ts'
+import { runSlices } from './slices.ts'
+import { loadProgram } from './source.ts'
+import type { CommonOptions, Terminal } from './terminal.ts'
+import { prepareTracePlace } from './trace-argument.ts'
+import { verdictOf } from './verdict.ts'
+
+export interface RunCommandOptions extends CommonOptions {
+  readonly define?: Readonly<Record<string, string>>
+  readonly include?: readonly string[]
+  readonly bare?: boolean
+  readonly cpu?: readonly CpuFeature[]
+  readonly param?: Partial<KvmParameters>
+  readonly memory?: number
+  readonly stdin?: string
+  readonly record?: string
+  readonly guestStatus?: boolean
+  readonly maxInsns: number
+}
+
+export async function runCommand(terminal: Terminal, file: string, options: RunCommandOptions): Promise<ExitCode> {
+  const { io } = terminal
+  const { stdin, record: trace, maxInsns, guestStatus = false } = options
+  if (file === '-' && stdin === '-') throw usageError('both the program and its console input are `-`', 'put one of them in a file')
+  const config = configOf(options)
+  const { image, inputs } = loadProgram(terminal, file, options)
+  checkImage(terminal, file, image, config)
+  if (stdin === '-' && io.isStdinTerminal) terminal.say('type the console input of the guest; Ctrl-D ends it')
+  const input = stdin === undefined ? new Uint8Array() : readFileNamed(io, stdin)
+  if (trace !== undefined) refuseOverwriting(io, trace, inputs)
+  const sink = trace === undefined ? undefined : openSink(prepareTracePlace(io, trace), trace)
+  const watch = new GuestWatch(bytes => io.stdout.write(bytes))
+  const slices = recordInSlices(config, image, {
+    maxInstructions: maxInsns,
+    input,
+    observe: event => watch.see(event),
+    ...(sink === undefined ? {} : { sink }),
+  })
+  const { value: recording, interrupted } = await runSlices(terminal, slices, {
+    doing: `running ${file}`,
+    quiet: () => watch.atLineStart,
+    beforeSlice: () => watch.flush(),
+  })
+  watch.finish()
+  if (!watch.atLineStart && io.stdout.isTerminal) io.stdout.write('\n')
+  if (recording !== null && trace !== undefined)
+    terminal.say(`recorded ${groupedNumber(recording.events)} events to ${trace}; \`vtick stat ${trace}\` counts its exits`)
+  if (recording === null || (interrupted && recording.end.reason === 'budget')) {
+    const kept =
+      trace === undefined ? 'record it with --record T.vtrace to look at it later' : `\`vtick info ${trace}\` tells how far it came`
+    terminal.complain(`${file}: interrupted; ${kept}`)
+    return EXIT.interrupted
+  }
+  const verdict = verdictOf({ name: file, image, recording, watch, guestStatus, ...(trace === undefined ? {} : { trace }) })
+  if (verdict.words !== '') terminal.complain(verdict.words)
+  return verdict.code
+}
+
+function configOf({ bare = false, cpu, param = {}, memory }: RunCommandOptions): RunConfig {
+  const [parameter] = Object.keys(param)
+  if (bare && parameter !== undefined)
+    throw usageError(`--param ${parameter} is for KVM, and with --bare there is none`, 'leave one of the two out')
+  if (!bare && cpu !== undefined && !cpu.includes('vmx')) throw usageError('KVM needs a CPU with vmx', 'leave -vmx out, or run with --bare')
+  return resolveRunConfig({
+    bare,
+    parameters: param,
+    ...(memory === undefined ? {} : { guestMemoryMiB: memory }),
+    ...(cpu === undefined ? {} : { features: cpu }),
+  })
+}
+
+/** Where the boot environment has its tables (`vmm/boot.ts`). */
+const BOOT_TABLES = { start: 0x1000, end: 0x6000 }
+
+const hex = (value: number): string => `0x${value.toString(16)}`
+
+/** What would fail in the guest in ways that are hard to read is said before. */
+function checkImage(terminal: Terminal, file: string, { origin, bytes, bits, bitsStated }: Image, { guestMemoryMiB }: RunConfig): void {
+  const end = origin + bytes.length
+  if (end > guestMemoryMiB * 2 ** 20) {
+    const needed = Math.ceil(end / 2 ** 20)
+    const next = needed <= 1024 ? `give it more with -m ${needed}` : 'place it lower with `org 0x100000`'
+    throw usageError(`${file}: its ${bytes.length} bytes at ${hex(origin)} do not fit into ${guestMemoryMiB} MiB`, next)
+  }
+  const begin = 'begin it with `%include "guest.inc"`'
+  if (bits !== 64)
+    terminal.say(
+      `warning: ${file}: the code is ${bits}-bit${bitsStated ? '' : " (no BITS says otherwise, and that is NASM's default)"}, but guests start in 64-bit mode; ${begin}`,
+    )
+  if (origin < BOOT_TABLES.end && end > BOOT_TABLES.start)
+    terminal.say(
+      `warning: ${file}: it is loaded over the boot GDT and page tables at ${hex(BOOT_TABLES.start)}; place it with \`org 0x100000\``,
+    )
+}
+
+/** A sink whose trouble is the user's to solve; a file that comes to nothing is not kept as a secret. */
+function openSink(path: string, name: string): Sink {
+  const trouble = (error: unknown): unknown => {
+    const code = errnoOf(error)
+    return code === undefined ? error : cannotWrite(name, code)
+  }
+  try {
+    const sink = openTraceFile(path)
+    return {
+      write(bytes) {
+        try {
+          sink.write(bytes)
+        } catch (error) {
+          throw trouble(error)
+        }
+      },
+      close: () => sink.close(),
+    }
+  } catch (error) {
+    throw existsSync(resolve(path, '..')) || errnoOf(error) === undefined ? trouble(error) : cannotWrite(name, 'ENOENT')
+  }
+}

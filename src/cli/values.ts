@@ -1,0 +1,80 @@
+/** The values of options, checked: each wrong one is a line that says what would be right. */
+
+import { nearest } from '../assembler/suggest.ts'
+import { type KvmParameters, PARAMETER_NAMES } from '../kvm/parameters.ts'
+import { CPU_FEATURES, CPU_MODELS, type CpuFeature, closeFeatures, DEFAULT_CPU_MODEL } from '../spec/cpu-models.ts'
+import { usageError } from './exit-codes.ts'
+
+const didYouMean = (word: string, names: readonly string[]): string => {
+  const near = nearest(word, names)
+  return near === undefined ? `there are ${names.join(', ')}` : `did you mean ${near}?`
+}
+
+/** `-D NAME=VALUE`; without a value the name is defined as nothing, as NASM does. */
+export function parseDefine(text: string, before: Readonly<Record<string, string>> = {}): Record<string, string> {
+  const at = text.indexOf('=')
+  const name = at < 0 ? text : text.slice(0, at)
+  if (!/^[A-Za-z_.?$][\w.?$#@~]*$/.test(name)) throw usageError(`-D ${text}: \`${name}\` is not a name`, 'write it as -D TICKS=10')
+  return { ...before, [name]: at < 0 ? '' : text.slice(at + 1) }
+}
+
+export const gather = (value: string, before: readonly string[] = []): readonly string[] => [...before, value]
+
+const TRUTH: Readonly<Record<string, boolean>> = { '0': false, '1': true, n: false, y: true, N: false, Y: true }
+
+/** `--param NAME=VALUE`, NAME a module parameter of kvm or kvm_intel, VALUE as the kernel takes it. */
+export function parseParameter(text: string, before: Partial<KvmParameters> = {}): Partial<KvmParameters> {
+  const [name = '', value] = text.split('=', 2)
+  if (!(PARAMETER_NAMES as readonly string[]).includes(name))
+    throw usageError(`--param ${text}: KVM has no parameter \`${name}\` here`, didYouMean(name, PARAMETER_NAMES))
+  const truth = TRUTH[value ?? '']
+  if (truth === undefined)
+    throw usageError(
+      `--param ${text}: ${value === undefined ? 'the value is missing' : `\`${value}\` is not 0 or 1`}`,
+      `write --param ${name}=0 or --param ${name}=1`,
+    )
+  return { ...before, [name]: truth }
+}
+
+function integer(option: string, text: string, unit: string, from: number, to: number): number {
+  const value = /^\d+$/.test(text) ? Number(text) : Number.NaN
+  if (Number.isNaN(value))
+    throw usageError(`${option} ${text}: not a number of ${unit}`, `write it in decimal, as ${option} ${Math.max(from, 64)}`)
+  if (value < from || value > to) throw usageError(`${option} ${text}: out of range`, `choose from ${from} to ${to} ${unit}`)
+  return value
+}
+
+/** The guest boots with its first GiB mapped, and an image stands at 1 MiB. */
+export const parseMemory = (text: string): number => integer('-m', text, 'MiB', 2, 1024)
+
+export const parseInstructionCount = (text: string): number => integer('--max-insns', text, 'instructions', 1, Number.MAX_SAFE_INTEGER)
+
+/** `--tol cycles=N`. */
+export function parseTolerance(text: string): number {
+  const [unit, count] = text.split('=', 2)
+  if (unit !== 'cycles' || count === undefined) throw usageError(`--tol ${text}: not a tolerance`, 'write it as --tol cycles=64')
+  return integer('--tol cycles', count, 'cycles', 0, Number.MAX_SAFE_INTEGER)
+}
+
+/** `MODEL,+feature,-feature`, as QEMU's -cpu. */
+export function parseCpu(text: string): readonly CpuFeature[] {
+  const words = text.split(',').map(word => word.trim())
+  const first = words[0] ?? ''
+  const model = /^[+-]/.test(first) || first === '' ? DEFAULT_CPU_MODEL : first
+  const models = Object.keys(CPU_MODELS)
+  if (!models.includes(model)) throw usageError(`--cpu ${text}: there is no model \`${model}\``, didYouMean(model, models))
+  const wanted = new Set<CpuFeature>(CPU_MODELS[model as keyof typeof CPU_MODELS].features)
+  const added: CpuFeature[] = []
+  for (const word of model === first ? words.slice(1) : words) {
+    const name = word.slice(1) as CpuFeature
+    if (!/^[+-]/.test(word)) throw usageError(`--cpu ${text}: \`${word}\` has no + or - in front`, 'write it as --cpu max,-apic-timer-virt')
+    if (!CPU_FEATURES.includes(name)) throw usageError(`--cpu ${text}: there is no feature \`${name}\``, didYouMean(name, CPU_FEATURES))
+    if (word.startsWith('+')) added.push(name)
+    if (word.startsWith('+')) wanted.add(name)
+    else wanted.delete(name)
+  }
+  const features = closeFeatures(wanted)
+  const lost = added.find(name => wanted.has(name) && !features.includes(name))
+  if (lost !== undefined) throw usageError(`--cpu ${text}: ${lost} needs a feature that is switched off`, 'leave one of the two out')
+  return features
+}

@@ -1,0 +1,39 @@
+/** The first line: which file, where in it, whose turn it is, and what decides how the guest runs. */
+
+import { formatPosition } from '../../query/position.ts'
+import { fit, grouped, type Line, type Span, span, widthOf } from '../lines.ts'
+import type { Model } from '../model.ts'
+
+/** The parts in the order of the line; those with the highest number go first when there is no room. */
+function parts(model: Model): readonly (readonly [rank: number, span: Span])[] {
+  const { trace, place } = model
+  const { tick, instructions, eventIndex, registers } = trace.moment(place)
+  const all = place.kind === 'event' ? trace.count : trace.instructions
+  const diverged = trace.divergedAt()
+  return [
+    [5, span('vtick')],
+    [1, span(trace.name, 'strong')],
+    [0, span(`${formatPosition(place)}${all === Number.POSITIVE_INFINITY ? '' : `/${all}`}`, 'strong')],
+    [4, span(place.kind === 'event' ? `i:${instructions}` : eventIndex === 0 ? 'before #0' : `after #${eventIndex - 1}`)],
+    [2, span(registers.level === 1 ? 'L1' : 'L0')],
+    [3, span(`tick ${grouped(tick)}`)],
+    [1, span(trace.mode)],
+    ...(trace.truncated === undefined ? [] : ([[0, span('TRUNCATED', 'warning')]] as const)),
+    ...(diverged < 0 ? [] : ([[0, span(`REPLAY DIFFERS AT #${diverged}`, 'warning')]] as const)),
+  ]
+}
+
+export function headerLine(model: Model, width: number): Line {
+  let shown = [...parts(model)]
+  const room = (): number => shown.reduce((sum, [, { text }]) => sum + widthOf(text) + 2, -1)
+  while (room() > width && shown.length > 1) {
+    const worst = Math.max(...shown.map(([rank]) => rank))
+    if (worst === 0) break
+    const at = shown.findLastIndex(([rank]) => rank === worst)
+    shown = shown.filter((_, position) => position !== at)
+  }
+  return fit(
+    shown.flatMap(([, part], position) => [span(position === 0 ? ' ' : '  '), part]),
+    width,
+  )
+}

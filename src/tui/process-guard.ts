@@ -1,0 +1,53 @@
+/**
+ * The explorer in a process: signals, crashes and Ctrl-Z. Whatever happens, the terminal is given back before a word is printed.
+ */
+
+import type { Explorer } from './explorer.tsx'
+
+const DEADLY = ['SIGTERM', 'SIGHUP', 'SIGINT', 'SIGQUIT'] as const
+
+export interface Guard {
+  /** Rejects when something crashes outside of a frame. */
+  readonly crashed: Promise<never>
+  release(): void
+}
+
+/** `onKilled` is called with the terminal given back, before the signal does its work. */
+export function guardProcess(explorer: Explorer, onKilled: () => void): Guard {
+  let fail: (error: unknown) => void = () => {}
+  const crashed = new Promise<never>((_, reject) => {
+    fail = reject
+  })
+  crashed.catch(() => {}) // somebody waits for it only while the explorer runs
+  const onSignal = (signal: NodeJS.Signals): void => {
+    release()
+    explorer.stop()
+    onKilled()
+    process.kill(process.pid, signal)
+  }
+  const onCrash = (error: unknown): void => {
+    explorer.stop()
+    fail(error)
+  }
+  const onExit = (): void => explorer.stop()
+  const onContinue = (): void => explorer.resume()
+  const release = (): void => {
+    for (const signal of DEADLY) process.off(signal, onSignal)
+    process.off('uncaughtException', onCrash)
+    process.off('unhandledRejection', onCrash)
+    process.off('exit', onExit)
+    process.off('SIGCONT', onContinue)
+  }
+  for (const signal of DEADLY) process.on(signal, onSignal)
+  process.on('uncaughtException', onCrash)
+  process.on('unhandledRejection', onCrash)
+  process.on('exit', onExit)
+  process.on('SIGCONT', onContinue)
+  return { crashed, release }
+}
+
+/** Ctrl-Z: stops this process with all that the shell started with it, as the terminal would. */
+export function suspendProcess(explorer: Explorer): void {
+  explorer.suspend()
+  process.kill(0, 'SIGTSTP')
+}

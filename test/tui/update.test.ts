@@ -1,0 +1,137 @@
+/** The pure model: any keys in any order. */
+
+import fc from 'fast-check'
+import { describe, expect, it } from 'vitest'
+import { formatPosition } from '../../src/query/position.ts'
+import { ALL_KEYS, BINDINGS, HELP_ROWS } from '../../src/tui/keys.ts'
+import { paneRows, visiblePanes } from '../../src/tui/layout.ts'
+import { cursorRow, eventRows, type Model } from '../../src/tui/model.ts'
+import { openTraceSource } from '../../src/tui/trace-source.ts'
+import { initialModel, resized, update } from '../../src/tui/update.ts'
+import { recorded } from '../recorded.ts'
+
+const { reader, events } = recorded('examples/one-shot.asm', { defines: { TICKS: '3' } })
+const trace = openTraceSource(reader, 'one-shot.vtrace')
+const sizes = fc.constantFrom({ columns: 60, rows: 15 }, { columns: 80, rows: 24 }, { columns: 200, rows: 50 })
+const keys = fc.array(fc.constantFrom(...ALL_KEYS.filter(key => key !== 'q' && key !== 'ctrl-c'), 'z', '', 'é'), { maxLength: 25 })
+const starts = fc.integer({ min: 0, max: events.length - 1 })
+
+const begin = (index: number, size = { columns: 110, rows: 30 }): Model => initialModel(trace, { kind: 'event', index }, size)
+const after = (model: Model, pressed: readonly string[]): Model => pressed.reduce(update, model)
+
+/** What a person would call the same place: scrolling aside. */
+const seen = (model: Model): unknown => [formatPosition(model.place), model.focus, model.help, trace.moment(model.place)]
+
+describe('any sequence of keys', () => {
+  it('leaves a place that exists, with its row in sight', () => {
+    fc.assert(
+      fc.property(starts, sizes, keys, (index, size, pressed) => {
+        const model = after(begin(index, size), pressed)
+        const { instructions, eventIndex } = trace.moment(model.place)
+        expect(instructions).toBeLessThanOrEqual(trace.instructions)
+        expect(eventIndex).toBeLessThanOrEqual(events.length)
+        expect(model.eventsTop).toBeGreaterThanOrEqual(0)
+        expect(cursorRow(model)).toBeGreaterThanOrEqual(model.eventsTop)
+        expect(cursorRow(model)).toBeLessThan(model.eventsTop + paneRows(model.size))
+        expect(cursorRow(model)).toBeLessThan(eventRows(model))
+        expect(visiblePanes(model).map(({ pane }) => pane)).toContain(model.focus)
+        expect(model.leaving).toBe(false)
+      }),
+      { numRuns: 60, seed: 2 },
+    )
+  })
+
+  it('comes to the same model when it is pressed again from the same start', () => {
+    fc.assert(
+      fc.property(starts, keys, (index, pressed) => {
+        expect(after(begin(index), pressed)).toEqual(after(begin(index), pressed))
+      }),
+      { numRuns: 15, seed: 2 },
+    )
+  })
+
+  it('survives any resize on the way', () => {
+    fc.assert(
+      fc.property(starts, keys, fc.integer({ min: 1, max: 250 }), fc.integer({ min: 1, max: 60 }), (index, pressed, columns, rows) => {
+        const model = after(resized(begin(index), { columns, rows }), pressed)
+        expect(cursorRow(model)).toBeLessThan(Math.max(model.eventsTop + paneRows(model.size), 1))
+      }),
+      { numRuns: 40, seed: 2 },
+    )
+  })
+})
+
+describe('forward, then back', () => {
+  const pairs = [
+    ['s', 'S'],
+    ['e', 'E'],
+    ['t', 'T'],
+    ['i', 'I'],
+    ['x', 'X'],
+    ['j', 'k'],
+    ['tab', 'shift-tab'],
+  ] as const
+
+  it.each(pairs)('%s leads on, %s back over the same places', (forward, back) => {
+    fc.assert(
+      fc.property(starts, fc.integer({ min: 1, max: 4 }), (index, times) => {
+        const start = update(begin(index), forward)
+        const there = Array.from({ length: times }).reduce<Model[]>(models => [...models, update(models.at(-1)!, forward)], [start])
+        const moved = there.filter(
+          (model, position) =>
+            position === 0 || formatPosition(model.place) !== formatPosition(there[position - 1]!.place) || forward === 'tab',
+        )
+        let model = moved.at(-1)!
+        for (const earlier of moved.slice(0, -1).reverse()) {
+          model = update(model, back)
+          expect(seen(model)).toEqual(seen(earlier))
+        }
+      }),
+      { numRuns: 25, seed: 2 },
+    )
+  })
+
+  it('an instruction back from an event inside KVM is where the guest left', () => {
+    const index = events.findIndex((event, position) => event.kind === 'kvm_entry' && position > 100)
+    const model = update(begin(index), 'S')
+    expect(model.place).toEqual({ kind: 'instruction', count: trace.moment({ kind: 'event', index }).instructions })
+  })
+
+  it('the ends of the run say so', () => {
+    expect(update(begin(events.length - 1), 's').notice).toBe('the run ends here')
+    const first = update(update(begin(0), 'S'), 'S')
+    expect(first.notice).toBe('the run begins here')
+    expect(update(begin(events.length - 1), 'e').notice).toBe('no VM exit after this')
+    expect(update(first, 'T').notice).toBe('no timer event before this')
+    expect(update(update(first, 'T'), 'tab').notice).toBe('')
+  })
+})
+
+describe('the keymap', () => {
+  it('no key has two meanings, and each forward key has its backward twin', () => {
+    expect(new Set(ALL_KEYS).size).toBe(ALL_KEYS.length)
+    expect(BINDINGS.flatMap(({ keys: bound }) => bound)).toHaveLength(ALL_KEYS.length)
+    for (const { command, twin } of BINDINGS) {
+      if (twin === undefined) continue
+      expect(BINDINGS.find(binding => binding.command === twin)?.twin).toBe(command)
+    }
+  })
+
+  it('SHIFT reverses time: a letter pair is one letter', () => {
+    for (const { keys: bound, command, twin } of BINDINGS) {
+      const letter = bound[0]!
+      if (twin === undefined || letter.length > 1 || command.startsWith('row-')) continue
+      const other = BINDINGS.find(binding => binding.command === twin)!.keys[0]!
+      expect(other.toLowerCase()).toBe(letter.toLowerCase())
+    }
+  })
+
+  it('every binding stands in the list of keys', () => {
+    const text = HELP_ROWS.map(({ help }) => help).join('\n')
+    for (const { help } of BINDINGS) expect(text).toContain(help)
+  })
+
+  it('no key is one that tmux, screen or the terminal keeps for itself', () => {
+    for (const taken of ['ctrl-b', 'ctrl-a', 'ctrl-s', 'ctrl-q', 'ctrl-z']) expect(ALL_KEYS).not.toContain(taken)
+  })
+})
