@@ -27,27 +27,22 @@ const problem = (text: string, help = ''): AddressProblem => ({ kind: 'problem',
 const STACK_POINTER = 4
 
 export function addressParts(value: Value, hint: BaseHint, nosplit: boolean): AddressParts | AddressProblem {
-  const terms = value.terms.filter(term => term.register !== null)
-  if (value.terms.length - terms.length > 1 || value.terms.some(term => term.register === null && term.factor !== 1n))
-    return problem('an address must be one label plus a number', 'two labels can be subtracted, not added')
-  if (terms.length > 2) return problem('an address has at most two registers', 'compute a part of it with `lea` first')
-  const sizes = new Set(terms.map(term => term.register!.size))
-  const odd = terms.find(term => term.register!.kind !== 'register' || term.register!.size === 8)
+  const parts: Part[] = []
+  let labels = 0
+  for (const { register, factor } of value.terms) {
+    if (register !== null) parts.push({ register, factor: Number(factor) })
+    else labels += factor === 1n ? 1 : 2
+  }
+  if (labels > 1) return problem('an address must be one label plus a number', 'two labels can be subtracted, not added')
+  if (parts.length > 2) return problem('an address has at most two registers', 'compute a part of it with `lea` first')
+  const odd = parts.find(({ register }) => register.kind !== 'register' || register.size === 8)
   if (odd)
-    return problem(`\`${odd.register!.name}\` cannot be part of an address`, 'a base or an index is a 16-, 32- or 64-bit general register')
-  if (sizes.size > 1)
-    return problem(
-      'the registers of an address must be of one size',
-      `\`${terms[0]!.register!.name}\` and \`${terms[1]!.register!.name}\` are not`,
-    )
-  const size = ([...sizes][0] ?? 0) as AddressParts['size']
-  if (terms.length === 0) return { kind: 'parts', base: null, index: null, scale: 1, size }
-  return arrange(
-    terms.map(({ register, factor }) => ({ register: register!, factor: Number(factor) })),
-    hint,
-    nosplit,
-    size,
-  )
+    return problem(`\`${odd.register.name}\` cannot be part of an address`, 'a base or an index is a 16-, 32- or 64-bit general register')
+  const [first, second] = parts
+  if (first === undefined) return { kind: 'parts', base: null, index: null, scale: 1, size: 0 }
+  if (second !== undefined && first.register.size !== second.register.size)
+    return problem('the registers of an address must be of one size', `\`${first.register.name}\` and \`${second.register.name}\` are not`)
+  return arrange(parts, hint, nosplit, first.register.size as AddressParts['size'])
 }
 
 interface Part {

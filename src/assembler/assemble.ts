@@ -7,7 +7,12 @@
 import type { LineNode } from './ast.ts'
 import type { Diagnostic } from './diagnostics.ts'
 import { sorted } from './diagnostics.ts'
+import { writeExecutable } from './elf/executable.ts'
+import { placedLines } from './elf/lines.ts'
+import { writeObject } from './elf/object.ts'
+import { renderExpanded } from './expanded.ts'
 import type { Image, ImageLine, ImageSource, ImageSymbol } from './image.ts'
+import { checkGlobals } from './linkage.ts'
 import { renderListing } from './listing.ts'
 import { resolve } from './operands.ts'
 import { parseLine } from './parse.ts'
@@ -17,7 +22,7 @@ import type { LogicalLine } from './preprocessor/lines.ts'
 import { createPreprocessor, nextLine } from './preprocessor/preprocessor.ts'
 import type { Preprocessor } from './preprocessor/state.ts'
 import { DEFAULT_SECTION, inFileOrder, layOut, makeSection } from './sections.ts'
-import type { Assembly, Item } from './state.ts'
+import { type Assembly, type Item, isObject, type OutputFormat } from './state.ts'
 import { reportOpenStructures } from './structures.ts'
 import { hereValue, makeScope, qualified, report, symbolValue } from './symbols.ts'
 import { syntaxProblem } from './syntax-errors.ts'
@@ -33,6 +38,10 @@ export interface AssembleOptions {
   readonly readBinary?: (name: string, from: string) => Uint8Array | undefined
   /** As by %define, before the first line. */
   readonly defines?: Readonly<Record<string, string>>
+  /** A flat binary if absent. */
+  readonly format?: OutputFormat
+  /** Whether an ELF file tells debuggers which line its bytes came from. */
+  readonly debug?: boolean
 }
 
 export interface AssembleResult {
@@ -43,6 +52,10 @@ export interface AssembleResult {
   /** All texts that were read: what the diagnostics' spans point into. */
   readonly sources: readonly ImageSource[]
   readonly listing: () => string
+  /** The source as the preprocessor left it. */
+  readonly expanded: () => string
+  /** The file in the format that was asked for; undefined when there are errors. */
+  readonly output: () => Uint8Array | undefined
 }
 
 /** Long chains of jumps take dozens of passes to settle, which are cheap; a source that still moves after this many never will. */
@@ -60,11 +73,14 @@ export function assemble(source: string, options: AssembleOptions): AssembleResu
   if (!settled) reportUnsettled(assembly, reading)
   const diagnostics = sorted(assembly.diagnostics)
   const failed = diagnostics.some(entry => entry.severity === 'error')
+  const image = failed ? undefined : makeImage(assembly)
   return {
-    image: failed ? undefined : makeImage(assembly),
+    image,
+    output: () => image && outputOf(assembly, image, options.debug ?? false),
     diagnostics,
     sources: assembly.sources,
     listing: () => renderListing(reading.lines, assembly),
+    expanded: () => renderExpanded(reading.lines, assembly.sources),
   }
 }
 
@@ -79,11 +95,16 @@ interface Reading {
 
 function newAssembly(source: string, options: AssembleOptions): Assembly {
   const sources: ImageSource[] = [{ file: options.file, text: source }]
+  const format = options.format ?? 'bin'
   return {
     sources,
     diagnostics: [],
     symbols: new Map(),
-    sections: [makeSection(DEFAULT_SECTION, 0)],
+    sections: [makeSection(DEFAULT_SECTION, 0, format)],
+    format,
+    globals: new Map(),
+    externs: [],
+    relocations: [],
     placements: [],
     origin: null,
     originSpan: null,
@@ -131,6 +152,7 @@ function beginPass(assembly: Assembly): void {
 
 function endPass(assembly: Assembly): void {
   reportOpenStructures(assembly)
+  if (assembly.final) checkGlobals(assembly)
   for (const section of assembly.sections) {
     if (section.size !== section.offset) assembly.moved = true
     section.size = section.offset
@@ -153,7 +175,8 @@ function readingPass(assembly: Assembly, options: AssembleOptions, lexed: Map<nu
       sectionStart: () => (assembly.section === null ? scalar(0n) : inSection(assembly.section.index, 0n)),
       bits: () => assembly.bits,
     },
-    options.defines ?? {},
+    // A flat image in an ELF file is laid out, and so should read its source, as a flat binary.
+    { __OUTPUT_FORMAT__: formatName(assembly), '__?OUTPUT_FORMAT?__': formatName(assembly), ...options.defines },
     lexed,
   )
   assembly.knownNames = () => [...preprocessor.defines.keys()]
@@ -174,6 +197,8 @@ function readingPass(assembly: Assembly, options: AssembleOptions, lexed: Map<nu
   if (assembly.relative && assembly.tookAbsolute) forgetSizes(assembly, items)
   return { preprocessor, lines, items, diagnostics }
 }
+
+const formatName = ({ format }: Assembly): string => (isObject(format) ? format : 'bin')
 
 /** A DEFAULT REL further down than the first memory operand changes the lines above it. */
 function forgetSizes(assembly: Assembly, items: readonly Item[]): void {
@@ -228,6 +253,7 @@ function reportUnsettled(assembly: Assembly, { items }: Reading): void {
 
 function makeImage(assembly: Assembly): Image {
   const origin = assembly.origin ?? 0
+  if (isObject(assembly.format)) return objectImage(assembly)
   const withBytes = inFileOrder(assembly).filter(section => !section.nobits)
   const end = withBytes.reduce((last, section) => Math.max(last, section.base + section.size), origin)
   const bytes = new Uint8Array(end - origin)
@@ -244,9 +270,22 @@ function makeImage(assembly: Assembly): Image {
   }
 }
 
+/** An object has no image of its own: that of its first section stands for it. */
+const objectImage = (assembly: Assembly): Image => ({
+  origin: 0,
+  entry: 0,
+  bytes: assembly.sections[0]!.bytes.slice(0, assembly.sections[0]!.size),
+  bits: assembly.firstBits ?? assembly.bits,
+  bitsStated: assembly.bitsStated,
+  symbols: symbolsOf(assembly),
+  lines: [],
+  sources: assembly.sources,
+})
+
 function symbolsOf(assembly: Assembly): ImageSymbol[] {
   const symbols: ImageSymbol[] = []
   for (const entry of assembly.symbols.values()) {
+    if (entry.kind === 'extern') continue
     const { name, kind, span } = entry
     const value = symbolValue(entry)
     const isAddress = !isScalar(value)
@@ -261,15 +300,12 @@ function symbolsOf(assembly: Assembly): ImageSymbol[] {
   return symbols
 }
 
-/** A macro's bytes belong to the line that called it from outside all macros. */
-function linesOf(assembly: Assembly): ImageLine[] {
-  const lines: ImageLine[] = []
-  for (const { item, section, offset, length } of assembly.placements) {
-    const { base, nobits } = assembly.sections[section]!
-    if (nobits) continue
-    let { source, line } = item.line
-    for (let call = item.line.expansion; call !== null; call = call.parent) ({ source, line } = call.call)
-    lines.push({ address: base + offset, length, source, line })
-  }
-  return lines.toSorted((a, b) => a.address - b.address)
+const linesOf = (assembly: Assembly): ImageLine[] =>
+  placedLines(assembly)
+    .map(({ section, offset, length, source, line }) => ({ address: assembly.sections[section]!.base + offset, length, source, line }))
+    .toSorted((a, b) => a.address - b.address)
+
+function outputOf(assembly: Assembly, image: Image, debug: boolean): Uint8Array {
+  if (assembly.format === 'bin') return image.bytes
+  return assembly.format === 'exec' ? writeExecutable(assembly, image, debug) : writeObject(assembly, debug)
 }

@@ -32,7 +32,25 @@ export interface Binary extends Place {
   readonly right: Expression
 }
 
-export type Expression = Leaf | Unary | Binary
+/** `condition ? yes : no`. */
+export interface Choice extends Place {
+  readonly kind: 'choice'
+  readonly condition: Expression
+  readonly yes: Expression
+  readonly no: Expression
+}
+
+export type Expression = Leaf | Unary | Binary | Choice
+
+/** `count dup (values)`. */
+export interface Dup extends Place {
+  readonly kind: 'dup'
+  readonly count: Expression
+  readonly values: readonly DataItem[]
+}
+
+/** Null is `?`: space without a value. */
+export type DataItem = Expression | Dup | null
 
 /** A bracketed operand: words inside the bracket, a segment, and an address. */
 export interface MemoryNode extends Place {
@@ -84,8 +102,7 @@ export interface TimesNode extends Place {
 export interface DataNode extends Place {
   readonly kind: 'data'
   readonly word: At
-  /** Null is `?`: space without a value. */
-  readonly values: readonly (Expression | null)[]
+  readonly values: readonly DataItem[]
 }
 
 export interface ReserveNode extends Place {
@@ -108,6 +125,8 @@ export interface EquNode extends Place {
 export interface Attribute extends Place {
   readonly name: At
   readonly value: Expression | null
+  /** Behind a colon: `global main:function hidden`. */
+  readonly words: readonly At[]
 }
 
 export interface DirectiveNode extends Place {

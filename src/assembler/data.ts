@@ -1,15 +1,16 @@
 /** DB and its kin, RESB and its kin, INCBIN. */
 
+import { high32, low32 } from '../base/u64.ts'
 import type { Fixup } from '../isa/encode.ts'
-import type { DataNode, Expression, IncbinNode, Leaf, ReserveNode } from './ast.ts'
-import { emit, reserve } from './emit.ts'
+import type { DataItem, DataNode, Dup, Expression, IncbinNode, Leaf, ReserveNode } from './ast.ts'
+import { DATA, emit, reserve } from './emit.ts'
 import { evaluate, placeOf, type Scope } from './evaluate.ts'
 import { parseFloatLiteral, stringBytes } from './literals.ts'
 import { resolve } from './operands.ts'
 import type { Assembly } from './state.ts'
 import { report } from './symbols.ts'
 import type { Token } from './tokens.ts'
-import { sectionOf } from './value.ts'
+import { sectionOf, type Value } from './value.ts'
 
 /** Bytes of one unit, by the word's last letter. */
 const UNITS: Readonly<Record<string, number>> = { b: 1, w: 2, d: 4, q: 8, t: 10, o: 16, y: 32, z: 64 }
@@ -21,18 +22,50 @@ export interface Bytes {
   readonly fixups: readonly Fixup[]
 }
 
+/** More copies of a value than a line of data needs; `times` makes more. */
+const MAX_DUP_BYTES = 1_000_000
+
 /** The bytes of a data line with present values; what is wrong is reported and counts as one zero unit. */
 export function dataBytes(node: DataNode, tokens: readonly Token[], assembly: Assembly, scope: Scope): Bytes {
-  const unit = unitOf(tokens[node.word]!)
-  const bytes: number[] = []
-  const fixups: Fixup[] = []
-  for (const value of node.values) {
-    if (value === null) bytes.push(...Array<number>(unit).fill(0))
-    else if (value.kind === 'string') pushString(bytes, stringBytes(tokens[value.at]!.text), unit)
-    else if (floatIn(value) !== undefined) pushFloat(bytes, value, unit, tokens, assembly)
-    else pushNumber(bytes, fixups, value, unit, tokens, assembly, scope)
+  const out: Pushing = { bytes: [], fixups: [], unit: unitOf(tokens[node.word]!), tokens, assembly, scope }
+  for (const value of node.values) pushItem(out, value)
+  return out
+}
+
+interface Pushing {
+  readonly bytes: number[]
+  readonly fixups: Fixup[]
+  readonly unit: number
+  readonly tokens: readonly Token[]
+  readonly assembly: Assembly
+  readonly scope: Scope
+}
+
+function pushItem(out: Pushing, value: DataItem): void {
+  const { bytes, fixups, unit, tokens, assembly, scope } = out
+  if (value === null) for (let count = 0; count < unit; count++) bytes.push(0)
+  else if (value.kind === 'dup') pushCopies(out, value)
+  else if (value.kind === 'string') pushString(bytes, stringBytes(tokens[value.at]!.text), unit)
+  else if (floatIn(value) !== undefined) pushFloat(bytes, value, unit, tokens, assembly)
+  else pushNumber(bytes, fixups, value, unit, tokens, assembly, scope)
+}
+
+/** `count dup (values)`; each copy has its own fixups. */
+function pushCopies(out: Pushing, { count, values }: Dup): void {
+  const { bytes, fixups, tokens, assembly, scope } = out
+  const copies = countOf(count, tokens, assembly, scope, 'the count of dup', MAX_DUP_BYTES)
+  if (copies === 0) return
+  const [start, firstFixup] = [bytes.length, fixups.length]
+  for (const value of values) pushItem(out, value)
+  const [length, end] = [bytes.length - start, fixups.length]
+  if (length * copies > MAX_DUP_BYTES) {
+    report(assembly, 'E0602', `\`dup\` makes more than ${MAX_DUP_BYTES} bytes`, placeOf(count, tokens), { help: ['`times` makes more'] })
+    return
   }
-  return { bytes, fixups }
+  for (let copy = 1; copy < copies; copy++) {
+    for (let at = 0; at < length; at++) bytes.push(bytes[start + at]!)
+    for (const fixup of fixups.slice(firstFixup, end)) fixups.push({ ...fixup, at: fixup.at + copy * length })
+  }
 }
 
 /** A string fills whole units, zeros behind it. */
@@ -70,16 +103,22 @@ function pushNumber(
   let number = 0n
   if (value !== undefined && !value.unknown) {
     const section = sectionOf(value)
-    if (section === undefined) {
-      report(
-        assembly,
-        'E0501',
-        value.terms.some(term => term.register !== null) ? 'a register is no data' : 'this sum of addresses is no number',
-        placeOf(node, tokens),
-      )
+    const distant = section === undefined ? distantDifference(value, assembly) : undefined
+    if (distant !== undefined) {
+      fixups.push({ at: bytes.length, bytes: unit, operand: DATA, relative: true, section: distant, value: value.constant, signed: true })
+    } else if (section === undefined) {
+      const isRegister = value.terms.some(term => term.register !== null)
+      report(assembly, 'E0501', isRegister ? 'a register is no data' : 'this sum of addresses is no number', placeOf(node, tokens), {
+        help: [
+          isRegister
+            ? 'data is fixed before the guest runs: reserve room here and store the register with `mov`'
+            : 'one label plus or minus a number, or the difference of two labels of one section, is',
+        ],
+      })
     } else {
       number = resolve(value, assembly)
-      if (section !== -1) fixups.push({ at: bytes.length, bytes: unit, operand: 0, relative: false })
+      if (section !== -1)
+        fixups.push({ at: bytes.length, bytes: unit, operand: DATA, relative: false, section, value: number, signed: false })
       else warnOverflow(number, node, unit, tokens, assembly)
     }
   }
@@ -87,10 +126,18 @@ function pushNumber(
     report(assembly, 'E0501', `\`${unit}\`-byte numbers are not supported`, placeOf(node, tokens), { help: ['write the parts with dq'] })
   }
   const wrapped = BigInt.asUintN(64, number)
-  const low = Number(wrapped & 0xffff_ffffn)
-  const high = unit > 4 ? Number(wrapped >> 32n) : 0
+  const low = low32(wrapped)
+  const high = unit > 4 ? high32(wrapped) : 0
   for (let position = 0; position < unit; position++)
     bytes.push(position < 4 ? (low >>> (8 * position)) & 0xff : position < 8 ? (high >>> (8 * (position - 4))) & 0xff : 0)
+}
+
+/** `other - here`: in an object file a distance that the linker can find; the section of `other`. */
+function distantDifference({ terms }: Value, { section, format }: Assembly): number | undefined {
+  if (section === null || terms.length !== 2 || (format !== 'elf64' && format !== 'elf32')) return undefined
+  const here = terms.find(term => term.register === null && term.section === section.index && term.factor === -1n)
+  const other = terms.find(term => term !== here && term.register === null && term.factor === 1n)
+  return here && other?.section
 }
 
 function warnOverflow(value: bigint, node: Expression, unit: number, tokens: readonly Token[], assembly: Assembly): void {

@@ -46,6 +46,7 @@ export const DIAGNOSTIC_CODES = {
   W0206: 'a value is cut to its size',
   W0301: 'a string is longer than a number',
   W0406: 'the source says %warning',
+  W0407: 'a directive that is read over',
   W0501: 'reserved space inside the image is filled with zeros',
   W0502: 'a label alone on its line without a colon',
   W0503: 'an address that cannot be RIP-relative',

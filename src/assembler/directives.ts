@@ -4,8 +4,9 @@ import type { DirectiveNode, Statement } from './ast.ts'
 import { countOf } from './data.ts'
 import { emit, offsetOf, reserve } from './emit.ts'
 import { placeOf, type Scope } from './evaluate.ts'
+import { externDirective, globalDirective, refuseStatic } from './linkage.ts'
 import { sectionDirective } from './sections.ts'
-import { type Assembly, MAX_IMAGE_BYTES } from './state.ts'
+import { type Assembly, isObject, MAX_IMAGE_BYTES } from './state.ts'
 import { beginInstance, beginStructure, endInstance, endStructure, placeField } from './structures.ts'
 import { nearest } from './suggest.ts'
 import { report } from './symbols.ts'
@@ -27,9 +28,9 @@ const DIRECTIVES: Readonly<Record<string, Directive>> = {
   alignb: align,
   section: sectionDirective,
   segment: sectionDirective,
-  global: () => {},
-  static: () => {},
-  extern: refuseExtern,
+  global: globalDirective,
+  static: refuseStatic,
+  extern: externDirective,
   absolute: beginAbsolute,
   struc: beginStructure,
   endstruc: endStructure,
@@ -64,6 +65,12 @@ function setBits(node: DirectiveNode, tokens: readonly Token[], assembly: Assemb
 
 function setOrigin(node: DirectiveNode, tokens: readonly Token[], assembly: Assembly, scope: Scope): void {
   const span = placeOf(node, tokens)
+  if (isObject(assembly.format)) {
+    report(assembly, 'E0114', 'an object file has no origin: the linker places it', span, {
+      help: ['`-f bin` and `-f exec` have one; `ld -Ttext=ADDRESS` gives one to an object'],
+    })
+    return
+  }
   const origin = countOf(node.values[0]!, tokens, assembly, scope, 'the origin', Number.MAX_SAFE_INTEGER)
   if (
     assembly.origin !== null &&
@@ -111,12 +118,6 @@ function align(node: DirectiveNode, tokens: readonly Token[], assembly: Assembly
     return
   }
   run(node.statement, fill)
-}
-
-function refuseExtern(node: DirectiveNode, tokens: readonly Token[], assembly: Assembly): void {
-  report(assembly, 'E0114', 'flat binary output cannot refer to other files: `extern` is not supported', placeOf(node, tokens), {
-    help: ['%include the file that defines the name'],
-  })
 }
 
 function beginAbsolute(node: DirectiveNode, tokens: readonly Token[], assembly: Assembly, scope: Scope): void {

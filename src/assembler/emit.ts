@@ -1,9 +1,14 @@
 /** Bytes into the present section: every pass counts them, the last one writes them. */
 
+import { bitField } from '../base/u64.ts'
 import type { Fixup } from '../isa/encode.ts'
-import { type Assembly, MAX_IMAGE_BYTES } from './state.ts'
+import { type Assembly, isObject, MAX_IMAGE_BYTES, type Section } from './state.ts'
 import { report } from './symbols.ts'
 import type { Span } from './tokens.ts'
+import { NO_SECTION } from './value.ts'
+
+/** `operand` of a fixup in data. */
+export const DATA = -1
 
 export const offsetOf = (assembly: Assembly): number => assembly.section?.offset ?? assembly.absolute
 
@@ -34,7 +39,32 @@ export function emit(assembly: Assembly, bytes: ArrayLike<number>, span: Span, {
   if (!advance(assembly, bytes.length, span) || !assembly.final) return
   reserveRoom(section, section.offset)
   section.bytes.set(bytes, at)
+  if (fixups.length > 0 && isObject(assembly.format))
+    relocate(assembly, section, at, { fixups, length: bytes.length, unit: repeated || bytes.length })
   place(assembly, at, bytes.length, fixups, repeated, false)
+}
+
+interface Relocated {
+  readonly fixups: readonly Fixup[]
+  readonly length: number
+  /** Bytes of one repetition, each of which has its own. */
+  readonly unit: number
+}
+
+/** Leaves addresses to the linker, distances inside the section apart. The addend goes into the place of an `elf32` file. */
+function relocate(assembly: Assembly, section: Section, start: number, { fixups, length, unit }: Relocated): void {
+  for (let from = 0; from < length; from += unit) {
+    for (const { at, bytes, relative, section: target, value, signed, operand } of fixups) {
+      if (target === NO_SECTION || (relative && target === section.index)) continue
+      const offset = start + from + at
+      // The processor counts a distance from behind the instruction, the linker from the place itself; `dd x - $` says it whole.
+      const back = relative ? (operand === DATA ? offset : at - unit) : 0
+      const addend = value + BigInt(back)
+      assembly.relocations.push({ section: section.index, offset, bytes, relative, signed, target, addend })
+      const inPlace = assembly.format === 'elf32' ? addend : 0n
+      for (let byte = 0; byte < bytes; byte++) section.bytes[offset + byte] = bitField(BigInt.asUintN(64, inPlace), 8 * byte, 8)
+    }
+  }
 }
 
 /** Space, which is zeros in a section with bytes; false when there is no room for it. */

@@ -1,6 +1,6 @@
 /** Expressions to values, with NASM's operators (NASM manual, "Expressions"). Errors are reported and give `undefined`. */
 
-import type { Binary, Expression, Leaf, Unary } from './ast.ts'
+import type { Binary, Choice, Expression, Leaf, Unary } from './ast.ts'
 import type { DiagnosticCode } from './diagnostic-codes.ts'
 import type { DiagnosticNotes } from './diagnostics.ts'
 import { characterConstant, parseNumber, stringBytes } from './literals.ts'
@@ -51,6 +51,8 @@ export function evaluate(expression: Expression, evaluation: Evaluation): Value 
       return unaryValue(expression, evaluation)
     case 'binary':
       return binaryChain(expression, evaluation)
+    case 'choice':
+      return choiceValue(expression, evaluation)
   }
 }
 
@@ -105,10 +107,19 @@ function unaryValue(node: Unary, evaluation: Evaluation): Value | undefined {
     case '-':
       return scale(operand, -1n)
     case 'seg':
-      return fail(evaluation, node, 'E0304', 'flat binary output has no segment bases: `seg` is not supported')
+      return fail(evaluation, node, 'E0304', '`seg` is outside the dialect that vtick reads: flat binaries and ELF have no segment bases')
   }
   if (!isScalar(operand)) return notScalar(evaluation, node.operator, node.operand, operand)
   return scalar(node.operator === '~' ? ~operand.constant : operand.constant === 0n ? 1n : 0n)
+}
+
+/** Only the side that is chosen must have a value. */
+function choiceValue({ condition, yes, no }: Choice, evaluation: Evaluation): Value | undefined {
+  const decision = evaluate(condition, evaluation)
+  if (decision === undefined) return undefined
+  if (decision.unknown) return UNKNOWN
+  if (!isScalar(decision)) return notScalar(evaluation, '?', condition, decision)
+  return evaluate(decision.constant === 0n ? no : yes, evaluation)
 }
 
 /** A left-leaning chain (a + b + c ...) is walked without recursion: it may be as long as a line. */
@@ -144,7 +155,7 @@ function binaryValue(node: Binary, left: Value, right: Value, evaluation: Evalua
         help: ['`(a > b) - (a < b)` is the same'],
       })
     case 'wrt':
-      return fail(evaluation, node, 'E0304', 'flat binary output has no segments: `wrt` is not supported')
+      return fail(evaluation, node, 'E0304', '`wrt` is outside the dialect that vtick reads')
   }
   if (left.unknown || right.unknown) return UNKNOWN
   if (operator in COMPARISONS) {

@@ -76,6 +76,7 @@ items -> item                               {% node.firstItem %}
        | items "," item                     {% node.nextItem %}
 item -> expression                          {% id %}
       | "?"                                 {% node.unset %}
+      | expression %dup "(" items ")"       {% node.dup %}
 
 directive -> %bits                          {% node.directive %}
            | %bits expression               {% node.directive %}
@@ -120,8 +121,10 @@ expressions -> expression                   {% node.list %}
              | expressions "," expression   {% node.append %}
 
 # NASM's levels, loosest first.
-expression -> or                            {% id %}
-            | or %wrt unary                 {% node.binary %}
+expression -> choice                        {% id %}
+            | choice %wrt unary             {% node.binary %}
+choice -> or                                {% id %}
+        | or "?" choice ":" choice          {% node.choice %}
 or -> xor                                   {% id %}
     | or "||" xor                           {% node.binary %}
 xor -> and                                  {% id %}

@@ -17,6 +17,7 @@ declare var nosplit: any;
 declare var data: any;
 declare var reserve: any;
 declare var incbin: any;
+declare var dup: any;
 declare var bits: any;
 declare var org: any;
 declare var absolute: any;
@@ -125,6 +126,7 @@ const grammar: Grammar = {
     {"name": "items", "symbols": ["items", {"literal":","}, "item"], "postprocess": node.nextItem},
     {"name": "item", "symbols": ["expression"], "postprocess": id},
     {"name": "item", "symbols": [{"literal":"?"}], "postprocess": node.unset},
+    {"name": "item", "symbols": ["expression", (lexer.has("dup") ? {type: "dup"} : dup), {"literal":"("}, "items", {"literal":")"}], "postprocess": node.dup},
     {"name": "directive", "symbols": [(lexer.has("bits") ? {type: "bits"} : bits)], "postprocess": node.directive},
     {"name": "directive", "symbols": [(lexer.has("bits") ? {type: "bits"} : bits), "expression"], "postprocess": node.directive},
     {"name": "directive", "symbols": [(lexer.has("org") ? {type: "org"} : org), "expression"], "postprocess": node.directive},
@@ -162,8 +164,10 @@ const grammar: Grammar = {
     {"name": "symbol", "symbols": [(lexer.has("name") ? {type: "name"} : name), {"literal":":"}, "attributes"], "postprocess": node.symbolType},
     {"name": "expressions", "symbols": ["expression"], "postprocess": node.list},
     {"name": "expressions", "symbols": ["expressions", {"literal":","}, "expression"], "postprocess": node.append},
-    {"name": "expression", "symbols": ["or"], "postprocess": id},
-    {"name": "expression", "symbols": ["or", (lexer.has("wrt") ? {type: "wrt"} : wrt), "unary"], "postprocess": node.binary},
+    {"name": "expression", "symbols": ["choice"], "postprocess": id},
+    {"name": "expression", "symbols": ["choice", (lexer.has("wrt") ? {type: "wrt"} : wrt), "unary"], "postprocess": node.binary},
+    {"name": "choice", "symbols": ["or"], "postprocess": id},
+    {"name": "choice", "symbols": ["or", {"literal":"?"}, "choice", {"literal":":"}, "choice"], "postprocess": node.choice},
     {"name": "or", "symbols": ["xor"], "postprocess": id},
     {"name": "or", "symbols": ["or", {"literal":"||"}, "xor"], "postprocess": node.binary},
     {"name": "xor", "symbols": ["and"], "postprocess": id},

@@ -58,6 +58,7 @@ function checkPrefixes(
   prefixes: EncodePrefixes,
   assembly: Assembly,
 ): void {
+  if (node.prefixes.length === 0) return
   const named = (text: string) => tokens[node.prefixes.find(at => tokens[at]!.text.toLowerCase() === text) ?? node.first]!
   const memory = operands.find(operand => operand.kind === 'memory')
   if (prefixes.lock && !(row.prefixes.includes('lock') && operands[0]?.kind === 'memory') && !(row.mnemonic === 'XCHG' && memory)) {
@@ -104,13 +105,16 @@ export function emitInstruction(
   return answer?.bytes
 }
 
-/** Bytes of a branch in its short and its near form; undefined when it has only one. */
-export function branchSizes({ row, operands, prefixes }: Prepared, { bits }: Assembly): { short: number; near: number } | undefined {
-  const [target] = operands
-  const hasBoth = row.forms.some(form => form.immediates[0] === 'cb') && row.forms.some(form => form.immediates[0] === 'cz')
-  if (target?.kind !== 'immediate' || !hasBoth) return undefined
-  const near = encode(row, [{ ...target, value: 0n, distance: 'near' }], { bits, address: 0n, prefixes })
-  return near.kind === 'encoded' ? { short: 2, near: near.bytes.length } : undefined
+const branches = new WeakMap<InstructionRow, boolean>()
+
+/** Whether its bytes depend on where it stands even with a constant operand. */
+export function isBranch(row: InstructionRow): boolean {
+  let answer = branches.get(row)
+  if (answer === undefined) {
+    answer = row.forms.some(form => form.operands[0]?.kind === 'relative')
+    branches.set(row, answer)
+  }
+  return answer
 }
 
 /** Prefixes on a line of their own: their bytes. */

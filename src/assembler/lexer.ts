@@ -77,19 +77,35 @@ export function lexSource(text: string, source: number): TokenLine[] {
   return lines
 }
 
-function tokenOf(raw: moo.Token, source: number, line: number, space: boolean): Token {
+/** What a piece of text is, without the place where it stands. */
+interface Piece {
+  readonly type: TokenType
+  readonly text: string
+  readonly length: number
+}
+
+/** Sources repeat few pieces (`rax`, `, `), and looking one up is cheaper than cutting it up again. */
+const pieces = new Map<string, Piece>()
+const MAX_PIECES = 20_000
+
+function pieceOf(raw: moo.Token): Piece {
   const text = raw.type === 'bad' || raw.type === 'unterminated' || !BLANK.test(raw.text) ? raw.text : raw.text.trimEnd()
   const type = typeOf(raw.type!, text)
-  return {
-    type,
-    text: type === 'name' && text.startsWith('$') ? text.slice(1) : text,
-    source,
-    line,
-    column: raw.col - 1,
-    length: text.length,
-    space,
-    via: null,
+  return { type, text: type === 'name' && text.startsWith('$') ? text.slice(1) : text, length: text.length }
+}
+
+function tokenOf(raw: moo.Token, source: number, line: number, space: boolean): Token {
+  let piece = pieces.get(raw.text)
+  if (piece === undefined) {
+    piece = pieceOf(raw)
+    // The same text is another thing where a string was not closed.
+    if (raw.type !== 'bad' && raw.type !== 'unterminated') {
+      if (pieces.size >= MAX_PIECES) pieces.clear()
+      pieces.set(raw.text, piece)
+    }
   }
+  const { type, text, length } = piece
+  return { type, text, source, line, column: raw.col - 1, length, space, via: null }
 }
 
 /** Lexes text that was made rather than written (glued or computed by the preprocessor): its tokens stand where `at` stands. */

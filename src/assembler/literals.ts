@@ -3,8 +3,11 @@
 const RADIX_OF_PREFIX: Readonly<Record<string, number>> = { x: 16, h: 16, d: 10, t: 10, o: 8, q: 8, b: 2, y: 2 }
 const RADIX_PREFIX: Readonly<Record<number, string>> = { 16: '0x', 8: '0o', 2: '0b', 10: '' }
 
+const PLAIN_DECIMAL = /^\d+$/
+
 /** `0x1F`, `1Fh`, `$0f`, `0b101`, `101b`, `17q`, `99d`, `1_000`; undefined when the digits do not fit the radix. */
 export function parseNumber(text: string): bigint | undefined {
+  if (PLAIN_DECIMAL.test(text)) return BigInt(text)
   const plain = text.replaceAll('_', '').toLowerCase()
   if (plain.startsWith('$')) return digits(plain.slice(1), 16)
   const prefix = plain.length > 2 && plain.startsWith('0') ? RADIX_OF_PREFIX[plain[1]!] : undefined
@@ -95,9 +98,25 @@ export function characterConstant(bytes: Uint8Array): bigint {
   return value
 }
 
+const decoder = new TextDecoder('utf-8', { fatal: true })
+
 /** The inverse of `stringBytes`, for strings that the preprocessor makes. */
+export function quotedBytes(bytes: Uint8Array): string {
+  try {
+    return quoted(decoder.decode(bytes))
+  } catch {
+    // No UTF-8: each byte by its number.
+    return `\`${Array.from(bytes, byte => `\\x${byte.toString(16).padStart(2, '0')}`).join('')}\``
+  }
+}
+
 export function quoted(text: string): string {
-  if (!text.includes("'")) return `'${text}'`
-  if (!text.includes('"')) return `"${text}"`
-  return `\`${text.replaceAll('\\', '\\\\').replaceAll('`', '\\`')}\``
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: these are what must be escaped
+  const control = /[\x00-\x08\x0a-\x1f\x7f]/g
+  if (!control.test(text)) {
+    if (!text.includes("'")) return `'${text}'`
+    if (!text.includes('"')) return `"${text}"`
+  }
+  const escaped = text.replaceAll('\\', '\\\\').replaceAll('`', '\\`')
+  return `\`${escaped.replace(control, character => `\\x${character.charCodeAt(0).toString(16).padStart(2, '0')}`)}\``
 }

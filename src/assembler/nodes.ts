@@ -3,8 +3,10 @@
 import type {
   At,
   Attribute,
+  DataItem,
   DataNode,
   DirectiveNode,
+  Dup,
   Expression,
   FarNode,
   InstructionNode,
@@ -44,17 +46,23 @@ export const word = ([words, token]: Parts): readonly At[] => [...words, at(toke
 /** The items of a data line, which may be thousands: linked while the line is read, an array when it is done. */
 interface Link {
   readonly before: Link | null
-  readonly item: Expression | null
+  readonly item: DataItem
 }
 
 export const firstItem = ([item]: Parts): Link => ({ before: null, item })
 export const nextItem = ([before, , item]: Parts): Link => ({ before, item })
 
-function itemsOf(last: Link): (Expression | null)[] {
-  const items: (Expression | null)[] = []
-  for (let link: Link | null = last; link !== null; link = link.before) items.push(link.item)
+function itemsOf(last: Link): DataItem[] {
+  const items: DataItem[] = []
+  for (let link: Link | null = last; link !== null; link = link.before) items.push(finishItem(link.item))
   return items.reverse()
 }
+
+const finishItem = (item: DataItem): DataItem =>
+  item?.kind === 'dup' ? { ...item, values: itemsOf(item.values as unknown as Link) } : item
+
+/** Its items, too, stay linked until `finishLine`. */
+export const dup = ([count, , , items, close]: Parts): Dup => ({ kind: 'dup', count, values: items, first: count.first, last: at(close) })
 
 /** What `data` leaves undone until the line has been read to its end. */
 export function finishLine(line: LineNode): LineNode {
@@ -152,16 +160,18 @@ export const directiveStatement = ([word, value, , statement]: Parts): Directive
 export const directiveAttributes = ([word, attributes]: Parts): DirectiveNode => directiveOf(word, attributes.at(-1)!.last, { attributes })
 export const strucAt = ([word, attributes, , value]: Parts): DirectiveNode => directiveOf(word, value.last, { attributes, values: [value] })
 
-export const attribute = ([name]: Parts): Attribute => ({ name: at(name), value: null, first: at(name), last: at(name) })
+export const attribute = ([name]: Parts): Attribute => ({ name: at(name), value: null, words: [], first: at(name), last: at(name) })
 export const attributeValue = ([name, , value]: Parts): Attribute => ({
   name: at(name),
   value,
+  words: [],
   first: at(name),
   last: value.last,
 })
 export const symbolType = ([name, , attributes]: Parts): Attribute => ({
   name: at(name),
   value: null,
+  words: (attributes as readonly Attribute[]).map(attribute => attribute.name),
   first: at(name),
   last: attributes.at(-1)!.last,
 })
@@ -230,6 +240,15 @@ export const binary = ([left, operator, right]: Parts): Expression => ({
   right,
   first: left.first,
   last: right.last,
+})
+
+export const choice = ([condition, , yes, , no]: Parts): Expression => ({
+  kind: 'choice',
+  condition,
+  yes,
+  no,
+  first: condition.first,
+  last: no.last,
 })
 
 export const parenthesized = ([open, inside, close]: Parts): Expression => ({

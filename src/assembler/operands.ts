@@ -8,7 +8,7 @@ import { type BaseHint, type Evaluation, evaluate, placeOf, type Scope } from '.
 import { registerNamed } from './registers.ts'
 import type { Assembly } from './state.ts'
 import type { Token } from './tokens.ts'
-import { sectionOf, type Value } from './value.ts'
+import { inSection, NO_SECTION, sectionOf, type Value } from './value.ts'
 
 const SIZES: Readonly<Record<string, number>> = { byte: 8, word: 16, dword: 32, qword: 64, tword: 80, oword: 128, yword: 256, zword: 512 }
 
@@ -43,6 +43,7 @@ export function operandOf(
       selector: resolve(selector, assembly),
       offset: resolve(offset, assembly),
       symbolic: isSymbolic(offset),
+      section: homeOf(offset),
     }
     return far
   }
@@ -55,7 +56,11 @@ export function operandOf(
   return immediateOf(result, words, assembly)
 }
 
-function readWords(node: OperandNode, tokens: readonly Token[]): Words {
+const NO_WORDS: readonly string[] = []
+const PLAIN: Readonly<Words> = { size: 0, strict: false, distance: null }
+
+function readWords(node: OperandNode, tokens: readonly Token[]): Readonly<Words> {
+  if (node.words.length === 0) return PLAIN
   const words: Words = { size: 0, strict: false, distance: null }
   for (const at of node.words) {
     const text = tokens[at]!.text.toLowerCase()
@@ -78,10 +83,12 @@ const isPlain = (value: Value): boolean => value.unknown || sectionOf(value) !==
 
 const isSymbolic = (value: Value): boolean => value.unknown || value.terms.length > 0
 
-/** The number that a plain value will be, with the section's base as far as it is known. */
+const homeOf = (value: Value): number => sectionOf(value) ?? NO_SECTION
+
+/** The number that a plain value will be, with the section's base as far as it is known; what is elsewhere counts from zero. */
 export function resolve(value: Value, assembly: Assembly): bigint {
-  const section = sectionOf(value)
-  return section === undefined || section === -1 ? value.constant : value.constant + BigInt(assembly.sections[section]!.base)
+  const section = sectionOf(value) ?? NO_SECTION
+  return section < 0 ? value.constant : value.constant + BigInt(assembly.sections[section]!.base)
 }
 
 function badValue(node: OperandNode, { tokens, scope }: Evaluation): undefined {
@@ -114,6 +121,7 @@ function immediateOf(value: Value, { size, strict, distance }: Words, assembly: 
     symbolic: isSymbolic(value),
     distance,
     reach,
+    section: homeOf(value),
   }
 }
 
@@ -124,14 +132,14 @@ function memoryOf(node: MemoryNode, words: Words, evaluation: Evaluation, assemb
   const value = evaluate(node.address, { ...evaluation, hint })
   if (value === undefined) return undefined
   noteVolatile(value, assembly)
-  const inside = node.words.map(at => tokens[at]!.text.toLowerCase())
+  const inside = node.words.length === 0 ? NO_WORDS : node.words.map(at => tokens[at]!.text.toLowerCase())
   const parts = addressParts(value, hint, inside.includes('nosplit'))
   if (parts.kind === 'problem') {
     scope.report('E0207', parts.text, placeOf(node.address, tokens), { help: parts.help === '' ? [] : [parts.help] })
     return undefined
   }
   const segment = node.segment === null ? -1 : (registerNamed(tokens[node.segment]!.text)!.index as SegmentIndex)
-  const displacementSize = inside.map(word => SIZES[word] ?? 0).find(size => size !== 0) ?? 0
+  const displacementSize = inside.length === 0 ? 0 : (inside.map(word => SIZES[word] ?? 0).find(size => size !== 0) ?? 0)
   const { bits } = assembly
   const addressSize = addressSizeOf(parts.size, displacementSize, asked, bits)
   if ((bits === 64 && addressSize === 16) || (bits !== 64 && addressSize === 64)) {
@@ -142,6 +150,7 @@ function memoryOf(node: MemoryNode, words: Words, evaluation: Evaluation, assemb
   }
   const reach = reachOf(node, inside, value, parts.size !== 0, segment, evaluation, assembly)
   const registerless = parts.size === 0
+  const section = value.terms.find(term => term.register === null)?.section
   // An address that was to be relative and cannot be takes the ModRM form, never MOV's short one.
   const asked8 = reach === 'absolute-instead' ? 4 : displacementSize === 64 && bits === 64 ? 8 : 0
   return {
@@ -153,9 +162,10 @@ function memoryOf(node: MemoryNode, words: Words, evaluation: Evaluation, assemb
     base: reach === 'relative' ? 'rip' : (parts.base?.index ?? -1),
     index: parts.index?.index ?? -1,
     scale: parts.scale,
-    displacement: resolve({ ...value, terms: value.terms.filter(term => term.register === null) }, assembly),
+    displacement: resolve(section === undefined ? value : inSection(section, value.constant), assembly),
     displacementBytes: registerless ? asked8 : displacementBytes(displacementSize, addressSize),
-    symbolic: value.unknown || value.terms.some(term => term.register === null),
+    symbolic: value.unknown || section !== undefined,
+    section: section ?? NO_SECTION,
   }
 }
 
@@ -191,7 +201,7 @@ function reachOf(
     if (assembly.pass === 1 && segment < 4) assembly.tookAbsolute = true
     return 'absolute'
   }
-  if (value.unknown || sectionOf(value) !== -1) return 'relative'
+  if (value.unknown || sectionOf(value) !== NO_SECTION) return 'relative'
   scope.report('W0503', 'an absolute address cannot be RIP-relative', placeOf(node, tokens), {
     help: ['write `[abs ...]` to say that it is meant'],
   })

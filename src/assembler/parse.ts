@@ -88,11 +88,15 @@ const failure = (reason: SyntaxFailure['reason'], at: number): SyntaxFailure => 
 function tooDeepAt(types: readonly TokenType[]): number {
   let open = 0
   let unary = 0
+  let choices = 0
   for (const [position, type] of types.entries()) {
     if (type === '(' || type === '[') open++
     else if (type === ')' || type === ']') open--
     unary = type === '-' || type === '+' || type === '~' || type === '!' || type === 'seg' ? unary + 1 : 0
-    if (open > MAX_DEPTH || unary > MAX_DEPTH) return position
+    // A `?` behind a word or a comma is a value of a data line.
+    const before = types[position - 1]
+    if (type === '?' && before !== ',' && before !== 'data') choices++
+    if (open > MAX_DEPTH || unary > MAX_DEPTH || choices > MAX_DEPTH) return position
   }
   return -1
 }

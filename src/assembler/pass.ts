@@ -1,15 +1,15 @@
 /** One pass over the lines: labels get their offsets, instructions their sizes and, in the last pass, bytes go out. */
 
-import type { InstructionRow } from '../isa/instruction.ts'
 import type { EquNode, Expression, InstructionNode, LineNode, Statement, TimesNode } from './ast.ts'
+import { chooseBranch, runBranch } from './branches.ts'
 import { countOf, dataBytes, includeBinary, reserveSpace } from './data.ts'
 import { runDirective } from './directives.ts'
 import { emit, offsetOf } from './emit.ts'
 import { evaluate, placeOf, type Scope } from './evaluate.ts'
-import { branchSizes, emitInstruction, emitPrefixes, encodeInstruction, type Prepared, prepare } from './instructions.ts'
-import { type Assembly, type Branch, type Item, MAX_IMAGE_BYTES, type Section } from './state.ts'
+import { emitInstruction, emitPrefixes, encodeInstruction, isBranch, prepare } from './instructions.ts'
+import { type Assembly, type Item, MAX_IMAGE_BYTES, type Section } from './state.ts'
 import { nearest } from './suggest.ts'
-import { defineConstant, defineLabel, moveLabel, opensScope, qualified, report } from './symbols.ts'
+import { defineConstant, defineLabel, moveLabel, opensScope, report } from './symbols.ts'
 import type { Token } from './tokens.ts'
 import { UNKNOWN } from './value.ts'
 import { wordsOfType } from './words.ts'
@@ -41,7 +41,8 @@ export function runItem(item: Item, assembly: Assembly, scope: Scope): void {
   else {
     const before = offsetOf(assembly)
     runStatement(statement, tokens, assembly, scope)
-    if (statement.kind === 'data') item.size = offsetOf(assembly) - before
+    // A count of copies may depend on labels.
+    if (statement.kind === 'data' && !statement.values.some(value => value?.kind === 'dup')) item.size = offsetOf(assembly) - before
   }
 }
 
@@ -54,15 +55,12 @@ function skipItem(item: Item, section: Section, assembly: Assembly): void {
     if (opensScope(item.line.tokens[item.node.label!]!.text)) assembly.scope = symbol.name
     moveLabel(assembly, symbol, section.index, section.offset)
   }
-  if (branch !== null) {
-    const distance = branch.target.offset - section.offset - branch.short
-    const isNear = branch.target.section === section.index && distance >= -128 && distance <= 127
-    item.size = isNear ? branch.short : branch.near
-  }
+  if (branch !== null) item.size = chooseBranch(branch, section).length
   section.offset += item.size
 }
 
 function runInstruction(item: Item, node: InstructionNode, assembly: Assembly, scope: Scope): void {
+  if (runBranch(item, node, assembly)) return
   const { tokens } = item.line
   assembly.stable = true
   assembly.volatile = false
@@ -70,29 +68,10 @@ function runInstruction(item: Item, node: InstructionNode, assembly: Assembly, s
   const prepared = prepare(node, tokens, assembly, scope)
   if (prepared === undefined) return
   const bytes = emitInstruction(prepared, node, tokens, assembly)
-  if (bytes === undefined || assembly.final) return
-  const branches = isBranch(prepared.row)
-  if (!assembly.volatile && !branches) item.size = bytes.length
-  if (assembly.stable && !branches && assembly.reports === reports) item.bytes = bytes
-  if (branches) {
-    item.branch = branchOf(node, prepared, tokens, assembly)
-    if (item.branch) item.size = bytes.length
-  }
+  if (bytes === undefined || assembly.final || isBranch(prepared.row)) return
+  if (!assembly.volatile) item.size = bytes.length
+  if (assembly.stable && assembly.reports === reports) item.bytes = bytes
 }
-
-/** A jump to a plain label with both a short and a near form. */
-function branchOf(node: InstructionNode, prepared: Prepared, tokens: readonly Token[], assembly: Assembly): Branch | null {
-  const [operand] = node.operands
-  if (node.prefixes.length > 0 || operand === undefined || operand.words.length > 0 || operand.value.kind !== 'plain') return null
-  const expression = operand.value.value
-  if (expression.kind !== 'name') return null
-  const target = assembly.symbols.get(qualified(tokens[expression.at]!.text, assembly.scope))
-  const sizes = branchSizes(prepared, assembly)
-  return target?.kind === 'label' && sizes ? { target, ...sizes } : null
-}
-
-/** Whether its bytes depend on where it stands even with a constant operand. */
-const isBranch = (row: InstructionRow): boolean => row.forms.some(form => form.operands[0]?.kind === 'relative')
 
 function runStatement(statement: Statement, tokens: readonly Token[], assembly: Assembly, scope: Scope): void {
   switch (statement.kind) {
@@ -162,6 +141,12 @@ function runEqu(node: LineNode, { value }: EquNode, tokens: readonly Token[], as
 
 /** The statement is read once, so `$` means the start of the line in every repetition; branches count from where they stand. */
 function runTimes({ count, statement }: TimesNode, tokens: readonly Token[], assembly: Assembly, scope: Scope): void {
+  if (statement.kind === 'times') {
+    report(assembly, 'E0502', '`times` cannot repeat `times`', placeOf(statement, tokens), {
+      help: ['multiply the two counts (NASM would count the inner one alone)'],
+    })
+    return
+  }
   repeatStatement(countOf(count, tokens, assembly, scope, 'the count of times', MAX_TIMES), count, statement, tokens, assembly, scope)
 }
 

@@ -18,12 +18,41 @@ export interface SymbolEntry {
   /** Number of the section that a label stands in; -1 for everything else. */
   section: number
   offset: number
-  readonly kind: 'label' | 'constant'
+  /** 'extern' is defined in another file. */
+  readonly kind: 'label' | 'constant' | 'extern'
+  /** Whether anything refers to it. */
+  used: boolean
   span: Span
   /** The pass that defined it last. */
   pass: number
   /** A constant that depends on no label: it has its value from the first pass on. */
   fixed: boolean
+}
+
+/** What the assembler makes: bytes alone, objects for a linker, or bytes in an ELF file that a loader and gdb read. */
+export type OutputFormat = 'bin' | 'elf64' | 'elf32' | 'exec'
+
+/** Whether sections get their addresses from a linker. */
+export const isObject = (format: OutputFormat): boolean => format === 'elf64' || format === 'elf32'
+
+/** A place that the linker fills in. */
+export interface Relocation {
+  readonly section: number
+  readonly offset: number
+  readonly bytes: number
+  readonly relative: boolean
+  readonly signed: boolean
+  /** The section, or below -1 the extern, that the address counts from. */
+  readonly target: number
+  readonly addend: bigint
+}
+
+/** What GLOBAL says of a name. */
+export interface GlobalName {
+  readonly type: 'notype' | 'function' | 'data'
+  readonly visibility: 'default' | 'internal' | 'hidden' | 'protected'
+  readonly span: Span
+  readonly scope: string
 }
 
 export interface Section {
@@ -32,6 +61,11 @@ export interface Section {
   readonly index: number
   align: number
   nobits: boolean
+  alloc: boolean
+  write: boolean
+  exec: boolean
+  /** Which it was, from 1, of those that the source went to or put something into; 0 before that. */
+  opened: number
   /** Bytes so far in this pass. */
   offset: number
   /** Bytes in the pass before. */
@@ -57,8 +91,9 @@ export interface Item {
 /** A jump to a label, whose distance decides between two sizes. */
 export interface Branch {
   readonly target: SymbolEntry
-  readonly short: number
-  readonly near: number
+  /** Its bytes, some distance at their end. */
+  readonly short: readonly number[]
+  readonly near: readonly number[]
 }
 
 /** Where a line's bytes went: what the listing and the line table are made of. */
@@ -75,6 +110,12 @@ export interface Placement {
 }
 
 export interface Assembly {
+  readonly format: OutputFormat
+  /** By their names in full; only an object has any. */
+  readonly globals: Map<string, GlobalName>
+  /** Names of externs: the one at position n has the section number -2 - n. */
+  readonly externs: string[]
+  readonly relocations: Relocation[]
   readonly sources: ImageSource[]
   readonly diagnostics: Diagnostic[]
   readonly symbols: Map<string, SymbolEntry>

@@ -56,6 +56,7 @@ function lookup(assembly: Assembly, token: Token): Value | undefined {
   const entry = assembly.symbols.get(name)
   if (entry !== undefined && (entry.pass === assembly.pass || !assembly.critical)) {
     if (!entry.fixed || entry.pass !== assembly.pass) assembly.touched = true
+    entry.used = true
     return symbolValue(entry)
   }
   assembly.touched = true
@@ -127,6 +128,18 @@ export function defineConstant(assembly: Assembly, token: Token, value: Value): 
   setValue(assembly, claim(assembly, token, 'constant'), value)
 }
 
+/** A name of another file; saying so twice does no harm. */
+export function defineExtern(assembly: Assembly, token: Token): void {
+  const known = assembly.symbols.get(token.text)
+  if (known?.kind === 'extern' && known.pass === assembly.pass) return
+  const number = assembly.externs.indexOf(token.text)
+  const place = number === -1 ? assembly.externs.push(token.text) - 1 : number
+  const entry = claim(assembly, token, 'extern')
+  if (entry.value !== null) return
+  entry.value = inSection(-2 - place, 0n)
+  assembly.moved = true
+}
+
 function setValue(assembly: Assembly, entry: SymbolEntry, value: Value): void {
   if (entry.section === -1 && entry.value !== null && equal(entry.value, value)) return
   entry.section = -1
@@ -144,7 +157,7 @@ function claim(assembly: Assembly, token: Token, kind: SymbolEntry['kind']): Sym
     return known
   }
   const fixed = kind === 'constant' && !assembly.touched
-  const entry: SymbolEntry = { name, value: null, section: -1, offset: -1, kind, span: token, pass: assembly.pass, fixed }
+  const entry: SymbolEntry = { name, value: null, section: -1, offset: -1, kind, used: false, span: token, pass: assembly.pass, fixed }
   if (known === undefined) assembly.symbols.set(name, entry)
   else {
     report(assembly, 'E0112', `\`${token.text}\` is defined twice`, token, {

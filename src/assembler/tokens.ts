@@ -39,6 +39,7 @@ export const WORD_TYPES = [
   'refused',
   'seg',
   'wrt',
+  'dup',
 ] as const
 
 export const LITERAL_TYPES = ['number', 'float', 'string', 'here', 'start', 'preprocessor', 'unterminated', 'bad'] as const

@@ -22,6 +22,9 @@ export interface Value {
   readonly unknown: boolean
 }
 
+/** Of a plain number. What other files define has the numbers below it. */
+export const NO_SECTION = -1
+
 const NO_TERMS: readonly Term[] = []
 
 export const scalar = (constant: bigint): Value => ({ constant: BigInt.asIntN(64, constant), terms: NO_TERMS, unknown: false })
@@ -35,11 +38,16 @@ export const inSection = (section: number, offset: bigint): Value => ({
   unknown: false,
 })
 
-export const ofRegister = (register: NamedRegister): Value => ({
-  constant: 0n,
-  terms: [{ key: register.name, register, section: -1, factor: 1n }],
-  unknown: false,
-})
+const registerValues = new WeakMap<NamedRegister, Value>()
+
+export function ofRegister(register: NamedRegister): Value {
+  let value = registerValues.get(register)
+  if (value === undefined) {
+    value = { constant: 0n, terms: [{ key: register.name, register, section: -1, factor: 1n }], unknown: false }
+    registerValues.set(register, value)
+  }
+  return value
+}
 
 export const isScalar = (value: Value): boolean => value.terms.length === 0
 
@@ -56,20 +64,35 @@ export function add(a: Value, b: Value, doubled?: () => void): Value {
   const constant = BigInt.asIntN(64, a.constant + b.constant)
   if (b.terms.length === 0) return { constant, terms: a.terms, unknown: false }
   if (a.terms.length === 0) return { constant, terms: b.terms, unknown: false }
-  const terms = new Map(a.terms.map(term => [term.key, term]))
-  for (const term of b.terms) {
-    const same = terms.get(term.key)
-    if (same === undefined) terms.set(term.key, term)
-    else {
-      const factor = same.factor + term.factor
-      if (factor === 0n) terms.delete(term.key)
-      else {
-        terms.set(term.key, { ...term, factor })
+  return { constant, terms: merged(a.terms, b.terms, doubled), unknown: false }
+}
+
+/** Both lists are in order of their keys, and so is what comes out. */
+function merged(a: readonly Term[], b: readonly Term[], doubled?: () => void): readonly Term[] {
+  const terms: Term[] = []
+  let left = 0
+  let right = 0
+  while (left < a.length && right < b.length) {
+    const [one, other] = [a[left]!, b[right]!]
+    if (one.key === other.key) {
+      const factor = one.factor + other.factor
+      if (factor !== 0n) {
+        terms.push({ ...one, factor })
         doubled?.()
       }
+      left++
+      right++
+    } else if (one.key < other.key) {
+      terms.push(one)
+      left++
+    } else {
+      terms.push(other)
+      right++
     }
   }
-  return { constant, terms: [...terms.values()].toSorted((x, y) => (x.key < y.key ? -1 : 1)), unknown: false }
+  for (; left < a.length; left++) terms.push(a[left]!)
+  for (; right < b.length; right++) terms.push(b[right]!)
+  return terms
 }
 
 export function scale(value: Value, factor: bigint): Value {

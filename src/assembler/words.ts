@@ -33,9 +33,10 @@ const KEYWORDS = {
   istruc: 'istruc',
   at: 'at',
   iend: 'iend',
-  refused: 'common cpu float group import export library map warning sectalign debug list required xacquire xrelease bnd wait',
+  refused: 'common cpu float group import export library map warning sectalign debug list required xacquire xrelease bnd',
   seg: 'seg',
   wrt: 'wrt',
+  dup: 'dup',
 } as const satisfies Partial<Record<WordType, string>>
 
 /** Directives, in the sense that they mean something at the start of a statement only. */

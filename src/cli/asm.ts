@@ -35,8 +35,10 @@ export interface AsmCommandOptions extends CommonOptions {
 
 type Result = AssembleResult & { readonly inputs: readonly string[] }
 
-export function asmCommand(terminal: Terminal, files: readonly string[], options: AsmCommandOptions): ExitCode {
+export function asmCommand(terminal: Terminal, named: readonly string[], given: AsmCommandOptions): ExitCode {
+  const [files, options] = sorted(named, given)
   const { output, listing } = options
+  if (files.length === 0) throw usageError('no source is named', 'write it behind the options: `vtick asm timer.asm`')
   if (files.length > 1 && (output !== undefined || listing !== undefined))
     throw usageError('-o and -l name one file, and there are several sources', 'assemble them one by one, or leave -o and -l out')
   if (output === '-' && listing === '-') throw usageError('both the binary and the listing go to `-`', 'put one of them in a file')
@@ -44,6 +46,13 @@ export function asmCommand(terminal: Terminal, files: readonly string[], options
     throw usageError('--json speaks on stdout, and `-` sends something else there', 'name a file with -o or -l')
   for (const file of files) assembleOne(terminal, file, options)
   return EXIT.fine
+}
+
+/** `-M timer.asm` reads as if the file belonged to the option: -MD is the only word that does. */
+function sorted(files: readonly string[], options: AsmCommandOptions): readonly [readonly string[], AsmCommandOptions] {
+  const { dependencies } = options
+  if (typeof dependencies !== 'string' || dependencies === 'D') return [files, options]
+  return [[dependencies, ...files], { ...options, dependencies: true }]
 }
 
 function assembleOne(terminal: Terminal, file: string, options: AsmCommandOptions): void {

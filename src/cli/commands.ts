@@ -29,6 +29,7 @@ const NEWEST = 'a trace; the newest in .vtick/ if absent'
 
 export function addCommands(host: CommandHost): void {
   addAsm(host)
+  addExplain(host)
   addRun(host)
   addReplay(host)
   addDiff(host)
@@ -49,7 +50,7 @@ function addAsm({ program, open, finish }: CommandHost): void {
   const command = program
     .command('asm')
     .description('assemble NASM-dialect sources to flat binaries, ELF objects and executables')
-    .argument('<file...>', 'assembly sources; - is stdin')
+    .argument('[file...]', 'assembly sources; - is stdin')
     .addOption(new Option('-f, --format <format>', 'what to make').choices(['bin', 'elf64', 'elf32', 'exec']).default('bin'))
     .option('-o, --output <file>', 'where it goes; - is stdout (default: the name of the source with .bin, .o or .elf)')
     .option('-l, --listing <file>', 'also write a listing; - is stdout')
@@ -63,6 +64,17 @@ function addAsm({ program, open, finish }: CommandHost): void {
     const { asmCommand } = await import('./asm.ts')
     finish(asmCommand(open(options), files, options))
   })
+}
+
+function addExplain({ program, open, finish }: CommandHost): void {
+  program
+    .command('explain')
+    .description("a short page about a diagnostic's code, an exit reason, an MSR, a VMCS field or an instruction")
+    .argument('<topic...>', 'E0203, exit 52, msr 0x6e0, vmcs guest_rip, instruction wrmsr')
+    .action(async (words: string[], options: CommonOptions) => {
+      const { explainCommand } = await import('./explain.ts')
+      finish(explainCommand(open(options), words))
+    })
 }
 
 function addRun({ program, open, finish }: CommandHost): void {

@@ -18,9 +18,11 @@ interface Spinner {
   stop(): unknown
 }
 
-async function openSpinner({ io }: Terminal): Promise<Spinner> {
+/** Null on a terminal that does not say how wide it is: ora would look for the ends of its lines for ever. */
+async function openSpinner({ io }: Terminal, text: string): Promise<Spinner | null> {
+  if (!(process.stderr.columns > 0)) return null
   const { default: ora } = await import('ora')
-  return ora({ stream: process.stderr, isEnabled: io.stderr.isTerminal, discardStdin: false }).start()
+  return ora({ stream: process.stderr, isEnabled: io.stderr.isTerminal, discardStdin: false, text }).start()
 }
 
 export interface SliceOptions {
@@ -50,7 +52,7 @@ export async function runSlices<T>(
       if (interrupted && ++asked === SLICES_AFTER_STOP) return { value: null, interrupted }
       interrupted = await io.breathe()
       const late = performance.now() - start > PATIENCE
-      if (late && io.stderr.isTerminal && quiet()) spinner ??= await openSpinner(terminal)
+      if (late && io.stderr.isTerminal && quiet()) spinner ??= await openSpinner(terminal, doing)
       if (spinner !== null)
         spinner.text = `${doing}: ${groupedNumber(value.instructions)} instructions, ${groupedNumber(value.events)} events  (Ctrl-C stops)`
     }

@@ -6,8 +6,8 @@ import type { Ops } from './ops.ts'
 
 const ALL = 'OF SF ZF AF PF CF'
 
-/** The nine forms that the eight classic operations share; `n` is the operation's number in the opcode map. */
-function classicForms(n: number): [string, string][] {
+/** The forms that the eight classic operations share; `n` is the operation's number in the opcode map. 82 is 80 again. */
+function classicForms(n: number): [opcode: string, operands: string, remarks?: string][] {
   const opcode = (low: number) => (n * 8 + low).toString(16).toUpperCase().padStart(2, '0')
   return [
     [`${opcode(0)} /r`, 'r/m8, r8'],
@@ -17,6 +17,7 @@ function classicForms(n: number): [string, string][] {
     [`${opcode(4)} ib`, 'AL, imm8'],
     [`${opcode(5)} iz`, 'acc, imm'],
     [`80 /${n} ib`, 'r/m8, imm8'],
+    [`82 /${n} ib`, 'r/m8, imm8', '!64 decode'],
     [`83 /${n} ib`, 'r/m, imm8'],
     [`81 /${n} iz`, 'r/m, imm'],
   ]
@@ -120,6 +121,8 @@ export const TEST = instruction('TEST', {
     ['A9 iz', 'acc, imm'],
     ['F6 /0 ib', 'r/m8, imm8'],
     ['F7 /0 iz', 'r/m, imm'],
+    ['F6 /1 ib', 'r/m8, imm8', 'decode'],
+    ['F7 /1 iz', 'r/m, imm', 'decode'],
   ],
   execute: (o, { size, dst, src }) => logic(o, size, o.read(dst), o.read(src), o.and, () => {}),
 })

@@ -116,35 +116,44 @@ function reverseBytes<V>(o: Ops<V>, size: Size, value: V): V {
 
 const COUNT_FLAGS = { writes: 'CF ZF', undefined: 'OF SF AF PF' } as const
 
+const BSF = instruction('BSF', {
+  writes: 'ZF',
+  undefined: 'CF OF SF AF PF',
+  forms: [['0F BC /r', 'r, r/m']],
+  execute: (o, i) => scan(o, i, source => trailingZeros(o, i.size, source)),
+})
+
+const BSR = instruction('BSR', {
+  writes: 'ZF',
+  undefined: 'CF OF SF AF PF',
+  forms: [['0F BD /r', 'r, r/m']],
+  execute: (o, i) => scan(o, i, source => o.sub(i.size, o.constant(BigInt(i.size - 1)), leadingZeros(o, i.size, source))),
+})
+
 export const BITS: readonly InstructionRow[] = [
   bitRow('BT', 0xa3, 4, (o, i) => bitTest(o, i, null)),
   bitRow('BTS', 0xab, 5, (o, i) => bitTest(o, i, (value, mask) => o.or(value, mask))),
   bitRow('BTR', 0xb3, 6, (o, i) => bitTest(o, i, (value, mask) => o.and(value, o.not(i.size, mask)))),
   bitRow('BTC', 0xbb, 7, (o, i) => bitTest(o, i, (value, mask) => o.xor(value, mask))),
-  instruction('BSF', {
-    writes: 'ZF',
-    undefined: 'CF OF SF AF PF',
-    forms: [['0F BC /r', 'r, r/m']],
-    execute: (o, i) => scan(o, i, source => trailingZeros(o, i.size, source)),
-  }),
-  instruction('BSR', {
-    writes: 'ZF',
-    undefined: 'CF OF SF AF PF',
-    forms: [['0F BD /r', 'r, r/m']],
-    execute: (o, i) => scan(o, i, source => o.sub(i.size, o.constant(BigInt(i.size - 1)), leadingZeros(o, i.size, source))),
-  }),
+  BSF,
+  BSR,
   instruction('TZCNT', {
     ...COUNT_FLAGS,
+    feature: 'bmi1',
+    instead: BSF,
     forms: [['F3 0F BC /r', 'r, r/m']],
     execute: (o, i) => countZeros(o, i, (size, source) => trailingZeros(o, size, source)),
   }),
   instruction('LZCNT', {
     ...COUNT_FLAGS,
+    feature: 'abm',
+    instead: BSR,
     forms: [['F3 0F BD /r', 'r, r/m']],
     execute: (o, i) => countZeros(o, i, (size, source) => leadingZeros(o, size, source)),
   }),
   instruction('POPCNT', {
     writes: 'OF SF ZF AF PF CF',
+    feature: 'popcnt',
     forms: [['F3 0F B8 /r', 'r, r/m']],
     execute(o, { size, dst, src }) {
       const source = o.read(src)
@@ -159,9 +168,10 @@ export const BITS: readonly InstructionRow[] = [
     execute: (o, { size, dst }) => o.write(dst, size === 16 ? o.constant(0n) : reverseBytes(o, size, o.read(dst))),
   }),
   instruction('MOVBE', {
+    feature: 'movbe',
     forms: [
-      ['0F 38 F0 /r', 'r, m'],
-      ['0F 38 F1 /r', 'm, r'],
+      ['NFx 0F 38 F0 /r', 'r, m'],
+      ['NFx 0F 38 F1 /r', 'm, r'],
     ],
     execute: (o, { size, dst, src }) => o.write(dst, reverseBytes(o, size, o.read(src))),
   }),

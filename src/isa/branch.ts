@@ -1,4 +1,4 @@
-/** Near control transfer (Intel SDM, "Control Transfer Instructions"), software interrupts and returns. */
+/** Control transfer (Intel SDM, "Control Transfer Instructions"), software interrupts and returns. */
 
 import { CONDITION_CODES, type ConditionCode } from '../spec/rflags.ts'
 import { type Instruction, type InstructionRow, instruction } from './instruction.ts'
@@ -10,6 +10,8 @@ import { pop, push } from './stack.ts'
 function targetOf<V>(o: Ops<V>, { size, dst }: Instruction): V {
   return dst.kind === 'relative' ? o.add(size, o.next(), o.constant(BigInt.asUintN(64, dst.value))) : o.read(dst)
 }
+
+const isFar = ({ form }: Instruction): boolean => form.operands[0]!.kind === 'far' || form.operands[0]!.kind === 'far-memory'
 
 const code = (base: number, condition: number): string => (base + condition).toString(16).toUpperCase()
 
@@ -29,16 +31,21 @@ export const JMP = instruction('JMP', {
     ['EB cb', 'rel', 'f64'],
     ['E9 cz', 'rel', 'f64'],
     ['FF /4', 'r/m', 'f64'],
+    ['EA ap', 'ptr', '!64'],
+    ['FF /5', 'mfar'],
   ],
-  execute: (o, i) => o.branch(targetOf(o, i)),
+  execute: (o, i) => (isFar(i) ? o.system('far-jump') : o.branch(targetOf(o, i))),
 })
 
 export const CALL = instruction('CALL', {
   forms: [
     ['E8 cz', 'rel', 'f64'],
     ['FF /2', 'r/m', 'f64'],
+    ['9A ap', 'ptr', '!64'],
+    ['FF /3', 'mfar'],
   ],
   execute(o, i) {
+    if (isFar(i)) return o.system('far-call')
     const target = targetOf(o, i)
     push(o, i, i.size, o.next())
     o.branch(target)
@@ -69,6 +76,26 @@ const loop = (mnemonic: string, opcode: string, aliases: readonly string[], zero
     },
   })
 
+/** Jumps on a count of zero, in the register of the address size. */
+const jumpOnZeroCount = (mnemonic: string, addressSize: 16 | 32 | 64, remarks: string): InstructionRow =>
+  instruction(mnemonic, {
+    forms: [[`a${addressSize} E3 cb`, 'rel', `f64 ${remarks}`]],
+    execute: (o, i) => o.when(o.equal(o.read(gpr(addressSize, RCX)), o.constant(0n)), () => o.branch(targetOf(o, i))),
+  })
+
+/** Far returns, with an operand size by name as the interrupt returns have it. */
+const farReturn = (mnemonic: string, size: string, remarks: string): InstructionRow =>
+  instruction(mnemonic, {
+    forms: [
+      [`${size}CB`, '', remarks],
+      [`${size}CA iw`, 'imm16', remarks],
+    ],
+    execute: o => o.system('far-return'),
+  })
+
+const interruptReturn = (mnemonic: string, opcode: string, remarks: string): InstructionRow =>
+  instruction(mnemonic, { forms: [[opcode, '', remarks]], writes: 'all', execute: o => o.system('iret') })
+
 export const BRANCHES: readonly InstructionRow[] = [
   ...jcc,
   JMP,
@@ -77,10 +104,22 @@ export const BRANCHES: readonly InstructionRow[] = [
   loop('LOOP', 'E2', [], null),
   loop('LOOPE', 'E1', ['LOOPZ'], 1),
   loop('LOOPNE', 'E0', ['LOOPNZ'], 0),
-  instruction('INT3', { forms: [['CC', '']], execute: o => o.system('int3') }),
+  instruction('INT3', { aliases: ['INT03'], forms: [['CC', '']], execute: o => o.system('int3') }),
   instruction('INT', { forms: [['CD ib', 'uimm8']], execute: o => o.system('int') }),
-  instruction('IRETW', { forms: [['o16 CF', '']], writes: 'all', execute: o => o.system('iret') }),
-  instruction('IRETD', { forms: [['o32 CF', '']], writes: 'all', execute: o => o.system('iret') }),
-  instruction('IRETQ', { forms: [['o64 CF', '', '64']], writes: 'all', execute: o => o.system('iret') }),
-  instruction('IRET', { forms: [['CF', '', 'encode']], writes: 'all', execute: o => o.system('iret') }),
+  interruptReturn('IRETW', 'o16 CF', ''),
+  interruptReturn('IRETD', 'o32 CF', ''),
+  interruptReturn('IRETQ', 'o64 CF', '64'),
+  interruptReturn('IRET', 'CF', 'encode'),
+  jumpOnZeroCount('JCXZ', 16, '!64'),
+  jumpOnZeroCount('JECXZ', 32, ''),
+  jumpOnZeroCount('JRCXZ', 64, '64'),
+  farReturn('RETFW', 'o16 ', ''),
+  farReturn('RETFD', 'o32 ', ''),
+  farReturn('RETFQ', 'o64 ', '64'),
+  farReturn('RETF', '', 'encode'),
+  instruction('INT1', { aliases: ['ICEBP', 'INT01'], forms: [['F1', '']], execute: o => o.system('int1') }),
+  instruction('INTO', {
+    forms: [['CE', '', '!64']],
+    execute: o => o.when(o.flag('OF'), () => o.system('into')),
+  }),
 ]

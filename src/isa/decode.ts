@@ -2,14 +2,25 @@
  * Bytes to instruction, by the same table as the assembler (Intel SDM, "Instruction Format"; "Opcode Map").
  *
  *     [prefixes] [REX] [0F [38|3A]] opcode [ModRM [SIB] [displacement]] [immediates]
+ *     [prefixes] C5 RvvvvLpp | C4 RXBmmmmm WvvvvLpp   opcode ...
  */
 
 import type { Size } from '../base/u64.ts'
 import type { Instruction, InstructionRow } from './instruction.ts'
 import { type ByteCursor, littleEndian, memoryOperand, signedLittleEndian } from './modrm.ts'
-import type { Form, ImmediateToken, OperandSpec } from './notation.ts'
-import { type AddressSize, DS, gpr, highByte, type MemoryOperand, NONE, type Operand, type SegmentIndex } from './operands.ts'
-import { acceptsMemory, acceptsRegister, formsByOpcode, type OpcodeEntry } from './table.ts'
+import type { Form, ImmediateToken, OperandSpec, VexNotation } from './notation.ts'
+import {
+  type AddressSize,
+  DS,
+  gpr,
+  highByte,
+  type MemoryOperand,
+  NONE,
+  type Operand,
+  type SegmentIndex,
+  type SpecialOperand,
+} from './operands.ts'
+import { acceptsMemory, acceptsRegister, formsByOpcode, ignoresMod, type OpcodeEntry, VEX_MAP } from './table.ts'
 
 export const MAX_INSTRUCTION_LENGTH = 15
 
@@ -28,8 +39,10 @@ interface Prefixes {
   repeat: 0 | 0xf2 | 0xf3
   lock: boolean
   segment: SegmentIndex | -1
-  /** 0 without REX, else 0x40..0x4F. */
+  /** 0 without REX, else 0x40..0x4F; VEX gives its bits the same way. */
   rex: number
+  /** VEX.L and VEX.vvvv (as it is meant, not inverted); null without VEX. */
+  vex: { readonly long: number; readonly register: number } | null
 }
 
 class TooLong {}
@@ -54,7 +67,7 @@ const SEGMENT_PREFIXES: Readonly<Record<number, SegmentIndex>> = { 38: 0, 46: 1,
 
 /** Reads the prefixes; returns them with the first byte that is none. A REX counts only directly before the opcode. */
 function readPrefixes(cursor: Cursor, bits: 16 | 32 | 64): [Prefixes, number] {
-  const prefixes: Prefixes = { has66: false, has67: false, repeat: 0, lock: false, segment: -1, rex: 0 }
+  const prefixes: Prefixes = { has66: false, has67: false, repeat: 0, lock: false, segment: -1, rex: 0, vex: null }
   for (;;) {
     const byte = cursor.next()
     const segment = SEGMENT_PREFIXES[byte]
@@ -72,7 +85,7 @@ function readPrefixes(cursor: Cursor, bits: 16 | 32 | 64): [Prefixes, number] {
   }
 }
 
-function readOpcode(cursor: Cursor, first: number): [map: 0 | 1 | 2 | 3, opcode: number] {
+function readOpcode(cursor: Cursor, first: number): [map: number, opcode: number] {
   if (first !== 0x0f) return [0, first]
   const second = cursor.next()
   if (second === 0x38) return [2, cursor.next()]
@@ -80,8 +93,35 @@ function readOpcode(cursor: Cursor, first: number): [map: 0 | 1 | 2 | 3, opcode:
   return [1, second]
 }
 
+/** A map that does not exist has no forms. */
+const NO_MAP = -1
+
+function readVexOpcode(cursor: Cursor, first: number, prefixes: Prefixes, bits: 16 | 32 | 64): [map: number, opcode: number] {
+  const map = readVex(cursor, first, prefixes, bits)
+  return map === undefined ? [NO_MAP, 0] : [VEX_MAP + map, cursor.next()]
+}
+
+/** C4 and C5 are LES and LDS outside 64-bit mode unless what follows would be a register form, which those do not have. */
+const isVex = (cursor: Cursor, first: number, bits: 16 | 32 | 64): boolean =>
+  (first === 0xc4 || first === 0xc5) && (bits === 64 || cursor.peek() >= 0xc0)
+
+/** Takes over what VEX says; undefined for prefixes that it excludes and for opcode maps that do not exist. */
+function readVex(cursor: Cursor, first: number, prefixes: Prefixes, bits: 16 | 32 | 64): 1 | 2 | 3 | undefined {
+  if (prefixes.has66 || prefixes.repeat !== 0 || prefixes.lock || prefixes.rex !== 0) return undefined
+  const second = cursor.next()
+  const map = first === 0xc5 ? 1 : second & 0x1f
+  const last = first === 0xc5 ? second & 0x7f : cursor.next()
+  const extensions = first === 0xc5 ? (~second >> 5) & 4 : (~second >> 5) & 7
+  prefixes.rex = bits === 64 ? 0x40 | ((last >> 4) & 8) | extensions : 0x40
+  prefixes.vex = { long: (last >> 2) & 1, register: (~last >> 3) & (bits === 64 ? 15 : 7) }
+  prefixes.has66 = (last & 3) === 1
+  prefixes.repeat = (last & 3) === 2 ? 0xf3 : (last & 3) === 3 ? 0xf2 : 0
+  return map === 1 || map === 2 || map === 3 ? map : undefined
+}
+
 /** Operand size in bits that the prefixes give this form. */
 function operandSizeOf(form: Form, prefixes: Prefixes, bits: 16 | 32 | 64): 16 | 32 | 64 {
+  if (form.only32or64) return bits === 64 && (prefixes.rex & 8) !== 0 ? 64 : 32
   const toggled = prefixes.has66 && form.mandatory !== 0x66
   if (bits !== 64) return toggled ? (bits === 16 ? 32 : 16) : bits
   if (form.force64 || (prefixes.rex & 8) !== 0) return 64
@@ -89,20 +129,30 @@ function operandSizeOf(form: Form, prefixes: Prefixes, bits: 16 | 32 | 64): 16 |
   return form.default64 ? 64 : 32
 }
 
+const addressSizeOf = (prefixes: Prefixes, bits: 16 | 32 | 64): AddressSize => (prefixes.has67 ? (bits === 32 ? 16 : 32) : bits)
+
+/** VEX.L, and VEX.W, which counts as 0 outside 64-bit mode. */
+const vexFits = ({ long, wide }: VexNotation, prefixes: Prefixes, bits: 16 | 32 | 64): boolean =>
+  prefixes.vex?.long === long && (typeof wide === 'string' || bits !== 64 || wide === ((prefixes.rex >> 3) & 1))
+
 /** How well a form fits these bytes: negative when it does not; the highest wins. */
 function fitness(form: Form, prefixes: Prefixes, bits: 16 | 32 | 64, modrm: number): number {
   if (bits === 64 ? form.not64 : form.only64) return -1
   if (form.wide && (prefixes.rex & 8) === 0) return -1
   let points = form.wide ? 2 : 0
+  if (form.vex !== null && !vexFits(form.vex, prefixes, bits)) return -1
+  if (form.addressSize !== null && form.addressSize !== addressSizeOf(prefixes, bits)) return -1
   if (form.mandatory === 'NP') {
     if (prefixes.has66 || prefixes.repeat !== 0) return -1
+  } else if (form.mandatory === 'NFx') {
+    if (prefixes.repeat !== 0) return -1
   } else if (form.mandatory !== null) {
     const present = form.mandatory === 0x66 ? prefixes.has66 && prefixes.repeat === 0 : prefixes.repeat === form.mandatory
     if (!present) return -1
     points += 4
   }
   if (form.modrm !== null) {
-    const isRegister = modrm >= 0xc0
+    const isRegister = modrm >= 0xc0 || ignoresMod(form)
     if (form.modrm.kind === 'byte') {
       if (modrm !== form.modrm.byte) return -1
       points += 8
@@ -205,8 +255,12 @@ function modrmOperand(spec: OperandSpec, context: Context): Operand | undefined 
   if (spec.place === 'reg') {
     if (spec.kind === 'register') return register(size as Size, reg, prefixes.rex)
     if (spec.kind === 'segment') return (reg & 7) < 6 ? { kind: 'segment', size: 16, index: reg & 7 } : undefined
-    const kind = spec.kind as 'control' | 'debug' | 'xmm'
-    return { kind, size: size as 32 | 64 | 128, index: reg }
+    const kind = spec.kind as SpecialOperand['kind']
+    return { kind, size: size as SpecialOperand['size'], index: reg }
+  }
+  if (spec.place === 'vvvv') {
+    const index = prefixes.vex!.register
+    return spec.kind === 'register' ? register(size as Size, index, prefixes.rex) : { kind: 'xmm', size: 128, index }
   }
   if (modrm < 0xc0) {
     const indexExtension = (prefixes.rex & 2) !== 0 ? 8 : 0
@@ -214,9 +268,9 @@ function modrmOperand(spec: OperandSpec, context: Context): Operand | undefined 
     return memoryOperand(context.cursor, modrm, size, { addressSize, bits, segment: prefixes.segment, indexExtension, baseExtension })
   }
   const index = (modrm & 7) + baseExtension
-  return spec.kind === 'xmm' || spec.kind === 'xmm-or-memory'
-    ? { kind: 'xmm', size: 128, index }
-    : register(size as Size, index, prefixes.rex)
+  if (spec.kind === 'xmm' || spec.kind === 'xmm-or-memory') return { kind: 'xmm', size: 128, index }
+  if (spec.kind === 'ymm' || spec.kind === 'ymm-or-memory') return { kind: 'ymm', size: 256, index }
+  return register(size as Size, index, prefixes.rex)
 }
 
 function fixedOperand(spec: OperandSpec, context: Context): Operand {
@@ -271,17 +325,20 @@ export function decode(byteAt: (index: number) => number, mode: DecodeMode): Ins
 
 function decodeFrom(cursor: Cursor, { bits, stackSize }: DecodeMode): Instruction | DecodeFailure {
   const [prefixes, first] = readPrefixes(cursor, bits)
-  const [map, opcode] = readOpcode(cursor, first)
-  const entries = formsByOpcode[map]![opcode]!
+  const [map, opcode] = isVex(cursor, first, bits) ? readVexOpcode(cursor, first, prefixes, bits) : readOpcode(cursor, first)
+  const entries = formsByOpcode[map]?.[opcode] ?? []
   if (entries.length === 0) return 'undefined'
   const needsModrm = entries.some(entry => entry.form.modrm !== null)
   const modrm = needsModrm ? cursor.next() : 0
   const entry = selectForm(entries, prefixes, bits, modrm)
   if (entry === undefined) return 'undefined'
   const { row, form } = entry
-  const addressSize: AddressSize = prefixes.has67 ? (bits === 32 ? 16 : 32) : bits
+  // VEX.vvvv must be 1111, which means register 0 here, where the form does not use it.
+  const usesRegister = form.vex === null || form.operands.some(operand => operand.place === 'vvvv')
+  if (!usesRegister && prefixes.vex!.register !== 0) return 'undefined'
+  const addressSize = addressSizeOf(prefixes, bits)
   const operandSize = operandSizeOf(form, prefixes, bits)
-  const context: Context = { cursor, prefixes, bits, addressSize, operandSize, opcode, modrm }
+  const context: Context = { cursor, prefixes, bits, addressSize, operandSize, opcode, modrm: ignoresMod(form) ? modrm | 0xc0 : modrm }
   const size = workingSize(form, context)
   const operands = readOperands(form, context, size)
   if (operands === undefined || (prefixes.lock && !lockAllowed(row, operands[0]))) return 'undefined'

@@ -23,6 +23,8 @@ export interface EncodeMemory {
   readonly displacementBytes: 0 | 1 | 2 | 4 | 8
   /** The displacement holds an address: always encoded at full size. */
   readonly symbolic: boolean
+  /** Of an address: what it counts from, handed on to the fixup. */
+  readonly section?: number
 }
 
 export interface EncodedAddress {

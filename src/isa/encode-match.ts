@@ -1,6 +1,7 @@
 /** Whether a form of the instruction table takes some operands, and at which operand sizes (Intel SDM, "Operand-Size Attribute"). */
 
 import type { EncodeContext, EncodeImmediate, EncodeOperand } from './encode.ts'
+import type { EncodeMemory } from './encode-address.ts'
 import { type Form, followsOperandSize, type OperandSpec } from './notation.ts'
 
 export interface Match {
@@ -42,7 +43,7 @@ function followsSize(form: Form): boolean {
 /** Every operand size at which the form takes the operands, in this mode. */
 export function matchForm(form: Form, operands: readonly EncodeOperand[], context: EncodeContext): readonly Match[] {
   const { bits } = context
-  if (bits === 64 ? form.not64 : form.only64) return []
+  if (form.decodeOnly || (bits === 64 ? form.not64 : form.only64)) return []
   if (!kindsMatch(form, operands)) return []
   const matches: Match[] = []
   for (const size of sizesOf(form, operands, context)) {
@@ -57,8 +58,8 @@ function sizesOf(form: Form, operands: readonly EncodeOperand[], { bits, prefixe
   if (!followsSize(form)) return [defaultSize(form, bits)]
   if (form.operandSize !== null) return [form.operandSize]
   let open = false
-  for (const [position, spec] of form.operands.entries()) {
-    if (spec.size !== 'operand') continue
+  for (let position = 0; position < operands.length; position++) {
+    if (form.operands[position]!.size !== 'operand') continue
     const operand = operands[position]!
     if (operand.size !== 0 && operand.kind !== 'immediate') return isBits(operand.size) ? [operand.size] : []
     if (operand.kind === 'memory') open = true
@@ -73,14 +74,15 @@ function sizesOf(form: Form, operands: readonly EncodeOperand[], { bits, prefixe
 function matchAt(form: Form, size: Bits, operands: readonly EncodeOperand[], context: EncodeContext): Match | undefined {
   const { bits } = context
   if (bits === 64 ? (form.force64 && size !== 64) || (form.default64 && size === 32) : size === 64) return undefined
-  if (!widens(form, size)) return undefined
+  if (!isWritten(form, size)) return undefined
   if (context.prefixes.operandSize !== 0 && context.prefixes.operandSize !== size && followsSize(form)) return undefined
   if (isNop(form, size, operands, bits)) return undefined
   let openSize = 0
   let signedByte = false
   let immediateSize: number = size
   let token = 0
-  for (const [position, spec] of form.operands.entries()) {
+  for (let position = 0; position < operands.length; position++) {
+    const spec = form.operands[position]!
     const operand = operands[position]!
     const specSize = spec.size === 'operand' ? size : spec.size === 'native' ? (bits === 64 ? 64 : 32) : spec.size
     if (spec.kind === 'immediate' || spec.kind === 'relative') {
@@ -99,20 +101,21 @@ function matchAt(form: Form, size: Bits, operands: readonly EncodeOperand[], con
         continue
       }
       if (operand.size !== 0 && (operand.size !== specSize || WITHOUT_SIZE_WORD.has(form.mnemonic))) return undefined
-      if (operand.size === 0) openSize = specSize
+      // The manual leaves the size of a far pointer to the mode; NASM takes the longest.
+      if (operand.size === 0 && spec.kind === 'far-memory' && size !== bits) return undefined
+      if (operand.size === 0 && spec.kind !== 'far-memory') openSize = specSize
     } else if (operand.kind === 'far') {
       if (operand.size !== 0 && operand.size !== size) return undefined
     } else if (operand.kind === 'register' && operand.size !== specSize) return undefined
   }
   if (openSize !== 0 && !sizeIsOpen(form, operands)) openSize = 0
-  const memory = operands.find(operand => operand.kind === 'memory')
-  const addressSize = memory?.addressSize ?? bits
+  const addressSize = memoryAmong(operands)?.addressSize ?? bits
   const sized = followsSize(form) && !ignoresSize(form)
   return {
     form,
     operandSize: size,
     addressSize,
-    toggleSize: sized && (bits === 16 ? size === 32 : size === 16),
+    toggleSize: sized && !form.only32or64 && (bits === 16 ? size === 32 : size === 16),
     wide: form.wide || (sized && size === 64 && !form.default64 && !form.force64 && !narrowSuffices(form)),
     immediateSize,
     signedByte,
@@ -120,9 +123,21 @@ function matchAt(form: Form, size: Bits, operands: readonly EncodeOperand[], con
   }
 }
 
-/** NASM writes MOVZX, MOVSX and MOVSXD only where they widen. */
-const widens = (form: Form, size: Bits): boolean =>
-  form.mnemonic === 'MOVSXD' ? size === 64 : form.mnemonic === 'MOVZX' || form.mnemonic === 'MOVSX' ? form.operands[1]!.size !== size : true
+/** The memory operand, of which there is one at most. */
+export function memoryAmong(operands: readonly EncodeOperand[]): EncodeMemory | undefined {
+  for (const operand of operands) if (operand.kind === 'memory') return operand
+  return undefined
+}
+
+/** NASM writes MOVZX, MOVSX and MOVSXD only where they widen, and no BSWAP of 16 bits, whose result is undefined. */
+const isWritten = (form: Form, size: Bits): boolean =>
+  form.only32or64 || form.mnemonic === 'BSWAP'
+    ? size !== 16
+    : form.mnemonic === 'MOVSXD'
+      ? size === 64
+      : form.mnemonic === 'MOVZX' || form.mnemonic === 'MOVSX'
+        ? form.operands[1]!.size !== size
+        : true
 
 /** XCHG EAX, EAX clears the upper half of RAX; its one-byte encoding would be NOP, which does not. */
 const isNop = (form: Form, size: Bits, operands: readonly EncodeOperand[], bits: Bits): boolean =>
@@ -180,12 +195,18 @@ function valueMatches(
   if (signsByte(spec, token, width)) {
     if (size === 8) return true
     if (symbolic || strict) return false
-    return (size === 0 || size === width || (width === 64 && size === 32)) && BigInt.asUintN(width === 16 ? 16 : 32, value + 128n) <= 255n
+    return (
+      (size === 0 || size === width || (width === 64 && size === 32 && form.mnemonic === 'PUSH')) &&
+      BigInt.asUintN(width === 16 ? 16 : 32, value + 128n) <= 255n
+    )
   }
   if (token === 'ib') return size === 0 || size === 8
   if (token === 'iw') return size === 0 || size === 16
-  return size === 0 || size === width || (width === 64 && size === 32 && token !== 'iv')
+  return size === 0 || size === width || (width === 64 && size === 32 && token !== 'iv' && TAKES_DWORD.has(form.mnemonic))
 }
+
+/** NASM lets `dword` stand before the sign-extended immediate of these 64-bit operations alone. */
+const TAKES_DWORD: ReadonlySet<string> = new Set(['MOV', 'IMUL', 'PUSH'])
 
 const isMove = (form: Form): boolean => form.mnemonic === 'MOV' && form.opcode === 0xc7
 
@@ -224,6 +245,8 @@ export function kindMatches(spec: OperandSpec, operand: EncodeOperand): boolean 
       return operand.kind === 'register'
     case 'memory':
       return operand.kind === 'memory' && !operand.far
+    case 'far-memory':
+      return operand.kind === 'memory' && operand.far
     case 'register-or-memory':
       return operand.kind === 'register' || (operand.kind === 'memory' && !operand.far)
     case 'immediate':
@@ -237,9 +260,12 @@ export function kindMatches(spec: OperandSpec, operand: EncodeOperand): boolean 
     case 'control':
     case 'debug':
     case 'xmm':
+    case 'ymm':
       return operand.kind === spec.kind
     case 'xmm-or-memory':
-      return operand.kind === 'xmm' || operand.kind === 'memory'
+      return operand.kind === 'xmm' || (operand.kind === 'memory' && !operand.far)
+    case 'ymm-or-memory':
+      return operand.kind === 'ymm' || (operand.kind === 'memory' && !operand.far)
     case 'fixed-register':
       return operand.kind === 'register' && operand.index === spec.fixed && !operand.high
     case 'fixed-segment':

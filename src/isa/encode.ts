@@ -3,14 +3,17 @@
  * encoding wins, which is NASM's choice; among equals a sign-extended byte, then the order of the table.
  *
  *     [lock rep] [segment] [66] [67] [mandatory] [REX] [0F [38|3A]] opcode [ModRM [SIB] [displacement]] [immediates]
+ *     [segment] [67] VEX opcode [ModRM [SIB] [displacement]] [immediates]
  */
 
 import { assert } from '../base/assert.ts'
+import { high32, low32 } from '../base/u64.ts'
 import { type EncodedAddress, type EncodeMemory, encodeAddress } from './encode-address.ts'
+import { candidateForms } from './encode-candidates.ts'
 import { explainFailure } from './encode-failure.ts'
-import { type Match, matchForm } from './encode-match.ts'
+import { type Match, matchForm, memoryAmong } from './encode-match.ts'
 import type { InstructionRow } from './instruction.ts'
-import type { Form, ImmediateToken } from './notation.ts'
+import type { Form, ImmediateToken, VexNotation } from './notation.ts'
 import type { SegmentIndex } from './operands.ts'
 
 export type { EncodeMemory } from './encode-address.ts'
@@ -35,6 +38,8 @@ export interface EncodeImmediate {
   readonly distance: 'short' | 'near' | 'far' | null
   /** As a branch target: whether its distance may choose the size of the branch. 'unknown' is hoped to be near. */
   readonly reach: 'measured' | 'elsewhere' | 'unknown'
+  /** Of an address: what it counts from, handed on to the fixup. */
+  readonly section?: number
 }
 
 export interface EncodeFar {
@@ -43,6 +48,7 @@ export interface EncodeFar {
   readonly selector: bigint
   readonly offset: bigint
   readonly symbolic: boolean
+  readonly section?: number
 }
 
 export type EncodeOperand = EncodeRegister | EncodeMemory | EncodeImmediate | EncodeFar
@@ -71,6 +77,11 @@ export interface Fixup {
   readonly bytes: number
   readonly operand: number
   readonly relative: boolean
+  /** The section that the address counts from, and its distance from there. */
+  readonly section: number
+  readonly value: bigint
+  /** The processor extends its sign. */
+  readonly signed: boolean
 }
 
 /** A value that was cut to the bytes it got. */
@@ -123,16 +134,16 @@ function encodeOperands(row: InstructionRow, operands: readonly EncodeOperand[],
   let best: Encoded | undefined
   let failure: EncodeFailure | undefined
   let preference = -1
-  const memorySizes = new Set<number>()
-  for (const form of row.forms) {
-    if (form.operands.length !== operands.length) continue
+  // Sizes that forms gave to memory without one, as bits of a number.
+  let openSizes = 0
+  for (const form of candidateForms(row, operands, context.bits)) {
     for (const match of matchForm(form, operands, context)) {
       const answer = emit(match, operands, context)
       if (answer.kind !== 'encoded') {
         failure ??= answer
         continue
       }
-      if (match.openSize !== 0) memorySizes.add(match.openSize)
+      openSizes |= match.openSize
       const points = preferenceOf(match, row)
       if (
         best === undefined ||
@@ -144,12 +155,16 @@ function encodeOperands(row: InstructionRow, operands: readonly EncodeOperand[],
       }
     }
   }
-  if (best !== undefined && memorySizes.size > 1) {
-    const sizes = [...memorySizes].toSorted((a, b) => a - b)
+  // More than one bit: more than one size.
+  if (best !== undefined && (openSizes & (openSizes - 1)) !== 0) {
+    const sizes = MEMORY_SIZES.filter(size => (openSizes & size) !== 0)
     return { kind: 'size-missing', operand: operands.findIndex(operand => operand.kind === 'memory'), sizes }
   }
   return best ?? failure ?? explainFailure(row, operands, context)
 }
+
+/** Every size but 80, which no instruction leaves open, is a bit of its own. */
+const MEMORY_SIZES = [8, 16, 32, 64, 128, 256] as const
 
 /** Between encodings of one length: NASM prefers the sign-extended byte, and XCHG with its first operand in ModRM.reg. */
 function preferenceOf({ form, signedByte }: Match, row: InstructionRow): number {
@@ -165,6 +180,8 @@ interface Parts {
   /** Something that only a REX prefix can name, or that one forbids. */
   needsRex: boolean
   highByteOperand: number
+  /** VEX.vvvv. */
+  vector: number
   opcode: number
   modrm: number
   address: EncodedAddress | null
@@ -176,16 +193,18 @@ interface Parts {
 function place(match: Match, operands: readonly EncodeOperand[], { bits, prefixes }: EncodeContext): Parts | EncodeFailure {
   const { form } = match
   const parts: Parts = {
-    rex: match.wide || prefixes.operandSize === 64 ? 8 : 0,
+    rex: match.wide || form.vex?.wide === 1 || (form.vex === null && prefixes.operandSize === 64) ? 8 : 0,
     needsRex: false,
     highByteOperand: -1,
+    vector: 0,
     opcode: form.opcode,
     modrm: form.modrm?.kind === 'byte' ? form.modrm.byte : form.modrm?.kind === 'digit' ? 0xc0 | (form.modrm.digit << 3) : 0xc0,
     address: null,
     memory: null,
     memoryOperand: -1,
   }
-  for (const [position, spec] of form.operands.entries()) {
+  for (let position = 0; position < operands.length; position++) {
+    const spec = form.operands[position]!
     const operand = operands[position]!
     if (operand.kind === 'immediate' || operand.kind === 'far' || spec.place === 'fixed' || spec.place === 'immediate') continue
     if (operand.kind === 'memory') {
@@ -205,10 +224,11 @@ function place(match: Match, operands: readonly EncodeOperand[], { bits, prefixe
   return parts
 }
 
-function placeRegister(parts: Parts, where: 'reg' | 'rm' | 'opcode', operand: EncodeRegister, both: boolean): void {
+function placeRegister(parts: Parts, where: 'reg' | 'rm' | 'vvvv' | 'opcode', operand: EncodeRegister, both: boolean): void {
   const number = operand.high ? operand.index + 4 : operand.index
   if (operand.kind === 'register' && operand.size === 8 && !operand.high && operand.index >= 4) parts.needsRex = true
   const extension = number >= 8 ? 1 : 0
+  if (where === 'vvvv') parts.vector = number
   if (where === 'opcode') {
     parts.opcode |= number & 7
     parts.rex |= extension
@@ -228,11 +248,15 @@ function emit(match: Match, operands: readonly EncodeOperand[], context: EncodeC
   const parts = place(match, operands, context)
   if ('kind' in parts) return parts
   const bytes = prefixBytes(match, operands, context)
-  if (parts.needsRex) {
-    if (context.bits !== 64) return { kind: 'mode', needs64: true, operand: -1 }
-    bytes.push(0x40 | parts.rex)
+  if (form.vex !== null) bytes.push(...vexBytes(form, form.vex, parts))
+  else {
+    if (parts.needsRex) {
+      if (context.bits !== 64) return { kind: 'mode', needs64: true, operand: -1 }
+      bytes.push(0x40 | parts.rex)
+    }
+    for (const byte of ESCAPES[form.map]!) bytes.push(byte)
   }
-  bytes.push(...ESCAPES[form.map]!, parts.opcode)
+  bytes.push(parts.opcode)
   const fixups: Fixup[] = []
   const overflows: Overflow[] = []
   const { address, memory, memoryOperand } = parts
@@ -249,7 +273,9 @@ function emit(match: Match, operands: readonly EncodeOperand[], context: EncodeC
     const value = relative ? memory.displacement - context.address - BigInt(bytes.length) : memory.displacement
     const count = address.displacementBytes
     put(bytes, displacementAt, count, value)
-    if (memory.symbolic) fixups.push({ at: displacementAt, bytes: count, operand: memoryOperand, relative })
+    const signed = memory.addressSize > count * 8
+    if (memory.symbolic)
+      fixups.push(fixup(memory, memory.displacement, { at: displacementAt, bytes: count, operand: memoryOperand, relative, signed }))
     else if (!fitsDisplacement(value, count, memory.addressSize))
       overflows.push({ operand: memoryOperand, value, bytes: count, signed: true })
   }
@@ -258,16 +284,24 @@ function emit(match: Match, operands: readonly EncodeOperand[], context: EncodeC
 
 function prefixBytes(match: Match, operands: readonly EncodeOperand[], { bits, prefixes }: EncodeContext): number[] {
   const bytes: number[] = []
-  const memory = operands.find(operand => operand.kind === 'memory')
+  const memory = memoryAmong(operands)
   if (prefixes.lock) bytes.push(0xf0)
   if (prefixes.repeat !== 0) bytes.push(prefixes.repeat)
   const segment = prefixes.segment !== -1 ? prefixes.segment : (memory?.segment ?? -1)
   if (segment !== -1) bytes.push(SEGMENT_BYTES[segment])
   if (match.toggleSize || toggles(prefixes.operandSize, bits)) bytes.push(0x66)
-  const addressSize = memory?.addressSize ?? prefixes.addressSize
+  const addressSize = memory?.addressSize ?? match.form.addressSize ?? prefixes.addressSize
   if (addressSize !== 0 && addressSize !== bits) bytes.push(0x67)
-  if (typeof match.form.mandatory === 'number') bytes.push(match.form.mandatory)
+  if (typeof match.form.mandatory === 'number' && match.form.vex === null) bytes.push(match.form.mandatory)
   return bytes
+}
+
+/** VEX, in two bytes where they can say it: the register extensions and vvvv are inverted. */
+function vexBytes(form: Form, vex: VexNotation, { rex, vector }: Parts): number[] {
+  const prefix = form.mandatory === 0x66 ? 1 : form.mandatory === 0xf3 ? 2 : form.mandatory === 0xf2 ? 3 : 0
+  const last = ((~vector & 15) << 3) | (vex.long << 2) | prefix
+  if (form.map === 1 && (rex & 0b1011) === 0) return [0xc5, ((rex & 4) === 0 ? 0x80 : 0) | last]
+  return [0xc4, ((~rex & 7) << 5) | form.map, ((rex & 8) << 4) | last]
 }
 
 /** Whether an explicit operand size differs from the mode's own. */
@@ -275,8 +309,8 @@ const toggles = (size: number, bits: number): boolean => (bits === 16 ? size ===
 
 function put(bytes: number[], at: number, count: number, value: bigint): void {
   // Halves, because a bigint shift for each byte is slow.
-  const low = Number(BigInt.asUintN(32, value))
-  const high = count > 4 ? Number(BigInt.asUintN(32, value >> 32n)) : 0
+  const low = low32(value)
+  const high = count > 4 ? high32(value) : 0
   for (let position = 0; position < count; position++) bytes[at + position] = ((position < 4 ? low : high) >>> (8 * (position & 3))) & 0xff
 }
 
@@ -300,6 +334,12 @@ function tokenBytes(token: ImmediateToken, match: Match): number {
   }
 }
 
+const fixup = ({ section = -1 }: { readonly section?: number }, value: bigint, place: Omit<Fixup, 'section' | 'value'>): Fixup => ({
+  ...place,
+  section,
+  value,
+})
+
 /** Appends the immediates of the form in order; the failure of a branch that does not reach. */
 function immediates(
   match: Match,
@@ -311,7 +351,8 @@ function immediates(
 ): EncodeFailure | undefined {
   const { form } = match
   let next = 0
-  for (const [position, spec] of form.operands.entries()) {
+  for (let position = 0; position < operands.length; position++) {
+    const spec = form.operands[position]!
     if (spec.place !== 'immediate') continue
     const operand = operands[position]!
     const count = tokenBytes(form.immediates[next++]!, match)
@@ -319,7 +360,8 @@ function immediates(
     if (operand.kind === 'far') {
       put(bytes, at, count, operand.offset)
       put(bytes, at + count, 2, operand.selector)
-      if (operand.symbolic) fixups.push({ at, bytes: count, operand: position, relative: false })
+      if (operand.symbolic)
+        fixups.push(fixup(operand, operand.offset, { at, bytes: count, operand: position, relative: false, signed: false }))
       continue
     }
     assert(operand.kind === 'immediate' || operand.kind === 'memory', 'an immediate place holds a value')
@@ -329,13 +371,13 @@ function immediates(
       if (count === 1 && (distance < -128n || distance > 127n) && operand.kind === 'immediate' && operand.reach !== 'unknown')
         return { kind: 'range', operand: position, distance }
       put(bytes, at, count, distance)
-      if (operand.symbolic) fixups.push({ at, bytes: count, operand: position, relative: true })
+      if (operand.symbolic) fixups.push(fixup(operand, value, { at, bytes: count, operand: position, relative: true, signed: true }))
       continue
     }
     put(bytes, at, count, value)
-    if (operand.symbolic) fixups.push({ at, bytes: count, operand: position, relative: false })
+    const signed = spec.kind === 'immediate' && spec.signed && count * 8 < match.immediateSize
+    if (operand.symbolic) fixups.push(fixup(operand, value, { at, bytes: count, operand: position, relative: false, signed }))
     else {
-      const signed = spec.kind === 'immediate' && spec.signed && count * 8 < match.immediateSize
       if (!fitsImmediate(value, count, signed, match.immediateSize)) overflows.push({ operand: position, value, bytes: count, signed })
     }
   }

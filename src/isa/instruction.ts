@@ -7,6 +7,7 @@
  */
 
 import type { Size } from '../base/u64.ts'
+import type { CpuidFeatureName } from '../spec/cpuid.ts'
 import type { ExitReason } from '../spec/exit-reasons.ts'
 import type { ControlName } from '../spec/vmx-controls.ts'
 import { type Form, parseForm } from './notation.ts'
@@ -27,6 +28,9 @@ export interface InstructionRow {
   /** Prefixes with a meaning of their own on this instruction. */
   readonly prefixes: readonly ('lock' | 'rep' | 'repe')[]
   readonly intercept: Intercept | null
+  /** The CPUID feature without which the processor does not have the instruction: #UD, or what `instead` does. */
+  readonly feature: CpuidFeatureName | null
+  readonly instead: InstructionRow | null
   readonly execute: <V>(o: Ops<V>, i: Instruction) => void
 }
 
@@ -59,6 +63,9 @@ export interface InstructionNotes {
   readonly undefined?: string
   readonly prefixes?: readonly ('lock' | 'rep' | 'repe')[]
   readonly intercept?: Intercept
+  readonly feature?: CpuidFeatureName
+  /** What processors without the feature make of these bytes: TZCNT is BSF with a prefix that BSF ignores. */
+  readonly instead?: InstructionRow
   /** Opcode, operands and, rarely, remarks: see `notation.ts`. */
   readonly forms: readonly (readonly [opcode: string, operands: string, remarks?: string])[]
   readonly execute: <V>(o: Ops<V>, i: Instruction) => void
@@ -73,6 +80,23 @@ export function instruction(mnemonic: string, notes: InstructionNotes): Instruct
     undefined: notes.undefined ?? '',
     prefixes: notes.prefixes ?? [],
     intercept: notes.intercept ?? null,
-    execute: notes.execute,
+    feature: notes.feature ?? null,
+    instead: notes.instead ?? null,
+    execute: notes.feature === undefined ? notes.execute : guarded(notes.feature, notes),
   }
+}
+
+/** The meaning on processors with the feature, and on those without it. */
+function guarded(feature: CpuidFeatureName, { execute, instead }: InstructionNotes): InstructionRow['execute'] {
+  if (instead === undefined)
+    return (o, i) => {
+      o.require(feature)
+      execute(o, i)
+    }
+  return (o, i) =>
+    o.when(
+      o.has(feature),
+      () => execute(o, i),
+      () => instead.execute(o, i),
+    )
 }

@@ -54,7 +54,10 @@ export const MOVSX = instruction('MOVSX', {
 })
 
 export const MOVSXD = instruction('MOVSXD', {
-  forms: [['63 /r', 'r, r/m32', '64']],
+  forms: [
+    ['63 /r', 'r, r/m32', '64'],
+    ['o16 63 /r', 'r16, r/m16', '64 decode'],
+  ],
   execute: (o, { size, dst, src }) => o.write(dst, size === 64 ? o.signExtend(32, 64, o.read(src)) : o.zeroExtend(size, o.read(src))),
 })
 
@@ -87,7 +90,8 @@ export const XCHG = instruction('XCHG', {
 const setcc = CONDITION_CODES.map(([name, ...others], code) =>
   instruction(`SET${name}`, {
     aliases: others.map(other => `SET${other}`),
-    forms: [[`0F ${(0x90 + code).toString(16).toUpperCase()} /0`, 'r/m8']],
+    // ModRM.reg is ignored.
+    forms: [[`0F ${(0x90 + code).toString(16).toUpperCase()} /r`, 'r/m8']],
     execute: (o, { dst }) => o.write(dst, o.condition(code as ConditionCode)),
   }),
 )

@@ -8,6 +8,7 @@
  */
 
 import type { Size } from '../base/u64.ts'
+import type { CpuidFeatureName } from '../spec/cpuid.ts'
 import type { ConditionCode, FlagName } from '../spec/rflags.ts'
 import type { Operand, SegmentIndex } from './operands.ts'
 import type { SystemOperation } from './system-operations.ts'
@@ -25,6 +26,13 @@ export interface Ops<V> {
   store(size: Size, segment: SegmentIndex, address: V, value: V): void
   /** Raises what a store of `size` bits there would raise, and stores nothing. */
   touch(size: Size, segment: SegmentIndex, address: V): void
+  /**
+   * A vector register or memory operand as 64-bit lanes, lowest first: two for 128 bits, four for 256. 'aligned' raises #GP for
+   * a memory operand that does not lie on a multiple of its size.
+   */
+  readVector(operand: Operand, alignment: 'aligned' | 'any'): readonly V[]
+  /** Of a register, two lanes leave the upper half as it is (SSE), four replace it (AVX). */
+  writeVector(operand: Operand, lanes: readonly V[], alignment: 'aligned' | 'any'): void
 
   // Arithmetic and logic.
   constant(value: bigint): V
@@ -68,6 +76,10 @@ export interface Ops<V> {
   /** The instruction is not finished: RIP stays, so that it runs again (one iteration of a REP). */
   again(): void
   fault(vector: number, errorCode?: number): void
+  /** Whether the processor has a feature, by CPUID. */
+  has(feature: CpuidFeatureName): V
+  /** Raises #UD where the processor lacks the feature or system software has not enabled it, #NM where it wants to know of its use. */
+  require(feature: CpuidFeatureName): void
   /** What is not data flow: one function of the CPU, the same for every engine. */
   system(operation: SystemOperation): void
 }

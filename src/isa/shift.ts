@@ -32,7 +32,8 @@ export const SHL = instruction('SHL', {
   aliases: ['SAL'],
   writes: 'OF SF ZF PF CF',
   undefined: 'AF OF',
-  forms: shiftForms(4),
+  // The manual has no /6; processors take it for /4.
+  forms: [...shiftForms(4), ...shiftForms(6).map(([opcode, operands]): [string, string, string] => [opcode, operands, 'decode'])],
   execute: (o, i) => shift(o, i, 'shl', o.shl),
 })
 

@@ -3,13 +3,22 @@
 import { assert } from '../base/assert.ts'
 import { ARITHMETIC } from './arithmetic.ts'
 import { BITS } from './bit.ts'
+import { BMI } from './bmi.ts'
 import { BRANCHES } from './branch.ts'
+import { DECIMAL } from './decimal.ts'
 import { EXCHANGES } from './exchange.ts'
+import { FAR_POINTERS } from './far.ts'
+import { FAST_CALLS } from './fast-call.ts'
+import { HINTS } from './hint.ts'
 import type { InstructionRow } from './instruction.ts'
 import { MOVES } from './move.ts'
 import { MULTIPLICATION } from './multiply.ts'
 import type { Form } from './notation.ts'
+import { PROCESSOR } from './processor.ts'
+import { SAVED_STATE } from './save-state.ts'
 import { SHIFTS } from './shift.ts'
+import { SSE_INTEGER } from './sse-integer.ts'
+import { SSE_MOVES } from './sse-move.ts'
 import { STACK } from './stack.ts'
 import { STRINGS } from './string.ts'
 import { SYSTEM } from './system.ts'
@@ -19,13 +28,22 @@ export const INSTRUCTIONS: readonly InstructionRow[] = [
   ...ARITHMETIC,
   ...SHIFTS,
   ...BITS,
+  ...BMI,
   ...EXCHANGES,
   ...MULTIPLICATION,
   ...MOVES,
   ...STACK,
   ...BRANCHES,
   ...STRINGS,
+  ...DECIMAL,
   ...SYSTEM,
+  ...FAR_POINTERS,
+  ...FAST_CALLS,
+  ...PROCESSOR,
+  ...HINTS,
+  ...SAVED_STATE,
+  ...SSE_MOVES,
+  ...SSE_INTEGER,
   ...VMX,
 ]
 
@@ -49,13 +67,16 @@ export interface OpcodeEntry {
   readonly form: Form
 }
 
+/** The maps of VEX-encoded forms stand behind the others. */
+export const VEX_MAP = 4
+
 function byOpcode(): readonly (readonly (readonly OpcodeEntry[])[])[] {
-  const maps = [0, 1, 2, 3].map(() => Array.from({ length: 256 }, (): OpcodeEntry[] => []))
+  const maps = [0, 1, 2, 3, 4, 5, 6, 7].map(() => Array.from({ length: 256 }, (): OpcodeEntry[] => []))
   for (const row of INSTRUCTIONS) {
     for (const form of row.forms) {
       if (form.encodeOnly) continue
       for (let register = 0; register < (form.plusRegister ? 8 : 1); register++) {
-        const entries = maps[form.map]![form.opcode + register]!
+        const entries = maps[form.map + (form.vex === null ? 0 : VEX_MAP)]![form.opcode + register]!
         const clash = entries.find(entry => overlaps(entry.form, form))
         assert(
           clash === undefined,
@@ -71,6 +92,8 @@ function byOpcode(): readonly (readonly (readonly OpcodeEntry[])[])[] {
 /** Whether some bytes, in some mode, would be both forms alike. */
 function overlaps(a: Form, b: Form): boolean {
   if (a.mandatory !== b.mandatory || a.operandSize !== b.operandSize || a.wide !== b.wide) return false
+  if (a.addressSize !== b.addressSize) return false
+  if (a.vex !== null && b.vex !== null && (a.vex.long !== b.vex.long || a.vex.wide !== b.vex.wide)) return false
   if ((a.only64 && b.not64) || (a.not64 && b.only64)) return false
   if (a.plusRegister !== b.plusRegister) return false // NOP is XCHG's first register: the exact byte wins
   if (a.modrm === null || b.modrm === null) return true
@@ -82,7 +105,11 @@ function overlaps(a: Form, b: Form): boolean {
 
 /** Whether ModRM.mod may say memory, or a register. */
 export const acceptsMemory = (form: Form): boolean =>
-  !form.operands.some(operand => operand.place === 'rm' && (operand.kind === 'register' || operand.kind === 'xmm'))
-export const acceptsRegister = (form: Form): boolean => !form.operands.some(operand => operand.place === 'rm' && operand.kind === 'memory')
+  !form.operands.some(({ place, kind }) => place === 'rm' && (kind === 'register' || kind === 'xmm' || kind === 'ymm'))
+export const acceptsRegister = (form: Form): boolean =>
+  !form.operands.some(({ place, kind }) => place === 'rm' && (kind === 'memory' || kind === 'far-memory'))
+
+/** MOV to and from control and debug registers takes ModRM.rm as a register whatever ModRM.mod says. */
+export const ignoresMod = (form: Form): boolean => form.operands.some(({ kind }) => kind === 'control' || kind === 'debug')
 
 export const formsByOpcode = byOpcode()

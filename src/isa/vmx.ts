@@ -13,11 +13,11 @@ const vmx = (mnemonic: string, opcode: string, operands: string, reason: ExitRea
   })
 
 export const VMX: readonly InstructionRow[] = [
-  vmx('VMCALL', '0F 01 C1', '', 'EXIT_REASON_VMCALL'),
-  vmx('VMLAUNCH', '0F 01 C2', '', 'EXIT_REASON_VMLAUNCH'),
-  vmx('VMRESUME', '0F 01 C3', '', 'EXIT_REASON_VMRESUME'),
-  vmx('VMXOFF', '0F 01 C4', '', 'EXIT_REASON_VMOFF'),
-  vmx('VMFUNC', '0F 01 D4', '', null),
+  vmx('VMCALL', 'NP 0F 01 C1', '', 'EXIT_REASON_VMCALL'),
+  vmx('VMLAUNCH', 'NP 0F 01 C2', '', 'EXIT_REASON_VMLAUNCH'),
+  vmx('VMRESUME', 'NP 0F 01 C3', '', 'EXIT_REASON_VMRESUME'),
+  vmx('VMXOFF', 'NP 0F 01 C4', '', 'EXIT_REASON_VMOFF'),
+  vmx('VMFUNC', 'NP 0F 01 D4', '', null),
   vmx('VMXON', 'F3 0F C7 /6', 'm64', 'EXIT_REASON_VMON'),
   vmx('VMCLEAR', '66 0F C7 /6', 'm64', 'EXIT_REASON_VMCLEAR'),
   vmx('VMPTRLD', 'NP 0F C7 /6', 'm64', 'EXIT_REASON_VMPTRLD'),

@@ -78,7 +78,11 @@ const CASES: readonly (readonly [string, number, string])[] = [
   ['run ok.asm --record notes.txt', 2, 'notes.txt exists and is not a trace; name another file, or remove it first'],
   ['run ok.asm --record no/x.vtrace', 2, 'cannot write no/x.vtrace: there is no such directory; create it with `mkdir -p no`'],
   ['run ok.asm --record folder', 2, 'cannot write folder: it is a directory; make room there, or name another place'],
-  ['asm ok.asm -f elf64', 2, "option '-f, --format <format>' argument 'elf64' is invalid. Allowed choices are bin; see `vtick asm --help`"],
+  [
+    'asm ok.asm -f coff',
+    2,
+    "option '-f, --format <format>' argument 'coff' is invalid. Allowed choices are bin, elf64, elf32, exec; see `vtick asm --help`",
+  ],
   ['asm ok.asm -o ok.asm', 2, 'ok.asm is what is read: writing there would destroy it; name another file'],
   [
     'asm ok.asm spin.asm -o x',

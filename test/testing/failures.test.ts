@@ -60,7 +60,7 @@ test('an exit that an expectation forbids is shown with its reason, its surround
       '  expected  no VM exit at this instruction',
       '  actual    exit MSR_WRITE 6e0 (IA32_TSC_DEADLINE) at #28, L1',
       '  because   KVM carries the deadline itself: kvm_apic_virt_timer_state never said 1',
-      '    #26 L1 apic apic_write 0x.. = 0x..',
+      '    #26 L1 apic apic_write APIC_LVTT = 0x..',
       '    #27 L1 entry 0x..',
       '  > #28 L1 exit MSR_WRITE 0x..',
       '    #29 L1 msr w 6e0 (IA32_TSC_DEADLINE) = 0x..',

@@ -84,7 +84,7 @@ describe('the difference of two traces', () => {
     const [a, b] = [off(3), off(4)]
     const diff = compare(a, b, 'arch')
     expect(firstDifferenceText(diff, { a, b, nameA: 'a', nameB: 'b' })).toBe(
-      'A goes on with #23 L1 pio     pio_write at 0x3f8 size 1 count 1 val 0x50; B has #28 L1 irq     0xec virtual',
+      'A goes on with #23 L1 pio     w 0x3f8 = 0x50; B has #28 L1 irq     0xec virtual',
     )
     const changed = traceOf(ticks(3, { byExits: true }).map(e => (e.kind === 'end' ? { ...e, status: 1 } : e)))
     const status = compare(off(3), changed, 'arch')

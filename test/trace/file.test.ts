@@ -173,7 +173,7 @@ describe('a trace on disk', () => {
   test('ends a chunk early when its text grows long', () => {
     const sink = memorySink()
     const writer = createTraceWriter(sink, sampleHeader)
-    for (let i = 0; i < 5; i++) writer.event(event('input', { device: 'console', bytes: new Uint8Array(400_000) }))
+    for (let i = 0; i < 5; i++) writer.event(event('input', { device: 'console', bytes: new Uint8Array(400_000), instructions: 0 }))
     writer.finish()
     expect(openTrace(sink.bytes()).chunkCount).toBe(2)
   })

@@ -1,7 +1,7 @@
 /** Directives that give single-line macros their meaning: %define, %assign, %strlen and the like. */
 
 import { lexAt } from '../lexer.ts'
-import { parseNumber, quoted, stringBytes } from '../literals.ts'
+import { parseNumber, quoted, quotedBytes, stringBytes } from '../literals.ts'
 import { isWord, type Token, textOf } from '../tokens.ts'
 import { addDefine, contextOf, removeDefine } from './define-table.ts'
 import { expandInPlace, expandLine } from './expand.ts'
@@ -64,8 +64,7 @@ function strings(state: Preprocessor, directive: Token, tokens: readonly Token[]
   return undefined
 }
 
-const setString = (state: Preprocessor, name: Token, bytes: Uint8Array): void =>
-  setTokens(state, name, lexAt(quoted(new TextDecoder().decode(bytes)), name))
+const setString = (state: Preprocessor, name: Token, bytes: Uint8Array): void => setTokens(state, name, lexAt(quotedBytes(bytes), name))
 
 const stringLength: Directive = (state, directive, rest) => {
   const name = nameOf(state, directive, rest[0])
@@ -104,7 +103,7 @@ const defineString: Directive = (state, directive, rest) => {
 const defineTokens: Directive = (state, directive, rest) => {
   const name = nameOf(state, directive, rest[0])
   const values = name && strings(state, directive, rest.slice(1))
-  if (values) setTokens(state, name, lexAt(new TextDecoder().decode(values[0]), name))
+  if (values) setTokens(state, name, lexAt(new TextDecoder().decode(values[0]).replace(/[\r\n]/g, ' '), name))
 }
 
 const undefine: Directive = (state, directive, rest) => {

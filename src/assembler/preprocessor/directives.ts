@@ -30,8 +30,8 @@ const DIRECTIVES: Readonly<Record<string, Directive>> = {
   '%warning': (state, directive, rest) => state.report('W0406', message(state, rest), directive),
   '%fatal': fatal,
   '%comment': (state, directive) => blockOf(state, directive, /^%comment$/i, /^%endcomment$/i),
-  '%line': () => {},
-  '%pragma': () => {},
+  '%line': readOver,
+  '%pragma': readOver,
 }
 
 export function runDirective(state: Preprocessor, name: string, directive: Token, rest: readonly Token[]): void {
@@ -214,6 +214,12 @@ function rename(state: Preprocessor, directive: Token, rest: readonly Token[]): 
     return
   }
   state.contexts.push({ ...open, name: rest[0]?.text ?? '' })
+}
+
+function readOver(state: Preprocessor, directive: Token): void {
+  state.report('W0407', `\`${directive.text}\` has no effect here`, directive, {
+    help: ['messages and line tables name the lines of the file itself'],
+  })
 }
 
 /** Quotes around the text of %error are not part of it. */

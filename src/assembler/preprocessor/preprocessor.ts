@@ -22,7 +22,6 @@ const STANDARD_DEFINES: Readonly<Record<string, string>> = {
   NASM_SUBMINOR: '1',
   NASM_VERSION_ID: '0x02100100',
   NASM_VER: '"2.16.01"',
-  OUTPUT_FORMAT: 'bin',
 }
 
 export function createPreprocessor(

@@ -7,37 +7,26 @@
 import { assert } from '../../base/assert.ts'
 import { type Size, shiftRight, signed, unsigned } from '../../base/u64.ts'
 import type { Instruction } from '../../isa/instruction.ts'
-import { FS, type MemoryOperand, type Operand, type SegmentIndex, SS } from '../../isa/operands.ts'
+import type { MemoryOperand, Operand, SegmentIndex } from '../../isa/operands.ts'
 import type { FlagRule, Ops } from '../../isa/ops.ts'
 import type { SystemOperation } from '../../isa/system-operations.ts'
 import type { CpuidFeatureName } from '../../spec/cpuid.ts'
 import { type ConditionCode, type FlagName, RFLAGS } from '../../spec/rflags.ts'
-import type { Machine } from '../machine.ts'
-import type { Memory } from '../memory.ts'
 import { guestHas } from '../vmx/state.ts'
-import { addressSpaceOf } from './address-space.ts'
 import type { DecodedInstruction } from './decode-cache.ts'
 import { Fault, generalProtection, VECTOR } from './faults.ts'
 import { conditionHolds, STATUS, statusFlags } from './lazy-flags.ts'
-import { type Access, type AddressSpace, isCanonical, linearNumber, walk } from './paging.ts'
-import { type Cpu, cplOf, type Registers } from './registers.ts'
+import { LinearMemory } from './linear-memory.ts'
+import { isCanonical, linearNumber } from './paging.ts'
 import { hasFeature, requireFeature } from './system/features.ts'
 import { type Alignment, readVector, writeVector } from './system/vectors.ts'
 import { systemOperations } from './system-table.ts'
-import { ACCESS, type Tlb, TlbCache, USER_SHIFT } from './tlb.ts'
 
 const SYSTEM_FLAGS_WRITABLE = ~STATUS
 
-export class Engine implements Ops<bigint> {
-  readonly machine: Machine
-  readonly memory: Memory
-  readonly registers: Registers
-  readonly index: number
-  readonly tlbs: TlbCache
+export class Engine extends LinearMemory implements Ops<bigint> {
   /** RFLAGS bits 31:0, with the status flags as of the last materialisation. */
   flagsWord = 0
-  /** Privilege as bit shift into TLB rights: 0 supervisor, 3 user. */
-  userShift = 0
   /** What comes after the current instruction: the next one, the one at `target`, or the same again. */
   outcome: 'next' | 'branch' | 'again' = 'next'
   target = 0n
@@ -50,7 +39,6 @@ export class Engine implements Ops<bigint> {
   beganBlocking = false
   /** While an event is being delivered: its interruption information, for the IDT-vectoring fields of an exit. */
   delivering: { info: number; errorCode: number; length: number } | null = null
-  space!: AddressSpace
   /** The linear page that code is fetched from, NaN when unknown; its address, its frame, its decoded instructions by offset. */
   codePage = Number.NaN
   codeStart = 0n
@@ -58,25 +46,11 @@ export class Engine implements Ops<bigint> {
   codeOffsets: (DecodedInstruction | undefined)[] = []
   /** RIP as an offset in that page while only the engine knows it; -1 when the register holds RIP. */
   position = -1
-  #tlb!: Tlb
   #rule: FlagRule | null = null
   #size: Size = 64
   #a = 0n
   #b = 0n
   #result = 0n
-
-  constructor(machine: Machine, index: number) {
-    this.machine = machine
-    this.memory = machine.memory
-    this.registers = machine.registers[index]!
-    this.index = index
-    this.tlbs = new TlbCache(machine.caching)
-  }
-
-  /** The plain row; it is another object after a restore. */
-  get cpu(): Cpu {
-    return this.machine.cpus[this.index]!
-  }
 
   /** Takes over registers that something else may have changed: at the start of a run, after a restore, VM entry or exit. */
   reload(): void {
@@ -88,10 +62,7 @@ export class Engine implements Ops<bigint> {
 
   reloadAddressSpace(): void {
     this.releaseRip()
-    const { key, space } = addressSpaceOf(this.cpu, this.registers)
-    this.space = space
-    this.#tlb = this.tlbs.of(key)
-    this.userShift = cplOf(this.cpu) === 3 ? USER_SHIFT : 0
+    this.loadAddressSpace()
     this.codePage = Number.NaN
     this.trapsEach = guestHas(this.cpu.vmx, 'CPU_BASED_MONITOR_TRAP_FLAG')
   }
@@ -123,62 +94,6 @@ export class Engine implements Ops<bigint> {
   dropTranslations(): void {
     this.tlbs.flush()
     this.reloadAddressSpace()
-  }
-
-  // Memory.
-
-  /** Host-physical address of a linear one; faults as the access would. */
-  translate(linear: number, access: Access, shift: number = this.userShift): number {
-    const page = Math.floor(linear / 4096)
-    const frame = this.#tlb.lookup(page, ACCESS[access] << shift)
-    if (frame >= 0) return frame + (linear - page * 4096)
-    if (!isCanonical(linear)) throw generalProtection()
-    const { frame: walked, rights } = walk(this.memory, this.space, linear, access, shift !== 0)
-    if (this.tlbs.enabled) this.#tlb.insert(page, walked, rights)
-    return walked + (linear - page * 4096)
-  }
-
-  /** Linear address of an offset in a segment (64-bit mode: only FS and GS have bases). */
-  linear(segment: SegmentIndex, offset: bigint): number {
-    const base = segment >= FS ? this.registers.segmentBase[segment]! : 0n
-    const linear = linearNumber(base === 0n ? offset : base + offset)
-    if (!isCanonical(linear)) throw segment === SS ? new Fault(VECTOR.SS, 0) : generalProtection()
-    return linear
-  }
-
-  loadLinear(size: Size, linear: number, shift: number = this.userShift): bigint {
-    const inPage = linear & 0xfff
-    if (inPage + size / 8 > 4096) return this.#loadAcross(size, linear, shift)
-    const address = this.translate(linear, 'read', shift)
-    if (size === 64) return this.memory.read64(address)
-    if (size === 32) return BigInt(this.memory.read32(address))
-    if (size === 16) return BigInt(this.memory.read16(address))
-    return BigInt(this.memory.read8(address))
-  }
-
-  storeLinear(size: Size, linear: number, value: bigint, shift: number = this.userShift): void {
-    const inPage = linear & 0xfff
-    if (inPage + size / 8 > 4096) return this.#storeAcross(size, linear, value, shift)
-    const address = this.translate(linear, 'write', shift)
-    if (size === 64) this.memory.write64(address, value)
-    else if (size === 32) this.memory.write32(address, Number(value))
-    else if (size === 16) this.memory.write16(address, Number(value))
-    else this.memory.write8(address, Number(value))
-  }
-
-  #loadAcross(size: Size, linear: number, shift: number): bigint {
-    let value = 0n
-    this.translate(linear, 'read', shift)
-    for (let byte = size / 8 - 1; byte >= 0; byte--)
-      value = (value << 8n) | BigInt(this.memory.read8(this.translate(linear + byte, 'read', shift)))
-    return value
-  }
-
-  #storeAcross(size: Size, linear: number, value: bigint, shift: number): void {
-    this.translate(linear, 'write', shift)
-    this.translate(linear + size / 8 - 1, 'write', shift)
-    for (let byte = 0; byte < size / 8; byte++)
-      this.memory.write8(this.translate(linear + byte, 'write', shift), Number((value >> BigInt(8 * byte)) & 0xffn))
   }
 
   // Ops: operands.

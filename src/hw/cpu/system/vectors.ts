@@ -7,17 +7,20 @@ import { generalProtection } from '../faults.ts'
 
 export type Alignment = 'aligned' | 'any'
 
+/** An operand that the table gives no size is of 128 bits. */
+const bytesOf = ({ size }: MemoryOperand): number => (size === 0 ? 16 : size / 8)
+
 /** Linear address of the operand's first byte. */
 function placeOf(engine: Engine, operand: MemoryOperand, alignment: Alignment): number {
   const linear = engine.linear(operand.segment, engine.address(operand))
-  if (alignment === 'aligned' && linear % (operand.size / 8) !== 0) throw generalProtection()
+  if (alignment === 'aligned' && linear % bytesOf(operand) !== 0) throw generalProtection()
   return linear
 }
 
 export function readVector(engine: Engine, operand: Operand, alignment: Alignment): readonly bigint[] {
   if (operand.kind === 'memory') {
     const linear = placeOf(engine, operand, alignment)
-    return Array.from({ length: operand.size / 64 }, (_, lane) => engine.loadLinear(64, linear + 8 * lane))
+    return Array.from({ length: bytesOf(operand) / 8 }, (_, lane) => engine.loadLinear(64, linear + 8 * lane))
   }
   const { xmm } = engine.registers
   assert(operand.kind === 'xmm', `a ${operand.kind} operand is read as a vector: the register block has XMM registers only`)
@@ -27,7 +30,7 @@ export function readVector(engine: Engine, operand: Operand, alignment: Alignmen
 export function writeVector(engine: Engine, operand: Operand, lanes: readonly bigint[], alignment: Alignment): void {
   if (operand.kind === 'memory') {
     const linear = placeOf(engine, operand, alignment)
-    const bytes = operand.size / 8
+    const bytes = bytesOf(operand)
     // A store across pages faults before anything is written.
     engine.translate(linear, 'write')
     if ((linear & 0xfff) + bytes > 4096) engine.translate(linear + bytes - 1, 'write')
