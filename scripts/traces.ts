@@ -6,7 +6,7 @@
 import { readFileSync } from 'node:fs'
 import { assemble } from '../src/assembler/assemble.ts'
 import { renderDiagnostics } from '../src/assembler/render-diagnostics.ts'
-import { resolveRunConfig, type RunOptions } from '../src/session/config.ts'
+import { type RunOptions, resolveRunConfig } from '../src/session/config.ts'
 import { record } from '../src/session/record.ts'
 import { openTraceFile } from '../src/trace/file.ts'
 
@@ -19,7 +19,12 @@ interface Golden {
 }
 
 export const GOLDEN_TRACES: readonly Golden[] = [
-  { name: 'deadline-busy-off', guest: 'examples/deadline-busy.asm', defines: { TICKS: '10' }, options: { parameters: { apic_timer_virt: false } } },
+  {
+    name: 'deadline-busy-off',
+    guest: 'examples/deadline-busy.asm',
+    defines: { TICKS: '10' },
+    options: { parameters: { apic_timer_virt: false } },
+  },
   { name: 'deadline-busy-on', guest: 'examples/deadline-busy.asm', defines: { TICKS: '10' }, options: {} },
   { name: 'echo', guest: 'examples/echo.asm', options: {}, input: 'hello\n' },
   { name: 'bare-vmx', guest: 'examples/bare-vmx.asm', options: { bare: true } },

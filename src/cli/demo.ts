@@ -98,6 +98,7 @@ const interruption = (): UserError => new UserError(EXIT.interrupted, 'interrupt
 
 const NEXT_COMMANDS = textTable(
   [
+    ['  npx vtick explore', 'walk through the second of them, event by event'],
     ['  npx vtick diff --by exits', 'where these two runs part, exit by exit'],
     [`  npx vtick run ${GUEST} -D TICKS=3`, 'the guest itself; edit it'],
     [`  npx vtick run ${join('examples', 'deadline-hlt.asm')} --record hlt.vtrace`, 'another one, asleep in HLT between its ticks'],

@@ -12,6 +12,7 @@ import { type EncodedAddress, type EncodeMemory, encodeAddress } from './encode-
 import { candidateForms } from './encode-candidates.ts'
 import { explainFailure } from './encode-failure.ts'
 import { type Match, matchForm, memoryAmong } from './encode-match.ts'
+import { fitsDisplacement, fitsImmediate } from './encode-range.ts'
 import type { InstructionRow } from './instruction.ts'
 import type { Form, ImmediateToken, VexNotation } from './notation.ts'
 import type { SegmentIndex } from './operands.ts'
@@ -382,19 +383,4 @@ function immediates(
     }
   }
   return undefined
-}
-
-/** Whether the instruction will see the value: as it is or, extended, wrapped to its operand size. */
-function fitsImmediate(value: bigint, count: number, signed: boolean, size: number): boolean {
-  if (count === 8) return true
-  const bits = BigInt(count * 8)
-  if (value >= -(1n << (bits - 1n)) && value < 1n << (signed ? bits - 1n : bits)) return true
-  // 0xFFFFFFF0 at 32 bits is what a sign-extended F0 gives.
-  return signed && size < 64 && value > 0n && value < 1n << BigInt(size) && value >= (1n << BigInt(size)) - (1n << (bits - 1n))
-}
-
-function fitsDisplacement(value: bigint, count: number, addressSize: number): boolean {
-  const bits = BigInt(count * 8)
-  if (value >= -(1n << (bits - 1n)) && value < 1n << (bits - 1n)) return true
-  return count * 8 === addressSize && value > 0n && value < 1n << bits
 }
