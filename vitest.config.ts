@@ -7,6 +7,8 @@ const TIMEOUT = 30_000
 
 export default defineConfig({
   test: {
+    // Both of two cores: the default leaves one idle.
+    maxWorkers: 2,
     projects: [
       { test: { name: 'unit', include: ['test/**/*.test.ts'], pool: 'threads', isolate: false, testTimeout: TIMEOUT } },
       {

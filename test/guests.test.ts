@@ -13,6 +13,7 @@ import { replay } from '../src/session/replay.ts'
 import type { TraceEvent } from '../src/spec/trace-events.ts'
 import { exitLabel, exitStatistics } from '../src/trace/statistics.ts'
 import { guestImage, recorded } from './recorded.ts'
+import { isFull, slice } from './slice.ts'
 
 const ROOT = join(import.meta.dirname, '..')
 
@@ -96,8 +97,8 @@ describe('every recording is reproducible', () => {
       expect(Buffer.compare(bytes, again().bytes)).toBe(0)
       const same = { kind: 'same', hash: recording.hash }
       expect(replay(reader)).toMatchObject({ ...same, events: recording.events })
-      expect(replay(reader, { caching: false })).toMatchObject(same)
-      for (const keyframe of [...reader.keyframeIndex.keys()].slice(1)) expect(replay(reader, { keyframe })).toMatchObject(same)
+      if (isFull) expect(replay(reader, { caching: false })).toMatchObject(same)
+      for (const keyframe of slice([...reader.keyframeIndex.keys()].slice(1), 2)) expect(replay(reader, { keyframe })).toMatchObject(same)
     },
   )
 
@@ -105,7 +106,7 @@ describe('every recording is reproducible', () => {
     const { reader } = recorded(guest, { bare: true, keyframeInstructions: 600 })
     expect(reader.keyframeIndex.length).toBeGreaterThan(5)
     const { hash } = reader.end!
-    for (const keyframe of reader.keyframeIndex.keys()) {
+    for (const keyframe of slice([...reader.keyframeIndex.keys()], 6)) {
       for (const caching of [true, false]) expect(replay(reader, { keyframe, caching })).toMatchObject({ kind: 'same', hash })
     }
   })

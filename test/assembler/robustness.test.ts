@@ -2,6 +2,7 @@ import { readdirSync, readFileSync } from 'node:fs'
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
 import { renderDiagnostics } from '../../src/assembler/render-diagnostics.ts'
+import { isFull } from '../slice.ts'
 import { assembleText, complaints } from './assembling.ts'
 
 const PROGRAMS = new URL('./programs/', import.meta.url)
@@ -18,9 +19,8 @@ function survives(source: string): void {
   listing()
 }
 
-/** `VTICK_FULL=1` makes the slice the whole: 10,000 runs of each property. */
-const isFull = process.env.VTICK_FULL === '1'
-const RUNS = { numRuns: isFull ? 10_000 : 300, seed: 20_260_101 }
+/** The full run has 10,000 of each property. */
+const RUNS = { numRuns: isFull ? 10_000 : 150, seed: 20_260_101 }
 const TIMEOUT = isFull ? 1_200_000 : 60_000
 
 test('any text is assembled or refused, seed 20260101', { timeout: TIMEOUT }, () => {
@@ -52,7 +52,7 @@ test('programs with lines lost, doubled and exchanged are assembled or refused, 
       }
       return copy.join('\n')
     })
-  fc.assert(fc.property(mutated, survives), isFull ? RUNS : { ...RUNS, numRuns: 100 })
+  fc.assert(fc.property(mutated, survives), isFull ? RUNS : { ...RUNS, numRuns: 40 })
 })
 
 const doubling = Array.from({ length: 40 }, (_, level) => `%define d${level + 1} d${level} d${level}`).join('\n')
@@ -68,7 +68,8 @@ test.each([
   ['single-line macros that double', `%define d0 1\n${doubling}\ndb d40`, 'E0606'],
   ['copies of a value beyond measure', 'db 1000000000 dup (0)', 'E0602'],
   ['copies of copies of copies', 'db 1000 dup (1000 dup (1000 dup (0)))', 'E0602'],
-  ['choices beyond measure', `db ${'1 ? 2 : '.repeat(5000)}3`, 'E0601'],
+  ['choices beyond measure', `db ${'1 ? 2 : '.repeat(1500)}3`, 'E0601'],
+  ['a line of more parts than a line has', `db ${'1 ? 2 : '.repeat(5000)}3`, 'E0606'],
   ['parentheses beyond measure', `db ${'('.repeat(5000)}1${')'.repeat(5000)}`, 'E0601'],
   ['minus signs beyond measure', `db ${'- '.repeat(5000)}1`, 'E0601'],
   ['a size that depends on itself', 'x: jmp short $+2\ntimes (y - x) % 3 nop\ny:', 'E0303'],

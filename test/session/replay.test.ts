@@ -10,6 +10,7 @@ import type { TraceEvent } from '../../src/spec/trace-events.ts'
 import { memorySink, openTrace } from '../../src/trace/file.ts'
 import { rewriteTrace } from '../../src/trace/rewrite.ts'
 import { recorded } from '../recorded.ts'
+import { slice } from '../slice.ts'
 
 const echo = () => recorded('examples/echo.asm', { input: Buffer.from('hello\n'), keyframeEvents: 100 })
 
@@ -75,7 +76,7 @@ describe('where a run is stopped is not observable', () => {
         keyframeInstructions: 2003,
       })
       expect(recording.hash).toBe(reference.recording.hash)
-      for (const keyframe of reader.keyframeIndex.keys())
+      for (const keyframe of slice([...reader.keyframeIndex.keys()], 6))
         expect(replay(reader, { keyframe })).toMatchObject({ kind: 'same', hash: recording.hash })
     },
     30_000,
