@@ -2,6 +2,7 @@
 
 import { readFileSync } from 'node:fs'
 import { assemble } from '../src/assembler/assemble.ts'
+import type { Image } from '../src/assembler/image.ts'
 import { renderDiagnostics } from '../src/assembler/render-diagnostics.ts'
 import { type RunOptions, resolveRunConfig } from '../src/session/config.ts'
 import { type Recording, type RecordOptions, record } from '../src/session/record.ts'
@@ -11,9 +12,16 @@ import { memorySink, openTrace, type TraceReader } from '../src/trace/file.ts'
 const at = (path: string): URL => new URL(`../${path}`, import.meta.url)
 const include = (name: string) => ({ file: name, text: readFileSync(at(`asm/include/${name}`), 'utf8') })
 
-export function guestImage(path: string, defines: Readonly<Record<string, string>> = {}) {
+const images = new Map<string, Image>()
+
+/** A guest of the repository, assembled once for each set of definitions. */
+export function guestImage(path: string, defines: Readonly<Record<string, string>> = {}): Image {
+  const key = JSON.stringify([path, defines])
+  const known = images.get(key)
+  if (known) return known
   const result = assemble(readFileSync(at(path), 'utf8'), { file: path, include, defines })
   if (result.image === undefined) throw new Error(renderDiagnostics(result.diagnostics, result.sources))
+  images.set(key, result.image)
   return result.image
 }
 
