@@ -88,25 +88,27 @@ describe('every guest prints what its head promises and ends with success', () =
 const short = (guest: string) => (sourceOf(guest).includes('%ifndef TICKS') ? { defines: { TICKS: '3' } } : {})
 
 describe('every recording is reproducible', () => {
-  test.each(runs.filter(([, , { parameters }]) => parameters?.apic_timer_virt !== false))(
-    '%s on %s: twice the same bytes, and the same hash from every start',
-    (guest, _, options) => {
-      const input = Buffer.from(promiseOf(guest).input)
-      const again = () => recorded(guest, { ...options, ...short(guest), input, keyframeEvents: 1500, keyframeInstructions: 20_000 })
-      const { reader, recording, bytes } = again()
-      expect(Buffer.compare(bytes, again().bytes)).toBe(0)
-      const same = { kind: 'same', hash: recording.hash }
-      expect(replay(reader)).toMatchObject({ ...same, events: recording.events })
-      if (isFull) expect(replay(reader, { caching: false })).toMatchObject(same)
-      for (const keyframe of slice([...reader.keyframeIndex.keys()].slice(1), 2)) expect(replay(reader, { keyframe })).toMatchObject(same)
-    },
-  )
+  test.each(
+    slice(
+      runs.filter(([, , { parameters }]) => parameters?.apic_timer_virt !== false),
+      8,
+    ),
+  )('%s on %s: twice the same bytes, and the same hash from every start', (guest, _, options) => {
+    const input = Buffer.from(promiseOf(guest).input)
+    const again = () => recorded(guest, { ...options, ...short(guest), input, keyframeEvents: 1500, keyframeInstructions: 20_000 })
+    const { reader, recording, bytes } = again()
+    expect(Buffer.compare(bytes, again().bytes)).toBe(0)
+    const same = { kind: 'same', hash: recording.hash }
+    expect(replay(reader)).toMatchObject({ ...same, events: recording.events })
+    if (isFull) expect(replay(reader, { caching: false })).toMatchObject(same)
+    for (const keyframe of slice([...reader.keyframeIndex.keys()].slice(1), 2)) expect(replay(reader, { keyframe })).toMatchObject(same)
+  })
 
   test.each(['asm/pte-edit.asm', 'asm/self-modify.asm'])('%s: keyframes inside what it edits', guest => {
     const { reader } = recorded(guest, { bare: true, keyframeInstructions: 600 })
     expect(reader.keyframeIndex.length).toBeGreaterThan(5)
     const { hash } = reader.end!
-    for (const keyframe of slice([...reader.keyframeIndex.keys()], 6)) {
+    for (const keyframe of slice([...reader.keyframeIndex.keys()], 4)) {
       for (const caching of [true, false]) expect(replay(reader, { keyframe, caching })).toMatchObject({ kind: 'same', hash })
     }
   })

@@ -22,8 +22,8 @@ const TRACES = [
 
 const stateOf = (view: TimelineView): string => `${view.eventIndex} ${view.instructions} ${view.tick} ${hashMachine(view.machine)}`
 
-/** A dozen numbers below `limit`, both ends among them, in an order that jumps about. */
-function scattered(limit: number, count = 10): number[] {
+/** A few numbers below `limit`, both ends among them, in an order that jumps about. */
+function scattered(limit: number, count = 5): number[] {
   const numbers = Array.from({ length: count }, (_, position) => Math.floor(((position * 7919) % 9973) * (limit / 9973)))
   return [0, limit - 1, ...numbers]
 }
