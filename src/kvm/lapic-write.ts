@@ -1,44 +1,20 @@
 /** WRMSR of x2APIC registers, and IA32_APIC_BASE, as KVM emulates them (Linux `arch/x86/kvm/lapic.c`). */
 
-import { high32, shiftRight } from '../base/u64.ts'
+import { high32, low32 } from '../base/u64.ts'
 import { APIC_BITS, APIC_REGISTERS, type ApicRegisterName, apicOffsetOf } from '../spec/apic-registers.ts'
+import { x2apicWriteTarget } from '../spec/x2apic-access.ts'
 import { type Context, trace } from './context.ts'
 import { acceptInterrupt, apicPage, endOfInterrupt, isX2apic, setApicRegister } from './lapic.ts'
 import { disableTimer, writeDivide, writeInitialCount, writeLvtt } from './lapic-timer.ts'
 import { updateApicVirtualization } from './vmcs01.ts'
 
-/** Bits that software may set; a 1 elsewhere raises #GP. */
-const WRITABLE: Partial<Readonly<Record<ApicRegisterName, number>>> = {
-  APIC_TASKPRI: 0xff,
-  APIC_EOI: 0,
-  APIC_SPIV: 0x13ff,
-  APIC_ESR: 0,
-  APIC_LVTCMCI: 0x1_07ff,
-  APIC_ICR: 0x000c_cfff,
-  APIC_LVTT: 0x7_00ff,
-  APIC_LVTTHMR: 0x1_07ff,
-  APIC_LVTPC: 0x1_07ff,
-  APIC_LVT0: 0x1_a7ff,
-  APIC_LVT1: 0x1_a7ff,
-  APIC_LVTERR: 0x1_00ff,
-  APIC_TMICT: 0xffff_ffff,
-  APIC_TDCR: 0xb,
-  APIC_SELF_IPI: 0xff,
-}
-
-const byOffset: ReadonlyMap<number, ApicRegisterName> = new Map(
-  Object.keys(WRITABLE).map(name => [APIC_REGISTERS[name as ApicRegisterName].offset, name as ApicRegisterName]),
-)
-
 /** False where the write raises #GP. */
 export function writeX2apic(c: Context, msr: number, value: bigint): boolean {
   const offset = apicOffsetOf(msr)
-  const name = byOffset.get(offset)
+  const name = x2apicWriteTarget(msr, value)
   if (!isX2apic(c) || name === undefined) return false
-  const low = Number(value & 0xffff_ffffn)
-  if ((low & ~WRITABLE[name]!) !== 0 || (shiftRight(value, 32) !== 0n && name !== 'APIC_ICR')) return false
   trace(c, 'kvm_apic', { write: 1, register: offset, value }, 1)
-  writeRegister(c, name, low, value)
+  writeRegister(c, name, low32(value), value)
   return true
 }
 

@@ -5,6 +5,7 @@
 
 import { type ApicPage, clearVector, highestVector, processorPriority, setVector, VECTOR_IRR, VECTOR_ISR } from '../devices/apic-vectors.ts'
 import { APIC_BITS, APIC_REGISTERS, type ApicRegisterName, apicOffsetOf } from '../spec/apic-registers.ts'
+import { X2APIC_READABLE } from '../spec/x2apic-access.ts'
 import { type Context, trace } from './context.ts'
 
 export function apicPage({ cpu, vcpu }: Context): ApicPage {
@@ -82,18 +83,10 @@ export function endOfInterrupt(c: Context): void {
   trace(c, 'kvm_eoi', { apicid: c.vcpu.id, vector })
 }
 
-const readable: ReadonlyMap<number, ApicRegisterName> = new Map(
-  Object.entries(APIC_REGISTERS).flatMap(([name, row]) => {
-    if (row.x2apic !== 'read' && row.x2apic !== 'read-write') return []
-    const count = 'count' in row ? row.count : 1
-    return Array.from({ length: count }, (_, word) => [row.offset + 16 * word, name as ApicRegisterName] as const)
-  }),
-)
-
 /** RDMSR of an x2APIC register, null where it raises #GP. The timer's count is not kept in the page. */
 export function readX2apic(c: Context, msr: number, currentCount: () => number): bigint | null {
   const offset = apicOffsetOf(msr)
-  const name = readable.get(offset)
+  const name = X2APIC_READABLE.get(offset)
   if (!isX2apic(c) || name === undefined) return null
   const page = apicPage(c)
   const value = readRegister(c, name, offset, page, currentCount)

@@ -8,6 +8,7 @@ import { APIC_BASE_MSR, APIC_REGISTERS, x2apicMsrOf } from '../spec/apic-registe
 import { MSRS, type MsrName } from '../spec/msrs.ts'
 import type { VmcsFieldName } from '../spec/vmcs-fields.ts'
 import { allowedOneBit, type ControlName, type ControlWord, VMX_CONTROLS } from '../spec/vmx-controls.ts'
+import { X2APIC_READABLE } from '../spec/x2apic-access.ts'
 import type { Context } from './context.ts'
 import { highestInService, isApicvActive, isX2apic } from './lapic.ts'
 import { setMsrIntercept } from './msr-bitmap.ts'
@@ -162,15 +163,8 @@ export function updateApicVirtualization(c: Context): void {
   if (apicv) c.cpu.vmwrite('GUEST_INTR_STATUS', Math.max(0, highestInService(c)) << 8)
 }
 
-const READABLE_OFFSETS: ReadonlySet<number> = new Set(
-  Object.values(APIC_REGISTERS).flatMap(row =>
-    row.x2apic === 'read' || row.x2apic === 'read-write'
-      ? Array.from({ length: 'count' in row ? row.count : 1 }, (_, word) => row.offset + 16 * word)
-      : [],
-  ),
-)
 /** The ICR and the LDR are not as the page holds them. */
 const isReadable = (msr: number): boolean => {
   const offset = (msr & 0xff) << 4
-  return READABLE_OFFSETS.has(offset) && offset !== APIC_REGISTERS.APIC_ICR.offset && offset !== APIC_REGISTERS.APIC_LDR.offset
+  return X2APIC_READABLE.has(offset) && offset !== APIC_REGISTERS.APIC_ICR.offset && offset !== APIC_REGISTERS.APIC_LDR.offset
 }

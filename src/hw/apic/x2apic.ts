@@ -1,25 +1,18 @@
 /** The local APIC as software sees it in x2APIC mode, and IA32_APIC_BASE (Intel SDM, "Extended xAPIC (x2APIC)"). */
 
-import { high32, shiftRight } from '../../base/u64.ts'
-import { APIC_BITS, APIC_REGISTERS, type ApicRegisterName, apicOffsetOf } from '../../spec/apic-registers.ts'
+import { high32, low32 } from '../../base/u64.ts'
+import { APIC_BITS, APIC_REGISTERS, apicOffsetOf } from '../../spec/apic-registers.ts'
 import { MSRS } from '../../spec/msrs.ts'
+import { X2APIC_READABLE, x2apicWriteTarget } from '../../spec/x2apic-access.ts'
 import { generalProtection } from '../cpu/faults.ts'
 import type { Machine } from '../machine.ts'
 import { currentCount, deadlineModeChanged, startCountdown, stopTimer } from './apic-timer.ts'
 import { endOfInterrupt, priority, raise } from './interrupts.ts'
 import { apicPage, apicRegister, isX2apic } from './registers.ts'
 
-/** Registers by their offset, as x2APIC MSR reads give them. */
-const readable = new Map<number, ApicRegisterName>()
-for (const [name, row] of Object.entries(APIC_REGISTERS)) {
-  const count = 'count' in row ? row.count : 1
-  if (row.x2apic === 'read' || row.x2apic === 'read-write')
-    for (let word = 0; word < count; word++) readable.set(row.offset + 16 * word, name as ApicRegisterName)
-}
-
 export function readX2apic(machine: Machine, cpu: number, msr: number): bigint {
   const offset = apicOffsetOf(msr)
-  const name = readable.get(offset)
+  const name = X2APIC_READABLE.get(offset)
   if (!isX2apic(machine, cpu) || name === undefined) throw generalProtection()
   const page = apicPage(machine, cpu)
   switch (name) {
@@ -36,35 +29,11 @@ export function readX2apic(machine: Machine, cpu: number, msr: number): bigint {
   }
 }
 
-/** Bits of a register that software may set; a 1 elsewhere raises #GP. */
-const WRITABLE: Partial<Readonly<Record<ApicRegisterName, number>>> = {
-  APIC_TASKPRI: 0xff,
-  APIC_EOI: 0,
-  APIC_SPIV: 0x13ff,
-  APIC_ESR: 0,
-  APIC_LVTCMCI: 0x1_07ff,
-  APIC_ICR: 0x000c_cfff,
-  APIC_LVTT: 0x7_00ff,
-  APIC_LVTTHMR: 0x1_07ff,
-  APIC_LVTPC: 0x1_07ff,
-  APIC_LVT0: 0x1_a7ff,
-  APIC_LVT1: 0x1_a7ff,
-  APIC_LVTERR: 0x1_00ff,
-  APIC_TMICT: 0xffff_ffff,
-  APIC_TDCR: 0xb,
-  APIC_SELF_IPI: 0xff,
-}
-
-const writable = new Map<number, ApicRegisterName>(
-  Object.keys(WRITABLE).map(name => [APIC_REGISTERS[name as ApicRegisterName].offset, name as ApicRegisterName]),
-)
-
 export function writeX2apic(machine: Machine, cpu: number, msr: number, value: bigint): void {
   const offset = apicOffsetOf(msr)
-  const name = writable.get(offset)
+  const name = x2apicWriteTarget(msr, value)
   if (!isX2apic(machine, cpu) || name === undefined) throw generalProtection()
-  const low = Number(value & 0xffff_ffffn)
-  if ((low & ~WRITABLE[name]!) !== 0 || (shiftRight(value, 32) !== 0n && name !== 'APIC_ICR')) throw generalProtection()
+  const low = low32(value)
   const page = apicPage(machine, cpu)
   switch (name) {
     case 'APIC_EOI':
