@@ -1,5 +1,6 @@
 /** Directives: mode, origin, alignment, sections, structures. */
 
+import { nearest } from '../base/suggest.ts'
 import type { DirectiveNode, Statement } from './ast.ts'
 import { countOf } from './data.ts'
 import { emit, offsetOf, reserve } from './emit.ts'
@@ -8,7 +9,6 @@ import { externDirective, globalDirective, refuseStatic } from './linkage.ts'
 import { sectionDirective } from './sections.ts'
 import { type Assembly, isObject, MAX_IMAGE_BYTES } from './state.ts'
 import { beginInstance, beginStructure, endInstance, endStructure, placeField } from './structures.ts'
-import { nearest } from './suggest.ts'
 import { report } from './symbols.ts'
 import type { Token } from './tokens.ts'
 

@@ -1,9 +1,9 @@
 /** GLOBAL and EXTERN: what an object file shares with others. A flat binary has nobody to share with. */
 
+import { nearest } from '../base/suggest.ts'
 import type { Attribute, DirectiveNode } from './ast.ts'
 import { placeOf } from './evaluate.ts'
 import { type Assembly, type GlobalName, isObject } from './state.ts'
-import { nearest } from './suggest.ts'
 import { defineExtern, qualified, report } from './symbols.ts'
 import type { Token } from './tokens.ts'
 

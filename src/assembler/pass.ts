@@ -1,5 +1,6 @@
 /** One pass over the lines: labels get their offsets, instructions their sizes and, in the last pass, bytes go out. */
 
+import { nearest } from '../base/suggest.ts'
 import type { EquNode, Expression, InstructionNode, LineNode, Statement, TimesNode } from './ast.ts'
 import { chooseBranch, runBranch } from './branches.ts'
 import { countOf, dataBytes, includeBinary, reserveSpace } from './data.ts'
@@ -8,7 +9,6 @@ import { emit, offsetOf } from './emit.ts'
 import { evaluate, placeOf, type Scope } from './evaluate.ts'
 import { emitInstruction, emitPrefixes, encodeInstruction, isBranch, prepare } from './instructions.ts'
 import { type Assembly, type Item, MAX_IMAGE_BYTES, type Section } from './state.ts'
-import { nearest } from './suggest.ts'
 import { defineConstant, defineLabel, moveLabel, opensScope, report } from './symbols.ts'
 import type { Token } from './tokens.ts'
 import { UNKNOWN } from './value.ts'

@@ -1,10 +1,10 @@
 /** Names: defining them, looking them up, and what to say when there is no such name. */
 
+import { nearest } from '../base/suggest.ts'
 import type { DiagnosticCode } from './diagnostic-codes.ts'
 import { type DiagnosticNotes, diagnostic, type MacroCall } from './diagnostics.ts'
 import type { Scope } from './evaluate.ts'
 import type { Assembly, SymbolEntry } from './state.ts'
-import { nearest } from './suggest.ts'
 import { type Span, type Token, textOf } from './tokens.ts'
 import { inSection, scalar, UNKNOWN, type Value } from './value.ts'
 import { wordsOfType } from './words.ts'

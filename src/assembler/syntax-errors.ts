@@ -1,9 +1,9 @@
 /** A line that does not parse, in words: what is wrong where, instead of "syntax error". */
 
+import { nearest } from '../base/suggest.ts'
 import type { DiagnosticCode } from './diagnostic-codes.ts'
 import type { DiagnosticNotes } from './diagnostics.ts'
 import type { SyntaxFailure } from './parse.ts'
-import { nearest } from './suggest.ts'
 import { isWord, type Span, type Token } from './tokens.ts'
 import { wordsOfType } from './words.ts'
 

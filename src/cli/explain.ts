@@ -6,7 +6,7 @@
 import { DIAGNOSTIC_CODES, type DiagnosticCode } from '../assembler/diagnostic-codes.ts'
 import { renderPage } from '../assembler/explain/pages.ts'
 import { parseNumber } from '../assembler/literals.ts'
-import { nearest } from '../assembler/suggest.ts'
+import { nearest } from '../base/suggest.ts'
 import { INSTRUCTIONS, rowsByMnemonic } from '../isa/table.ts'
 import { EXIT_REASONS } from '../spec/exit-reasons.ts'
 import { MSRS } from '../spec/msrs.ts'

@@ -1,6 +1,6 @@
 /** The values of options, checked: each wrong one is a line that says what would be right. */
 
-import { nearest } from '../assembler/suggest.ts'
+import { nearest } from '../base/suggest.ts'
 import { type KvmParameters, PARAMETER_NAMES } from '../kvm/parameters.ts'
 import { CPU_FEATURES, CPU_MODELS, type CpuFeature, closeFeatures, DEFAULT_CPU_MODEL } from '../spec/cpu-models.ts'
 import { usageError } from './exit-codes.ts'

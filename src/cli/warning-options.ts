@@ -1,7 +1,7 @@
 /** `-w CLASS`, `-w -CLASS`, `-Werror`, `-Werror=CLASS`. */
 
-import { nearest } from '../assembler/suggest.ts'
 import { ALL_CLASSES, isWarningClass, type WarningClass, type WarningPolicy } from '../assembler/warnings.ts'
+import { nearest } from '../base/suggest.ts'
 import { usageError } from './exit-codes.ts'
 
 function classesNamed(option: string, name: string): readonly WarningClass[] {

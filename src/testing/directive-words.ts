@@ -1,6 +1,6 @@
 /** Words of one directive or line expectation, with their places, and a reader that asks for them one after the other. */
 
-import { nearest } from '../assembler/suggest.ts'
+import { nearest } from '../base/suggest.ts'
 import type { Place, Problem } from './plan.ts'
 
 interface Word extends Place {

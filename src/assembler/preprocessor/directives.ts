@@ -1,7 +1,7 @@
 /** The preprocessor's other directives: files, macros, repetition, contexts, messages. */
 
+import { nearest } from '../../base/suggest.ts'
 import { lexSource } from '../lexer.ts'
-import { nearest } from '../suggest.ts'
 import { type Token, type TokenLine, textOf } from '../tokens.ts'
 import { DEFINITIONS } from './definitions.ts'
 import { expandLine } from './expand.ts'
