@@ -48,3 +48,6 @@ export const VMCS_FIELD_NAMES: ReadonlyMap<number, VmcsFieldName> = new Map(
 /** The field that an encoding names, in whole or by its high half. */
 export const vmcsFieldOf = (encoding: number): VmcsFieldName | undefined =>
   isHighHalf(encoding) && widthOf(encoding) !== 64 ? undefined : VMCS_FIELD_NAMES.get(encoding - (encoding & 1))
+
+/** Bits of the interruptibility state. */
+export const BLOCKING = { sti: 1, movSs: 2, smi: 4, nmi: 8 } as const

@@ -1,9 +1,9 @@
 /** CPUID (Intel SDM, "CPUID"): feature bits from the configuration, the rest what this machine is. */
 
+import { LINEAR_ADDRESS_BITS, PHYSICAL_ADDRESS_BITS } from '../../spec/address-width.ts'
 import { CPUID_FEATURES } from '../../spec/cpuid.ts'
 import { CRYSTAL_HZ } from '../apic/apic-timer.ts'
 import type { MachineConfig } from '../machine.ts'
-import { PHYSICAL_ADDRESS_BITS } from './paging.ts'
 
 export interface CpuidResult {
   eax: number
@@ -14,7 +14,6 @@ export interface CpuidResult {
 
 const MAX_BASIC = 0x16
 const MAX_EXTENDED = 0x8000_0008
-const LINEAR_ADDRESS_BITS = 48
 /** Family 6, model 0xDD, stepping 0: Clearwater Forest, the first with APIC-timer virtualization. */
 const SIGNATURE = 0x000d_06d0
 

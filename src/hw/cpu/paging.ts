@@ -6,11 +6,13 @@
  * Each paging-structure entry that a walk reads lies at a guest-physical address and goes through EPT itself.
  */
 
-import { s64 } from '../../base/u64.ts'
+import { isCanonical, linearNumber, PHYSICAL_ADDRESS_BITS } from '../../spec/address-width.ts'
 import { CR0, EFER } from '../../spec/cr-bits.ts'
 import type { Memory } from '../memory.ts'
 import { Fault, VECTOR, VmExit } from './faults.ts'
 import { ACCESS, USER_SHIFT } from './tlb.ts'
+
+export { isCanonical, linearNumber, PHYSICAL_ADDRESS_BITS }
 
 export type Access = 'read' | 'write' | 'execute'
 
@@ -38,19 +40,12 @@ const DIRTY = 0x40n
 const LARGE = 0x80n
 const NO_EXECUTE = 1n << 63n
 const ADDRESS = 0x000f_ffff_ffff_f000n
-/** Physical addresses have 46 bits on this CPU (CPUID 80000008H:EAX). */
-export const PHYSICAL_ADDRESS_BITS = 46
 const RESERVED_ADDRESS = ADDRESS & ~((1n << BigInt(PHYSICAL_ADDRESS_BITS)) - 1n)
 
 const ERROR = { present: 1, write: 2, user: 4, reserved: 8, fetch: 16 } as const
 
 const has = (word: bigint, mask: bigint): boolean => (word & mask) !== 0n
 const bitOf = (position: number): bigint => 1n << BigInt(position)
-
-export const isCanonical = (linear: number): boolean => linear >= -(2 ** 47) && linear < 2 ** 47
-
-/** The linear address as a number, exact for every canonical address. */
-export const linearNumber = (linear: bigint): number => Number(s64(linear))
 
 function pageFault(linear: number, access: Access, user: boolean, cause: number, noExecute: boolean): Fault {
   const fetch = access === 'execute' && noExecute ? ERROR.fetch : 0

@@ -1,15 +1,18 @@
 /** VM entries (Intel SDM, "VM Entries"): checks, loading of the guest's state, then the event to inject. */
 
 import { bit } from '../../base/bits.ts'
+import { MSRS } from '../../spec/msrs.ts'
 import { VMX_CONTROLS } from '../../spec/vmx-controls.ts'
+import { CONTROL_CHECKS } from '../../spec/vmx-entry/control-checks.ts'
+import { type EntryState, entryStateOf, firstBroken } from '../../spec/vmx-entry/entry-check.ts'
+import { GUEST_CHECKS, HOST_CHECKS } from '../../spec/vmx-entry/state-checks.ts'
 import { VMX_INSTRUCTION_ERRORS } from '../../spec/vmx-instruction-errors.ts'
 import { type DeliveredEvent, EVENT, type EventType } from '../cpu/delivery.ts'
 import type { Engine } from '../cpu/engine.ts'
 import { deliverEvent } from '../cpu/step.ts'
+import type { Machine } from '../machine.ts'
 import { emit } from '../observe.ts'
 import { MULTIPLIER_ONE } from '../time/clock.ts'
-import { CONTROL_CHECKS } from './control-checks.ts'
-import { entryStateOf, firstBroken } from './entry-check.ts'
 import { failEntry } from './exit.ts'
 import { loadGuestState } from './guest-state.ts'
 import { loadGuestTimer } from './guest-timer.ts'
@@ -17,7 +20,6 @@ import { loadMsrs } from './msr-areas.ts'
 import { fail, type VmxOutcome } from './outcome.ts'
 import { startPreemptionTimer } from './preemption-timer.ts'
 import { type Controls, isControlSet } from './state.ts'
-import { GUEST_CHECKS, HOST_CHECKS } from './state-checks.ts'
 import { loadInterruptStatus } from './virtual-apic.ts'
 import { isLaunched, readField, readNumber, setLaunched, writeField } from './vmcs.ts'
 
@@ -31,7 +33,7 @@ export function vmEntry(engine: Engine, launch: boolean): VmxOutcome {
   if (cpu.movSsBlocking) return fail(engine, ERROR.VMXERR_ENTRY_EVENTS_BLOCKED_BY_MOV_SS.number)
   if (launch && isLaunched(memory, vmcs)) return fail(engine, ERROR.VMXERR_VMLAUNCH_NONCLEAR_VMCS.number)
   if (!launch && !isLaunched(memory, vmcs)) return fail(engine, ERROR.VMXERR_VMRESUME_NONLAUNCHED_VMCS.number)
-  const state = entryStateOf(machine, vmcs)
+  const state = checkedVmcs(machine, vmcs)
   const badControl = firstBroken(CONTROL_CHECKS, state)
   if (badControl !== null) return refuse(engine, ERROR.VMXERR_ENTRY_INVALID_CONTROL_FIELD.number, badControl)
   const badHost = firstBroken(HOST_CHECKS, state)
@@ -47,6 +49,14 @@ export function vmEntry(engine: Engine, launch: boolean): VmxOutcome {
   if (enter(engine, vmcs) && launch) setLaunched(memory, vmcs, true)
   return { kind: 'entered' }
 }
+
+const checkedVmcs = ({ memory, config }: Machine, vmcs: number): EntryState =>
+  entryStateOf({
+    get: name => readField(memory, vmcs, name),
+    capability: name => config.vmxMsrs[MSRS[name].index] ?? 0n,
+    read32: address => memory.read32(address),
+    read64: address => memory.read64(address),
+  })
 
 const LINK_POINTER_RULE = 'the VMCS link pointer is all ones'
 

@@ -1,10 +1,10 @@
 /** What the guest does with VMX of itself: VMFUNC, and PAUSE in a loop (Intel SDM, "VM Functions"; "PAUSE-Loop Exiting"). */
 
 import { low32 } from '../../base/u64.ts'
+import { eptPointerFits } from '../../spec/vmx-entry/control-checks.ts'
 import type { Engine } from '../cpu/engine.ts'
 import { undefinedOpcode, VmExit } from '../cpu/faults.ts'
 import { cplOf } from '../cpu/registers.ts'
-import { eptPointerFits } from './control-checks.ts'
 import { guestHas, isControlSet } from './state.ts'
 import { readField, readNumber, writeField } from './vmcs.ts'
 

@@ -2,7 +2,7 @@
 
 import { CR0, EFER } from '../../spec/cr-bits.ts'
 import { MSRS } from '../../spec/msrs.ts'
-import type { VmcsFieldName } from '../../spec/vmcs-fields.ts'
+import { BLOCKING, type VmcsFieldName } from '../../spec/vmcs-fields.ts'
 import type { Engine } from '../cpu/engine.ts'
 import { isControlSet } from './state.ts'
 import { readField, readNumber, writeField } from './vmcs.ts'
@@ -13,9 +13,6 @@ const segmentField = (index: number, part: 'SELECTOR' | 'LIMIT' | 'AR_BYTES' | '
   `GUEST_${SEGMENT_FIELDS[index]!}_${part}` as VmcsFieldName
 
 const ACTIVITIES = ['active', 'hlt', 'shutdown', 'wait-for-sipi'] as const
-
-/** Interruptibility-state bits. */
-export const BLOCKING = { sti: 1, movSs: 2, smi: 4, nmi: 8 } as const
 
 /** The NMI blocking that the guest sees: of virtual NMIs where it has them. */
 const blocksNmi = ({ cpu }: Engine): boolean =>

@@ -3,7 +3,6 @@
  * bytes, the value.
  */
 
-import { low32 } from '../../base/u64.ts'
 import { APIC_BASE_MSR, APIC_MSR_END } from '../../spec/apic-registers.ts'
 import { MSRS } from '../../spec/msrs.ts'
 import type { Engine } from '../cpu/engine.ts'
@@ -50,7 +49,3 @@ function succeeds(access: () => void): boolean {
     throw thrown
   }
 }
-
-/** Where an area lies: 16-byte aligned, its last byte within the physical-address width. */
-export const isAreaAddress = (address: bigint, count: number, physicalBits: number): boolean =>
-  count === 0 || (low32(address) % ENTRY_BYTES === 0 && address + BigInt(count * ENTRY_BYTES) <= 1n << BigInt(physicalBits))

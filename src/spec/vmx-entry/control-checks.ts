@@ -2,11 +2,10 @@
 
 import { high32, shiftRight } from '../../base/u64.ts'
 import { PAGE_SIZE } from '../../base/units.ts'
-import type { MsrName } from '../../spec/msrs.ts'
-import type { VmcsFieldName } from '../../spec/vmcs-fields.ts'
-import { PHYSICAL_ADDRESS_BITS } from '../cpu/paging.ts'
+import { PHYSICAL_ADDRESS_BITS } from '../address-width.ts'
+import type { MsrName } from '../msrs.ts'
+import type { VmcsFieldName } from '../vmcs-fields.ts'
 import type { EntryCheck, EntryState } from './entry-check.ts'
-import { isAreaAddress } from './msr-areas.ts'
 
 /** A control word against its capability MSR: every must-be-1 bit is 1, no other than a may-be-1 bit is. */
 const wordFits = (field: VmcsFieldName, capability: MsrName) => (v: EntryState) => {
@@ -135,8 +134,14 @@ const GUEST_TIMER: readonly EntryCheck[] = [
   },
 ]
 
+const AREA_ENTRY_BYTES = 16
+
+/** Where an MSR area lies: 16-byte aligned, its last byte within the physical-address width. */
+const isAreaAddress = (address: bigint, count: number): boolean =>
+  count === 0 || (address % 16n === 0n && address + BigInt(count * AREA_ENTRY_BYTES) <= 1n << BigInt(PHYSICAL_ADDRESS_BITS))
+
 const areaFits = (area: 'VM_EXIT_MSR_STORE' | 'VM_EXIT_MSR_LOAD' | 'VM_ENTRY_MSR_LOAD') => (v: EntryState) =>
-  isAreaAddress(v.get(`${area}_ADDR`), v.number(`${area}_COUNT`), PHYSICAL_ADDRESS_BITS)
+  isAreaAddress(v.get(`${area}_ADDR`), v.number(`${area}_COUNT`))
 
 const EXIT_AND_ENTRY_WORDS: readonly EntryCheck[] = [
   { rule: 'VM-exit controls fit IA32_VMX_TRUE_EXIT_CTLS', holds: wordFits('VM_EXIT_CONTROLS', 'MSR_IA32_VMX_TRUE_EXIT_CTLS') },

@@ -4,11 +4,11 @@
  * guests outside IA-32e mode; both are refused here by name.
  */
 
-import { CR0, CR4, EFER } from '../../spec/cr-bits.ts'
-import type { VmcsFieldName } from '../../spec/vmcs-fields.ts'
-import { isCanonical, linearNumber, PHYSICAL_ADDRESS_BITS } from '../cpu/paging.ts'
+import { isCanonical, linearNumber, PHYSICAL_ADDRESS_BITS } from '../address-width.ts'
+import { CR0, CR4, EFER } from '../cr-bits.ts'
+import type { VmcsFieldName } from '../vmcs-fields.ts'
+import { BLOCKING } from '../vmcs-fields.ts'
 import type { EntryCheck, EntryState } from './entry-check.ts'
-import { BLOCKING } from './guest-state.ts'
 
 const bitOf = (position: number): bigint => 1n << BigInt(position)
 const has = (word: bigint, position: number): boolean => (word & bitOf(position)) !== 0n
