@@ -6,13 +6,13 @@
  */
 
 import { bitField, shiftRight } from '../../base/u64.ts'
+import { isCanonical } from '../../spec/address-width.ts'
 import { EXCEPTIONS, exceptionOf } from '../../spec/exceptions.ts'
 import { emit } from '../observe.ts'
 import { guestHas } from '../vmx/state.ts'
 import type { Engine } from './engine.ts'
 import { Fault, VECTOR } from './faults.ts'
 import { IF, NT, RF, TF } from './lazy-flags.ts'
-import { isCanonical, linearNumber } from './paging.ts'
 import { CODE64_RIGHTS, cplOf, TR, UNUSABLE_RIGHTS } from './registers.ts'
 
 /** Types of interruption information (SDM, "Information for VM Exits Due to Vectored Events"). */
@@ -51,14 +51,15 @@ export function deliver(engine: Engine, event: DeliveredEvent): void {
   const returnTo = BigInt.asUintN(64, registers.rip[0]! + BigInt(event.length))
   const frame = [BigInt(cpu.segments[2]!.selector), registers.gpr[4]!, BigInt(flags >>> 0), BigInt(cpu.segments[1]!.selector), returnTo]
   if (event.errorCode !== null) frame.push(BigInt(event.errorCode))
-  const top = linearNumber(stack & ~0xfn)
-  if (!isCanonical(top) || !isCanonical(top - 8 * frame.length)) throw new Fault(VECTOR.SS, external)
+  const top = stack & ~0xfn
+  const bottom = BigInt.asUintN(64, top - BigInt(8 * frame.length))
+  if (!isCanonical(top) || !isCanonical(bottom)) throw new Fault(VECTOR.SS, external)
   // Every byte is checked before the first is written.
-  engine.translate(top - 8, 'write', SUPERVISOR)
-  engine.translate(top - 8 * frame.length, 'write', SUPERVISOR)
-  for (const [position, value] of frame.entries()) engine.storeLinear(64, top - 8 * (position + 1), value, SUPERVISOR)
+  engine.touchLinear(8 * frame.length, bottom, SUPERVISOR)
+  for (const [position, value] of frame.entries())
+    engine.storeLinear(64, BigInt.asUintN(64, top - BigInt(8 * (position + 1))), value, SUPERVISOR)
 
-  registers.gpr[4] = BigInt.asUintN(64, BigInt(top - 8 * frame.length))
+  registers.gpr[4] = bottom
   registers.rip[0] = gate.offset
   cpu.segments[1] = { selector: (gate.selector & ~3) | newCpl, limit: 0xffff_ffff, accessRights: (CODE64_RIGHTS & ~0x60) | (newCpl << 5) }
   registers.segmentBase[1] = base
@@ -102,16 +103,16 @@ function readGate(engine: Engine, { vector, type }: DeliveredEvent, external: nu
   const { base, limit } = engine.cpu.idtr
   const errorCode = vector * 8 + 2 + external
   if (vector * 16 + 15 > limit) throw new Fault(VECTOR.GP, errorCode)
-  const at = linearNumber(base + BigInt(vector * 16))
+  const at = BigInt.asUintN(64, base + BigInt(vector * 16))
   const low = engine.loadLinear(64, at, SUPERVISOR)
-  const high = engine.loadLinear(64, at + 8, SUPERVISOR)
+  const high = engine.loadLinear(64, BigInt.asUintN(64, at + 8n), SUPERVISOR)
   const gateType = bitField(low, 40, 5)
   if (gateType !== INTERRUPT_GATE && gateType !== TRAP_GATE) throw new Fault(VECTOR.GP, errorCode)
   const dpl = bitField(low, 45, 2)
   if (isSoftware(type) && type !== EVENT.privileged && dpl < cplOf(engine.cpu)) throw new Fault(VECTOR.GP, errorCode)
   if ((shiftRight(low, 47) & 1n) === 0n) throw new Fault(VECTOR.NP, errorCode)
   const offset = (low & 0xffffn) | (shiftRight(low, 32) & 0xffff_0000n) | ((high & 0xffff_ffffn) << 32n)
-  if (!isCanonical(linearNumber(offset))) throw new Fault(VECTOR.GP, external)
+  if (!isCanonical(offset)) throw new Fault(VECTOR.GP, external)
   return { selector: bitField(low, 16, 16), offset, ist: bitField(low, 32, 3), type: gateType }
 }
 
@@ -119,7 +120,7 @@ function readTargetCode(engine: Engine, selector: number, external: number): { b
   const { base, limit } = engine.cpu.gdtr
   const errorCode = (selector & 0xfffc) | external
   if ((selector & 0xfffc) === 0 || (selector & 4) !== 0 || (selector | 7) > limit) throw new Fault(VECTOR.GP, errorCode)
-  const descriptor = engine.loadLinear(64, linearNumber(base + BigInt(selector & 0xfff8)), SUPERVISOR)
+  const descriptor = engine.loadLinear(64, BigInt.asUintN(64, base + BigInt(selector & 0xfff8)), SUPERVISOR)
   const rights = bitField(descriptor, 40, 16)
   const dpl = (rights >> 5) & 3
   const isLongCode = (rights & 0x18) === 0x18 && (rights & 0x2000) !== 0 && (rights & 0x4000) === 0
@@ -133,7 +134,7 @@ function newStack(engine: Engine, ist: number, innerCpl: number): bigint {
   if (ist === 0 && innerCpl < 0) return engine.registers.gpr[4]!
   const offset = ist === 0 ? 4 + 8 * innerCpl : 28 + 8 * ist
   if (offset + 7 > engine.cpu.segments[TR]!.limit) throw new Fault(VECTOR.TS, engine.cpu.segments[TR]!.selector & 0xfffc)
-  return engine.loadLinear(64, linearNumber(engine.registers.segmentBase[TR]! + BigInt(offset)), SUPERVISOR)
+  return engine.loadLinear(64, BigInt.asUintN(64, engine.registers.segmentBase[TR]! + BigInt(offset)), SUPERVISOR)
 }
 
 const groupOf = (vector: number): string => {

@@ -10,6 +10,7 @@ import type { Instruction } from '../../isa/instruction.ts'
 import type { MemoryOperand, Operand, SegmentIndex } from '../../isa/operands.ts'
 import type { FlagRule, Ops } from '../../isa/ops.ts'
 import type { SystemOperation } from '../../isa/system-operations.ts'
+import { isCanonical } from '../../spec/address-width.ts'
 import type { CpuidFeatureName } from '../../spec/cpuid.ts'
 import { type ConditionCode, type FlagName, RFLAGS } from '../../spec/rflags.ts'
 import { guestHas } from '../vmx/state.ts'
@@ -17,7 +18,6 @@ import type { DecodedInstruction } from './decode-cache.ts'
 import { Fault, generalProtection, VECTOR } from './faults.ts'
 import { conditionHolds, STATUS, statusFlags } from './lazy-flags.ts'
 import { LinearMemory } from './linear-memory.ts'
-import { isCanonical, linearNumber } from './paging.ts'
 import { hasFeature, requireFeature } from './system/features.ts'
 import { type Alignment, readVector, writeVector } from './system/vectors.ts'
 import { systemOperations } from './system-table.ts'
@@ -39,9 +39,8 @@ export class Engine extends LinearMemory implements Ops<bigint> {
   beganBlocking = false
   /** While an event is being delivered: its interruption information, for the IDT-vectoring fields of an exit. */
   delivering: { info: number; errorCode: number; length: number } | null = null
-  /** The linear page that code is fetched from, NaN when unknown; its address, its frame, its decoded instructions by offset. */
-  codePage = Number.NaN
-  codeStart = 0n
+  /** Address of the page that code is fetched from, -1 when unknown; its frame, its decoded instructions by offset. */
+  codeStart = -1n
   codeFrame = 0
   codeOffsets: (DecodedInstruction | undefined)[] = []
   /** RIP as an offset in that page while only the engine knows it; -1 when the register holds RIP. */
@@ -63,7 +62,7 @@ export class Engine extends LinearMemory implements Ops<bigint> {
   reloadAddressSpace(): void {
     this.releaseRip()
     this.loadAddressSpace()
-    this.codePage = Number.NaN
+    this.codeStart = -1n
     this.trapsEach = guestHas(this.cpu.vmx, 'CPU_BASED_MONITOR_TRAP_FLAG')
   }
 
@@ -149,9 +148,7 @@ export class Engine extends LinearMemory implements Ops<bigint> {
   }
 
   touch(size: Size, segment: SegmentIndex, address: bigint): void {
-    const linear = this.linear(segment, address)
-    this.translate(linear, 'write')
-    if ((linear & 0xfff) + size / 8 > 4096) this.translate(linear + size / 8 - 1, 'write')
+    this.touchLinear(size / 8, this.linear(segment, address))
   }
 
   readVector(operand: Operand, alignment: Alignment): readonly bigint[] {
@@ -290,7 +287,7 @@ export class Engine extends LinearMemory implements Ops<bigint> {
     return this.following
   }
   branch(target: bigint): void {
-    if (!isCanonical(linearNumber(target))) throw generalProtection()
+    if (!isCanonical(target)) throw generalProtection()
     this.target = target
     this.outcome = 'branch'
   }

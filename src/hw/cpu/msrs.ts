@@ -4,6 +4,7 @@
  */
 
 import { shiftRight } from '../../base/u64.ts'
+import { isCanonical } from '../../spec/address-width.ts'
 import { APIC_BASE_MSR, APIC_MSR_END } from '../../spec/apic-registers.ts'
 import { CR0, EFER } from '../../spec/cr-bits.ts'
 import { MSRS } from '../../spec/msrs.ts'
@@ -12,7 +13,6 @@ import { readX2apic, writeApicBase, writeX2apic } from '../apic/x2apic.ts'
 import { physicalTsc, TSC_AT_START } from '../time/clock.ts'
 import type { Engine } from './engine.ts'
 import { generalProtection } from './faults.ts'
-import { isCanonical, linearNumber } from './paging.ts'
 
 /** How software may write an MSR that only holds a value. */
 type Rule = 'any' | 'canonical' | 'low-half' | 'zero' | 'pat'
@@ -76,7 +76,7 @@ export function writeMsr(engine: Engine, index: number, value: bigint): void {
       return writeDeadline(machine, engine.index, value)
     case FS_BASE:
     case GS_BASE:
-      if (!isCanonical(linearNumber(value))) throw generalProtection()
+      if (!isCanonical(value)) throw generalProtection()
       registers.segmentBase[index === FS_BASE ? 4 : 5] = value
       return
     case MSRS.MSR_EFER.index:
@@ -98,7 +98,7 @@ function isAllowed(rule: Rule, value: bigint): boolean {
     case 'any':
       return true
     case 'canonical':
-      return isCanonical(linearNumber(value))
+      return isCanonical(value)
     case 'low-half':
       return shiftRight(value, 32) === 0n
     case 'zero':

@@ -6,13 +6,12 @@
  * Each paging-structure entry that a walk reads lies at a guest-physical address and goes through EPT itself.
  */
 
-import { isCanonical, linearNumber, PHYSICAL_ADDRESS_BITS } from '../../spec/address-width.ts'
+import { low32 } from '../../base/u64.ts'
+import { PHYSICAL_ADDRESS_BITS } from '../../spec/address-width.ts'
 import { CR0, EFER } from '../../spec/cr-bits.ts'
 import type { Memory } from '../memory.ts'
 import { Fault, VECTOR, VmExit } from './faults.ts'
 import { ACCESS, USER_SHIFT } from './tlb.ts'
-
-export { isCanonical, linearNumber, PHYSICAL_ADDRESS_BITS }
 
 export type Access = 'read' | 'write' | 'execute'
 
@@ -47,20 +46,20 @@ const ERROR = { present: 1, write: 2, user: 4, reserved: 8, fetch: 16 } as const
 const has = (word: bigint, mask: bigint): boolean => (word & mask) !== 0n
 const bitOf = (position: number): bigint => 1n << BigInt(position)
 
-function pageFault(linear: number, access: Access, user: boolean, cause: number, noExecute: boolean): Fault {
+function pageFault(linear: bigint, access: Access, user: boolean, cause: number, noExecute: boolean): Fault {
   const fetch = access === 'execute' && noExecute ? ERROR.fetch : 0
   const code = cause | (access === 'write' ? ERROR.write : 0) | (user ? ERROR.user : 0) | fetch
-  return new Fault(VECTOR.PF, code, BigInt.asUintN(64, BigInt(linear)))
+  return new Fault(VECTOR.PF, code, linear)
 }
 
 /** The frame and the rights of a linear page; raises #PF, or an EPT exit, where `access` is not allowed. */
-export function walk(memory: Memory, space: AddressSpace, linear: number, access: Access, user: boolean): Translation {
+export function walk(memory: Memory, space: AddressSpace, linear: bigint, access: Access, user: boolean): Translation {
   if (!has(space.cr0, bitOf(CR0.PG))) {
-    const frame = guestToHost(memory, space, linear - (((linear % 4096) + 4096) % 4096), access, linear, true)
+    const frame = guestToHost(memory, space, (low32(linear) & ~0xfff) >>> 0, access, linear, true)
     return { frame: frame.frame, rights: frame.rights | (frame.rights << USER_SHIFT) }
   }
   const noExecuteEnabled = has(space.efer, bitOf(EFER.NX))
-  const index = BigInt.asUintN(48, BigInt(linear))
+  const index = BigInt.asUintN(48, linear)
   let table = space.cr3 & ADDRESS
   let writable = true
   let userPage = true
@@ -106,7 +105,7 @@ function isReserved(entry: bigint, level: number, isLeaf: boolean, noExecuteEnab
 }
 
 /** Setting accessed or dirty bits is a write to the guest-physical page that holds the entry. */
-function setPagingBits(memory: Memory, space: AddressSpace, entryAt: number, host: number, value: bigint, linear: number): void {
+function setPagingBits(memory: Memory, space: AddressSpace, entryAt: number, host: number, value: bigint, linear: bigint): void {
   guestToHost(memory, space, entryAt - (entryAt % 4096), 'write', linear, false)
   memory.setPagingBits(host, value)
 }
@@ -121,7 +120,7 @@ function guestToHost(
   space: AddressSpace,
   guestPhysical: number,
   access: Access,
-  linear: number,
+  linear: bigint,
   final: boolean,
 ): Translation {
   if (space.eptp === 0n) return { frame: guestPhysical, rights: ACCESS.read | ACCESS.write | ACCESS.execute }
@@ -150,13 +149,13 @@ function guestToHost(
 }
 
 /** Qualification: what was tried (2:0), what EPT allowed (5:3), a linear address led here (7), and it was its final access (8). */
-function eptViolation(guestPhysical: number, access: Access, rights: bigint, linear: number, final: boolean): VmExit {
+function eptViolation(guestPhysical: number, access: Access, rights: bigint, linear: bigint, final: boolean): VmExit {
   const tried = access === 'read' ? 1n : access === 'write' ? 2n : 4n
   const qualification = tried | (rights << 3n) | (1n << 7n) | (final ? 1n << 8n : 0n)
-  const inPage = final ? ((linear % 4096) + 4096) % 4096 : 0
+  const inPage = final ? low32(linear) & 0xfff : 0
   return new VmExit('EXIT_REASON_EPT_VIOLATION', {
     qualification,
     guestPhysical: guestPhysical + inPage,
-    guestLinear: BigInt.asUintN(64, BigInt(linear)),
+    guestLinear: linear,
   })
 }

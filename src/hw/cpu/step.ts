@@ -1,5 +1,6 @@
 /** One instruction: fetch, decode, intercept, execute, commit; and what becomes of a fault or a VM exit on the way. */
 
+import { low32 } from '../../base/u64.ts'
 import { PAGE_SIZE } from '../../base/units.ts'
 import { decode } from '../../isa/decode.ts'
 import type { Machine } from '../machine.ts'
@@ -11,7 +12,6 @@ import { combine, type DeliveredEvent, deliver, EVENT } from './delivery.ts'
 import type { Engine } from './engine.ts'
 import { Fault, generalProtection, undefinedOpcode, VECTOR, VmExit } from './faults.ts'
 import { RF, TF } from './lazy-flags.ts'
-import { linearNumber } from './paging.ts'
 import type { Cpu } from './registers.ts'
 
 /** Runs the instruction at RIP. Faults and VM exits are dealt with; nothing of ours is thrown. */
@@ -54,11 +54,12 @@ function proceed(engine: Engine, length: number): void {
   }
 }
 
+const IN_PAGE = PAGE_SIZE - 1
+const pageStart = (linear: bigint): bigint => linear & ~0xfffn
+
 function goTo(engine: Engine, target: bigint): void {
   engine.registers.rip[0] = target
-  const linear = linearNumber(target)
-  const offset = linear - engine.codePage * PAGE_SIZE
-  engine.position = offset >= 0 && offset < PAGE_SIZE ? offset : -1 // NaN, an unknown page, is neither
+  engine.position = pageStart(target) === engine.codeStart ? low32(target) & IN_PAGE : -1
 }
 
 /** The monitor trap flag: an exit before the next instruction, if this one did not leave the guest itself. */
@@ -84,21 +85,19 @@ function raiseSingleStep(engine: Engine): void {
 
 function fetch(engine: Engine): DecodedInstruction {
   engine.releaseRip()
-  const rip = linearNumber(engine.registers.rip[0]!)
-  const page = Math.floor(rip / PAGE_SIZE)
-  if (page !== engine.codePage) enterCodePage(engine, rip, page)
-  engine.position = rip - page * PAGE_SIZE
+  const rip = engine.registers.rip[0]!
+  if (pageStart(rip) !== engine.codeStart) enterCodePage(engine, rip)
+  engine.position = low32(rip) & IN_PAGE
   return engine.codeOffsets[engine.position] ?? decodeAt(engine, rip, engine.position)
 }
 
-function enterCodePage(engine: Engine, rip: number, page: number): void {
-  engine.codeFrame = engine.translate(rip, 'execute') - (rip - page * PAGE_SIZE)
+function enterCodePage(engine: Engine, rip: bigint): void {
+  engine.codeFrame = engine.translate(rip, 'execute') - (low32(rip) & IN_PAGE)
   engine.codeOffsets = decodedPage(engine.machine.decoded, engine.codeFrame / PAGE_SIZE, 64)
-  engine.codeStart = BigInt.asUintN(64, BigInt(page * PAGE_SIZE))
-  engine.codePage = page
+  engine.codeStart = pageStart(rip)
 }
 
-function decodeAt(engine: Engine, rip: number, offset: number): DecodedInstruction {
+function decodeAt(engine: Engine, rip: bigint, offset: number): DecodedInstruction {
   const { memory, machine } = engine
   const frame = engine.codeFrame
   let crosses = false
@@ -106,7 +105,7 @@ function decodeAt(engine: Engine, rip: number, offset: number): DecodedInstructi
     index => {
       if (offset + index < 4096) return memory.read8(frame + offset + index)
       crosses = true
-      return memory.read8(engine.translate(rip + index, 'execute'))
+      return memory.read8(engine.translate(BigInt.asUintN(64, rip + BigInt(index)), 'execute'))
     },
     { bits: 64, stackSize: 64 },
   )

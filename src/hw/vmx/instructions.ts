@@ -4,12 +4,12 @@
  */
 
 import { PAGE_SIZE } from '../../base/units.ts'
+import { PHYSICAL_ADDRESS_BITS } from '../../spec/address-width.ts'
 import { CR4 } from '../../spec/cr-bits.ts'
 import { MSRS } from '../../spec/msrs.ts'
 import { VMX_INSTRUCTION_ERRORS as ERROR } from '../../spec/vmx-instruction-errors.ts'
 import type { Engine } from '../cpu/engine.ts'
 import { generalProtection, undefinedOpcode } from '../cpu/faults.ts'
-import { PHYSICAL_ADDRESS_BITS } from '../cpu/paging.ts'
 import { cplOf } from '../cpu/registers.ts'
 import { fail, SUCCEEDED, type VmxOutcome } from './outcome.ts'
 import { hasVmcsField, readEncoding, setLaunched, VMCS_REVISION, writeEncoding } from './vmcs.ts'

@@ -4,7 +4,7 @@
  * guests outside IA-32e mode; both are refused here by name.
  */
 
-import { isCanonical, linearNumber, PHYSICAL_ADDRESS_BITS } from '../address-width.ts'
+import { isCanonical, PHYSICAL_ADDRESS_BITS } from '../address-width.ts'
 import { CR0, CR4, EFER } from '../cr-bits.ts'
 import type { VmcsFieldName } from '../vmcs-fields.ts'
 import { BLOCKING } from '../vmcs-fields.ts'
@@ -12,7 +12,6 @@ import type { EntryCheck, EntryState } from './entry-check.ts'
 
 const bitOf = (position: number): bigint => 1n << BigInt(position)
 const has = (word: bigint, position: number): boolean => (word & bitOf(position)) !== 0n
-const canonical = (value: bigint): boolean => isCanonical(linearNumber(value))
 
 /** A control register against its FIXED0 and FIXED1 MSRs. */
 const fits = (v: EntryState, value: bigint, name: 'CR0' | 'CR4'): boolean => {
@@ -24,7 +23,7 @@ const fits = (v: EntryState, value: bigint, name: 'CR0' | 'CR4'): boolean => {
 const everyCanonical =
   (...fields: VmcsFieldName[]) =>
   (v: EntryState): boolean =>
-    fields.every(field => canonical(v.get(field)))
+    fields.every(field => isCanonical(v.get(field)))
 
 const EFER_BITS = bitOf(EFER.SCE) | bitOf(EFER.LME) | bitOf(EFER.LMA) | bitOf(EFER.NX)
 
@@ -80,7 +79,7 @@ const SEGMENTS: readonly EntryCheck[] = [
     rule: 'guest TR, FS and GS bases, and a usable LDTR base, are canonical',
     holds: v =>
       everyCanonical('GUEST_TR_BASE', 'GUEST_FS_BASE', 'GUEST_GS_BASE')(v) &&
-      (!isUsable(rights(v, 'LDTR')) || canonical(v.get('GUEST_LDTR_BASE'))),
+      (!isUsable(rights(v, 'LDTR')) || isCanonical(v.get('GUEST_LDTR_BASE'))),
   },
   { rule: 'the guest CS is an accessed, present code segment', holds: v => (rights(v, 'CS') & 0x10099) === 0x99 },
   { rule: 'the guest CS is a 64-bit code segment', holds: v => (rights(v, 'CS') & 0x6000) === 0x2000 },

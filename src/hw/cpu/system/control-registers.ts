@@ -3,6 +3,7 @@
 import { shiftRight, unsigned } from '../../../base/u64.ts'
 import type { Instruction } from '../../../isa/instruction.ts'
 import type { RegisterOperand, SpecialOperand } from '../../../isa/operands.ts'
+import { PHYSICAL_ADDRESS_BITS } from '../../../spec/address-width.ts'
 import { CR0, CR4, EFER } from '../../../spec/cr-bits.ts'
 import { MSRS } from '../../../spec/msrs.ts'
 import { apicPage } from '../../apic/registers.ts'
@@ -11,7 +12,6 @@ import { guestHas } from '../../vmx/state.ts'
 import { virtualPage, virtualTpr } from '../../vmx/virtual-apic.ts'
 import type { Engine } from '../engine.ts'
 import { generalProtection, undefinedOpcode, VmExit } from '../faults.ts'
-import { PHYSICAL_ADDRESS_BITS } from '../paging.ts'
 import { requireRing0 } from './privilege.ts'
 
 const bitOf = (position: number): bigint => 1n << BigInt(position)
@@ -176,7 +176,7 @@ function exitOnMachineStatus(engine: Engine, i: Instruction, source: bigint): vo
   throw new VmExit('EXIT_REASON_CR_ACCESS', {
     byInstruction: true,
     qualification: (3n << 4n) | (memory ? 1n << 6n : 0n) | ((source & 0xffffn) << 16n),
-    ...(memory ? { guestLinear: BigInt(engine.linear(operand.segment, engine.address(operand))) } : {}),
+    ...(memory ? { guestLinear: engine.linear(operand.segment, engine.address(operand)) } : {}),
   })
 }
 

@@ -7,9 +7,9 @@ import { assert } from '../../../base/assert.ts'
 import { type Size, unsigned } from '../../../base/u64.ts'
 import type { Instruction } from '../../../isa/instruction.ts'
 import type { Operand } from '../../../isa/operands.ts'
+import { isCanonical } from '../../../spec/address-width.ts'
 import type { Engine } from '../engine.ts'
 import { Fault, generalProtection, VECTOR } from '../faults.ts'
-import { isCanonical, linearNumber } from '../paging.ts'
 import { cplOf, UNUSABLE_RIGHTS } from '../registers.ts'
 import { stackSegment } from './interrupts.ts'
 import { type Descriptor, dplOf, loadDataSegment, markAccessed, readDescriptor } from './segments.ts'
@@ -58,7 +58,7 @@ function enterCode(engine: Engine, code: Descriptor, selector: number, offset: b
 }
 
 function requireCanonical(offset: bigint): void {
-  if (!isCanonical(linearNumber(offset))) throw generalProtection()
+  if (!isCanonical(offset)) throw generalProtection()
 }
 
 const withCpl = (engine: Engine, selector: number): number => (selector & ~3) | cplOf(engine.cpu)

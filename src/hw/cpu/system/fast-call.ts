@@ -6,12 +6,12 @@
 import { shiftRight } from '../../../base/u64.ts'
 import { segmentOfBase } from '../../../isa/fast-call.ts'
 import type { Instruction } from '../../../isa/instruction.ts'
+import { isCanonical } from '../../../spec/address-width.ts'
 import { EFER } from '../../../spec/cr-bits.ts'
 import { MSRS } from '../../../spec/msrs.ts'
 import type { Engine } from '../engine.ts'
 import { generalProtection, undefinedOpcode } from '../faults.ts'
 import { IF, RF, VM } from '../lazy-flags.ts'
-import { isCanonical, linearNumber } from '../paging.ts'
 import { CODE64_RIGHTS, DATA_RIGHTS } from '../registers.ts'
 import { requireRing0 } from './privilege.ts'
 
@@ -61,7 +61,7 @@ export function sysret(engine: Engine, { size }: Instruction): void {
   requireRing0(engine)
   const { gpr } = engine.registers
   const target = gpr[RCX]!
-  if (size !== 64 || !isCanonical(linearNumber(target))) throw generalProtection()
+  if (size !== 64 || !isCanonical(target)) throw generalProtection()
   const star = Number(shiftRight(msr(engine, MSRS.MSR_STAR.index), 48))
   engine.replaceFlags((Number(gpr[R11]! & 0xffff_ffffn) & RETURNED_FLAGS) | 2)
   engine.target = target
@@ -83,7 +83,7 @@ export function sysexit(engine: Engine, { size }: Instruction): void {
   requireRing0(engine)
   const { gpr } = engine.registers
   const [target, stack] = [gpr[RDX]!, gpr[RCX]!]
-  if (size !== 64 || !isCanonical(linearNumber(target)) || !isCanonical(linearNumber(stack))) throw generalProtection()
+  if (size !== 64 || !isCanonical(target) || !isCanonical(stack)) throw generalProtection()
   gpr[RSP] = stack
   engine.target = target
   enterFlat(engine, selector + 32, selector + 40, USER)
@@ -97,6 +97,6 @@ export function readSegmentBase(engine: Engine, i: Instruction): void {
 
 export function writeSegmentBase(engine: Engine, i: Instruction): void {
   const base = engine.read(i.dst)
-  if (!isCanonical(linearNumber(base))) throw generalProtection()
+  if (!isCanonical(base)) throw generalProtection()
   engine.registers.segmentBase[segmentOf(i)] = base
 }

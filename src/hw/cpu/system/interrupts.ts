@@ -2,12 +2,12 @@
 
 import { bit } from '../../../base/bits.ts'
 import type { Instruction } from '../../../isa/instruction.ts'
+import { isCanonical } from '../../../spec/address-width.ts'
 import { guestHas } from '../../vmx/state.ts'
 import { type DeliveredEvent, deliver, EVENT } from '../delivery.ts'
 import type { Engine } from '../engine.ts'
 import { generalProtection, undefinedOpcode, VECTOR, VmExit } from '../faults.ts'
 import { AC, DF, IF, NT, RF, STATUS, TF } from '../lazy-flags.ts'
-import { isCanonical, linearNumber } from '../paging.ts'
 import { cplOf, UNUSABLE_RIGHTS } from '../registers.ts'
 import { dplOf, markAccessed, readDescriptor } from './segments.ts'
 
@@ -76,7 +76,7 @@ export function iret(engine: Engine, { size }: Instruction): void {
   const isConforming = (code.rights & 4) !== 0
   const fitsLevel = isConforming ? dplOf(code.rights) <= newCpl : dplOf(code.rights) === newCpl
   if (!isLongCode || !fitsLevel || (code.rights & 0x80) === 0) throw generalProtection(codeSelector & 0xfffc)
-  if (!isCanonical(linearNumber(rip))) throw generalProtection()
+  if (!isCanonical(rip)) throw generalProtection()
   const stack = stackSegment(engine, stackSelector, newCpl)
   markAccessed(engine, code)
   cpu.segments[1] = { selector: codeSelector, limit: code.limit, accessRights: code.rights | 1 }

@@ -53,7 +53,7 @@ const stringAddress = (engine: Engine, input: boolean): bigint => {
   const { addressSize, segment } = engine.current
   const pointer = engine.registers.gpr[input ? RDI : RSI]!
   const offset = addressSize === 32 ? BigInt.asUintN(32, pointer) : pointer
-  return BigInt.asUintN(64, BigInt(engine.linear(input ? ES : segment === -1 ? DS : segment, offset)))
+  return engine.linear(input ? ES : segment === -1 ? DS : segment, offset)
 }
 
 function input(engine: Engine, access: Access): number {

@@ -3,9 +3,9 @@
 import { shiftRight } from '../../../base/u64.ts'
 import type { Instruction } from '../../../isa/instruction.ts'
 import type { MemoryOperand, SpecialOperand } from '../../../isa/operands.ts'
+import { isCanonical } from '../../../spec/address-width.ts'
 import type { Engine } from '../engine.ts'
 import { Fault, generalProtection, VECTOR } from '../faults.ts'
-import { isCanonical, linearNumber } from '../paging.ts'
 import { cplOf, LDTR, type Segment, TR, UNUSABLE_RIGHTS } from '../registers.ts'
 import { requireRing0 } from './privilege.ts'
 
@@ -14,7 +14,7 @@ const SS = 2
 
 export interface Descriptor {
   readonly low: bigint
-  readonly at: number
+  readonly at: bigint
   /** As the VMCS has access rights. */
   readonly rights: number
   readonly limit: number
@@ -36,7 +36,7 @@ export function findDescriptor(engine: Engine, selector: number): Descriptor | n
   const usable = !isLocal || (segments[LDTR]!.accessRights & UNUSABLE_RIGHTS) === 0
   if (!usable || (selector | 7) > tableLimit) return null
   const base = isLocal ? engine.registers.segmentBase[LDTR]! : gdtr.base
-  const at = linearNumber(base + BigInt(selector & 0xfff8))
+  const at = BigInt.asUintN(64, base + BigInt(selector & 0xfff8))
   const low = engine.loadLinear(64, at, SUPERVISOR)
   const rights = Number(shiftRight(low, 40) & 0xf0ffn)
   const rawLimit = Number((low & 0xffffn) | (shiftRight(low, 32) & 0xf0000n))
@@ -96,7 +96,7 @@ function loadTable(engine: Engine, i: Instruction): { base: bigint; limit: numbe
   const offset = engine.address(operand)
   const limit = Number(engine.load(16, operand.segment, offset))
   const base = engine.load(64, operand.segment, BigInt.asUintN(64, offset + 2n))
-  if (!isCanonical(linearNumber(base))) throw generalProtection()
+  if (!isCanonical(base)) throw generalProtection()
   return { base, limit }
 }
 
@@ -130,8 +130,8 @@ export const str = (engine: Engine, i: Instruction): void => storeSelector(engin
 /** A 16-byte system descriptor: bits 63:32 of the base stand in the second half. */
 function systemBase(engine: Engine, descriptor: Descriptor, selector: number): bigint {
   if ((selector | 7) + 8 > engine.cpu.gdtr.limit) throw generalProtection(selector & 0xfffc)
-  const base = descriptor.base | ((engine.loadLinear(64, descriptor.at + 8, SUPERVISOR) & 0xffff_ffffn) << 32n)
-  if (!isCanonical(linearNumber(base))) throw generalProtection(selector & 0xfffc)
+  const base = descriptor.base | ((engine.loadLinear(64, BigInt.asUintN(64, descriptor.at + 8n), SUPERVISOR) & 0xffff_ffffn) << 32n)
+  if (!isCanonical(base)) throw generalProtection(selector & 0xfffc)
   return base
 }
 

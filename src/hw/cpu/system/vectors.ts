@@ -11,16 +11,16 @@ export type Alignment = 'aligned' | 'any'
 const bytesOf = ({ size }: MemoryOperand): number => (size === 0 ? 16 : size / 8)
 
 /** Linear address of the operand's first byte. */
-function placeOf(engine: Engine, operand: MemoryOperand, alignment: Alignment): number {
+function placeOf(engine: Engine, operand: MemoryOperand, alignment: Alignment): bigint {
   const linear = engine.linear(operand.segment, engine.address(operand))
-  if (alignment === 'aligned' && linear % bytesOf(operand) !== 0) throw generalProtection()
+  if (alignment === 'aligned' && linear % BigInt(bytesOf(operand)) !== 0n) throw generalProtection()
   return linear
 }
 
 export function readVector(engine: Engine, operand: Operand, alignment: Alignment): readonly bigint[] {
   if (operand.kind === 'memory') {
     const linear = placeOf(engine, operand, alignment)
-    return Array.from({ length: bytesOf(operand) / 8 }, (_, lane) => engine.loadLinear(64, linear + 8 * lane))
+    return Array.from({ length: bytesOf(operand) / 8 }, (_, lane) => engine.loadLinear(64, BigInt.asUintN(64, linear + BigInt(8 * lane))))
   }
   const { xmm } = engine.registers
   assert(operand.kind === 'xmm', `a ${operand.kind} operand is read as a vector: the register block has XMM registers only`)
@@ -32,9 +32,8 @@ export function writeVector(engine: Engine, operand: Operand, lanes: readonly bi
     const linear = placeOf(engine, operand, alignment)
     const bytes = bytesOf(operand)
     // A store across pages faults before anything is written.
-    engine.translate(linear, 'write')
-    if ((linear & 0xfff) + bytes > 4096) engine.translate(linear + bytes - 1, 'write')
-    for (let lane = 0; lane < bytes / 8; lane++) engine.storeLinear(64, linear + 8 * lane, lanes[lane]!)
+    engine.touchLinear(bytes, linear)
+    for (let lane = 0; lane < bytes / 8; lane++) engine.storeLinear(64, BigInt.asUintN(64, linear + BigInt(8 * lane)), lanes[lane]!)
     return
   }
   assert(
