@@ -1,4 +1,4 @@
-// Compiles src/assembler/grammar.ne to TypeScript; `--check` compares with the committed file instead of writing it.
+// Compiles the grammars of src to TypeScript; `--check` compares with the committed files instead of writing them.
 import { readFileSync, writeFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { dirname, join } from 'node:path'
@@ -11,18 +11,19 @@ const generate = require('nearley/lib/generate.js')
 const lint = require('nearley/lib/lint.js')
 const language = require('nearley/lib/nearley-language-bootstrapped.js')
 
-const folder = join(dirname(fileURLToPath(import.meta.url)), '..', 'src', 'assembler')
-const source = join(folder, 'grammar.ne')
-const target = join(folder, 'grammar.ts')
+const GRAMMARS = { 'assembler/grammar.ne': 'assembler/grammar.ts', 'query/filter.ne': 'query/filter-grammar.ts' }
 
-const parser = new nearley.Parser(nearley.Grammar.fromCompiled(language))
-parser.feed(readFileSync(source, 'utf8'))
-const compiled = compile(parser.results[0], { file: source, version: require('nearley/package.json').version })
-lint(compiled, { out: process.stderr, version: '' })
-const text = generate(compiled, 'grammar')
+const src = join(dirname(fileURLToPath(import.meta.url)), '..', 'src')
 
-if (!process.argv.includes('--check')) writeFileSync(target, text)
-else if (readFileSync(target, 'utf8') !== text) {
-  console.error('src/assembler/grammar.ts is not what grammar.ne gives: run `npm run grammar`')
-  process.exitCode = 1
+for (const [source, target] of Object.entries(GRAMMARS)) {
+  const parser = new nearley.Parser(nearley.Grammar.fromCompiled(language))
+  parser.feed(readFileSync(join(src, source), 'utf8'))
+  const compiled = compile(parser.results[0], { file: source, version: require('nearley/package.json').version })
+  lint(compiled, { out: process.stderr, version: '' })
+  const text = generate(compiled, 'grammar')
+  if (!process.argv.includes('--check')) writeFileSync(join(src, target), text)
+  else if (readFileSync(join(src, target), 'utf8') !== text) {
+    console.error(`src/${target} is not what ${source} gives: run \`npm run grammar\``)
+    process.exitCode = 1
+  }
 }

@@ -8,6 +8,7 @@ import type { AsmCommandOptions } from './asm.ts'
 import type { DiffCommandOptions } from './diff.ts'
 import type { ExitCode } from './exit-codes.ts'
 import type { ExploreCommandOptions } from './explore.ts'
+import type { QueryCommandOptions } from './query.ts'
 import type { RunCommandOptions } from './run.ts'
 import type { CommonOptions, Terminal } from './terminal.ts'
 import { gather, parseCpu, parseDefine, parseInstructionCount, parseMemory, parseParameter, parseTolerance } from './values.ts'
@@ -35,6 +36,7 @@ export function addCommands(host: CommandHost): void {
   addDiff(host)
   addExplore(host)
   addStat(host)
+  addQuery(host)
   addInfo(host)
   addDemo(host)
   for (const command of host.program.commands)
@@ -158,6 +160,31 @@ function addStat({ program, open, finish }: CommandHost): void {
       finish(statCommand(open(options), file, options))
     })
 }
+
+function addQuery({ program, open, finish }: CommandHost): void {
+  program
+    .command('query')
+    .description('the events of a trace that a filter lets through; exit code 1 if there are none')
+    .argument('<words...>', "the filter, as 'exit and reason == MSR_WRITE'; a trace may stand before it")
+    .option('--count', 'only how many')
+    .option('--first', 'only the first')
+    .option('--table <columns>', 'these fields in columns, as event,tick,reason,rip')
+    .option('--json', 'for programs')
+    .addHelpText('after', FILTER_HELP)
+    .action(async (words: string[], options: QueryCommandOptions) => {
+      const { queryCommand } = await import('./query.ts')
+      finish(queryCommand(open(options), words, options))
+    })
+}
+
+const FILTER_HELP = `
+Filters:
+  exit                        events by name or short word, * and ? stand for anything: hrtimer_*
+  reason == MSR_WRITE         a field, compared by == != < <= > >=, or with a pattern by ~; also: tick in 1000..2000
+                              event, tick, cpu and level belong to every event; docs/trace-format.md has the others
+  exit(MSR_WRITE, 0x6e0)      an exit by reason, and by MSR       irq(0xec)  an interrupt     msr(IA32_TSC_DEADLINE)
+  line(42), at(handler)       at an instruction of a source line, or behind a label
+  and or not ( )              as && || !`
 
 function addInfo({ program, open, finish }: CommandHost): void {
   program

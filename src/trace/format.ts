@@ -134,7 +134,7 @@ const WORDS: Partial<Record<EventKind, string>> = {
   hrtimer_expire_entry: 'hrtimer',
 }
 
-export const kindWord = (event: TraceEvent): string => WORDS[event.kind] ?? event.kind.replace(/^kvm_/, '')
+export const kindWord = ({ kind }: Pick<TraceEvent, 'kind'>): string => WORDS[kind] ?? kind.replace(/^kvm_/, '')
 
 type Details = { readonly [K in EventKind]?: (event: EventOf<K>) => string }
 

@@ -4,8 +4,9 @@
  * index comes from the `kvm_msr` between exit and entry; on the bare CPU nobody says it.
  */
 
-import { basicExitReason, EXIT_REASONS, exitReasonName } from '../spec/exit-reasons.ts'
+import { basicExitReason, exitReasonName } from '../spec/exit-reasons.ts'
 import type { EventKind, TraceEvent } from '../spec/trace-events.ts'
+import { MSR_REASONS } from './exit-msrs.ts'
 import { msrLabel } from './format.ts'
 import { groupedNumber, textTable } from './table.ts'
 
@@ -41,13 +42,6 @@ interface OpenExit {
   readonly tick: number
   msr: number | undefined
 }
-
-const MSR_REASONS: ReadonlySet<number> = new Set([
-  EXIT_REASONS.EXIT_REASON_MSR_READ,
-  EXIT_REASONS.EXIT_REASON_MSR_WRITE,
-  EXIT_REASONS.EXIT_REASON_MSR_READ_IMM,
-  EXIT_REASONS.EXIT_REASON_MSR_WRITE_IMM,
-])
 
 /** The events that statistics look at: what to ask a big trace for. */
 export const EXIT_KINDS: ReadonlySet<EventKind> = new Set(['kvm_exit', 'kvm_entry', 'kvm_msr', 'vmx_exit', 'vmx_entry'])

@@ -24,9 +24,12 @@ test('it has a guest and commands to show', () => {
   expect(blocks('asm')).toHaveLength(1)
 })
 
+/** The words of a command line as a shell cuts them, as far as the README goes. */
+const wordsOf = (command: string): string[] => (command.match(/"[^"]*"|\S+/g) ?? []).map(word => word.replace(/^"(.*)"$/, '$1'))
+
 test('its commands run, in its order', async () => {
   for (const command of COMMANDS) {
-    const { code, err } = await place.vtick(command)
+    const { code, err } = await place.vtick(wordsOf(command))
     // `diff` answers "no": the exits differ, which is the point.
     expect({ command, code, err: err.replace(/^vtick: recorded .*\n/, '') }).toEqual({
       command,

@@ -182,3 +182,28 @@ describe('stat, diff and info', () => {
     expect((await place.vtick('stat -', { stdin: read('five.vtrace') })).out).toBe((await place.vtick('stat five.vtrace')).out)
   })
 })
+
+describe('query', () => {
+  test('lists the events that a filter lets through, and says 1 when there are none', async () => {
+    const { code, out } = await place.vtick(['query', 'three.vtrace', 'exit and reason == CPUID'])
+    expect({ code, lines: out.trimEnd().split('\n').length }).toEqual({ code: 0, lines: 3 })
+    expect(out).toMatch(/^#\d+ \d+ cpu0 L1 kvm_exit: vcpu 0 reason CPUID /)
+    expect(await place.vtick(['query', 'three.vtrace', 'shutdown'])).toMatchObject({ code: 1, out: '', err: 'vtick: no event matches\n' })
+  })
+
+  test('counts, shows columns, and prints JSON with 64-bit values in hexadecimal', async () => {
+    expect(await place.vtick(['query', 'five.vtrace', 'exit(CPUID)', '--count'])).toMatchObject({ code: 0, out: '5\n' })
+    const { out } = await place.vtick(['query', 'five.vtrace', 'exit(CPUID)', '--first', '--table', 'event,level,reason'])
+    expect(out).toMatch(/^event +level +reason\n#\d+ +1 +CPUID\n$/)
+    const json = JSON.parse((await place.vtick(['query', 'five.vtrace', 'exit(CPUID)', '--first', '--json'])).out)
+    expect(json).toMatchObject({ version: 1, events: [{ kind: 'kvm_exit', level: 1, rip: expect.stringMatching(/^0x10[0-9a-f]{4}$/) }] })
+  })
+
+  test('points at what is wrong in a filter', async () => {
+    const { code, err } = await place.vtick(['query', 'five.vtrace', 'exit and raeson == 3'])
+    expect({ code, err }).toEqual({
+      code: 2,
+      err: 'vtick: no event has a field `raeson` in `exit and raeson == 3` at column 10; did you mean `reason`?\n',
+    })
+  })
+})
