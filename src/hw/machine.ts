@@ -54,7 +54,7 @@ export interface Machine extends PlainState {
   readonly registers: readonly Registers[]
   readonly engines: Engine[]
   readonly decoded: DecodeCache
-  /** TLB and decode cache in use; switched off only to show that they are not observable. */
+  /** TLB, decode cache and what VM entries remember in use; switched off only to show that they are not observable. */
   readonly caching: boolean
   observe: Observe | undefined
   /** Set by an observer: `run` returns before the next instruction. */
@@ -98,6 +98,7 @@ function newCpu(index: number): Cpu {
       vmxonRegion: -1,
       currentVmcs: -1,
       controls: noControls(),
+      tprThreshold: 0,
       guestDeadline: 0n,
       rvi: 0,
       svi: 0,

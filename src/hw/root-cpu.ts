@@ -6,7 +6,7 @@
 import type { HostTsc } from '../base/units.ts'
 import { hostTsc } from '../base/units.ts'
 import type { Observe } from '../spec/trace-events.ts'
-import { VMCS_FIELDS, type VmcsFieldName } from '../spec/vmcs-fields.ts'
+import type { VmcsFieldName } from '../spec/vmcs-fields.ts'
 import { acknowledge, offeredVector } from './apic/interrupts.ts'
 import { type CpuidResult, cpuid } from './cpu/cpuid.ts'
 import type { Engine } from './cpu/engine.ts'
@@ -17,6 +17,7 @@ import type { CostName } from './time/costs.ts'
 import { vmEntry } from './vmx/entry.ts'
 import * as vmx from './vmx/instructions.ts'
 import type { VmxOutcome } from './vmx/outcome.ts'
+import { readField, writeField } from './vmx/vmcs.ts'
 
 /** Host-physical memory: little-endian, addresses as numbers; beyond its end reads are all ones and writes are dropped. */
 export interface PhysicalMemory {
@@ -103,13 +104,14 @@ function rootCpu(machine: Machine, engine: Engine): RootCpu {
     vmclear: vmcs => vmx.vmclear(engine, BigInt(vmcs)),
     vmptrld: vmcs => vmx.vmptrld(engine, BigInt(vmcs)),
     vmread: field => {
-      const value = vmx.vmread(engine, BigInt(VMCS_FIELDS[field].encoding))
-      if (typeof value !== 'bigint') throw new RootMisuse(`VMREAD of ${field} failed`)
-      return value
+      const vmcs = vmx.vmcsWith(engine, field)
+      if (typeof vmcs !== 'number') throw new RootMisuse(`VMREAD of ${field} failed`)
+      return readField(machine.memory, vmcs, field)
     },
     vmwrite: (field, value) => {
-      const outcome = vmx.vmwrite(engine, BigInt(VMCS_FIELDS[field].encoding), BigInt.asUintN(64, BigInt(value)))
-      if (outcome.kind !== 'succeeded') throw new RootMisuse(`VMWRITE of ${field} failed`)
+      const vmcs = vmx.vmcsWith(engine, field)
+      if (typeof vmcs !== 'number') throw new RootMisuse(`VMWRITE of ${field} failed`)
+      writeField(machine.memory, vmcs, field, value)
     },
     vmlaunch: () => enter(engine, true),
     vmresume: () => enter(engine, false),
@@ -145,9 +147,8 @@ class RootMisuse extends Error {
   override name = 'RootMisuse'
 }
 
-/** The engine's flags are private to it: written back around an entry, which may deliver an event. */
+/** The engine's flags are private to it: written back after an entry, which may deliver an event. */
 function enter(engine: Engine, launch: boolean): VmxOutcome {
-  engine.reload()
   const outcome = vmEntry(engine, launch)
   engine.flush()
   return outcome

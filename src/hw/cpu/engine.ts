@@ -13,6 +13,7 @@ import type { SystemOperation } from '../../isa/system-operations.ts'
 import { isCanonical } from '../../spec/address-width.ts'
 import type { CpuidFeatureName } from '../../spec/cpuid.ts'
 import { type ConditionCode, type FlagName, RFLAGS } from '../../spec/rflags.ts'
+import { CheckedVmcses } from '../vmx/checked-vmcs.ts'
 import { guestHas } from '../vmx/state.ts'
 import type { DecodedInstruction } from './decode-cache.ts'
 import { Fault, generalProtection, VECTOR } from './faults.ts'
@@ -35,6 +36,8 @@ export class Engine extends LinearMemory implements Ops<bigint> {
   attention = true
   /** The guest runs with the monitor trap flag: every instruction is followed by an exit. */
   trapsEach = false
+  /** VMCSs that passed the checks of VM entry. */
+  readonly checkedVmcses = new CheckedVmcses()
   /** The current instruction began blocking (STI, MOV SS) itself. */
   beganBlocking = false
   /** While an event is being delivered: its interruption information, for the IDT-vectoring fields of an exit. */

@@ -5,7 +5,6 @@
 import { CR4, EFER } from '../../spec/cr-bits.ts'
 import { EXIT_REASON_FAILED_VMENTRY, EXIT_REASONS } from '../../spec/exit-reasons.ts'
 import { MSRS } from '../../spec/msrs.ts'
-import type { VmcsFieldName } from '../../spec/vmcs-fields.ts'
 import type { Engine } from '../cpu/engine.ts'
 import type { VmExit } from '../cpu/faults.ts'
 import { CODE64_RIGHTS, DATA_RIGHTS, TSS_BUSY_RIGHTS, UNUSABLE_RIGHTS } from '../cpu/registers.ts'
@@ -15,7 +14,7 @@ import { disarmGuestTimer } from './guest-timer.ts'
 import { loadMsrs, storeMsrs } from './msr-areas.ts'
 import { stopPreemptionTimer } from './preemption-timer.ts'
 import { isControlSet } from './state.ts'
-import { readField, readNumber, writeField } from './vmcs.ts'
+import { readField, readNumber, SLOT, wideNumber, writeField, writeNarrow } from './vmcs.ts'
 
 const VALID = 0x8000_0000
 
@@ -67,20 +66,19 @@ export function failEntry(
 
 function recordExit(engine: Engine, vmcs: number, reason: number, { details }: VmExit): void {
   const { memory, delivering, current } = engine
-  const put = (name: VmcsFieldName, value: bigint | number) => writeField(memory, vmcs, name, value)
-  put('VM_EXIT_REASON', reason)
-  put('EXIT_QUALIFICATION', details.qualification ?? 0n)
-  if (details.guestLinear !== undefined) put('GUEST_LINEAR_ADDRESS', details.guestLinear)
-  if (details.guestPhysical !== undefined) put('GUEST_PHYSICAL_ADDRESS', details.guestPhysical)
-  put('VM_EXIT_INTR_INFO', details.interruption ?? 0)
-  put('VM_EXIT_INTR_ERROR_CODE', details.interruptionError ?? 0)
-  put('IDT_VECTORING_INFO_FIELD', delivering?.info ?? 0)
-  put('IDT_VECTORING_ERROR_CODE', delivering?.errorCode ?? 0)
+  writeNarrow(memory, vmcs + SLOT.VM_EXIT_REASON, reason)
+  memory.write64(vmcs + SLOT.EXIT_QUALIFICATION, details.qualification ?? 0n)
+  if (details.guestLinear !== undefined) memory.write64(vmcs + SLOT.GUEST_LINEAR_ADDRESS, details.guestLinear)
+  if (details.guestPhysical !== undefined) memory.write64(vmcs + SLOT.GUEST_PHYSICAL_ADDRESS, BigInt(details.guestPhysical))
+  writeNarrow(memory, vmcs + SLOT.VM_EXIT_INTR_INFO, details.interruption ?? 0)
+  writeNarrow(memory, vmcs + SLOT.VM_EXIT_INTR_ERROR_CODE, details.interruptionError ?? 0)
+  writeNarrow(memory, vmcs + SLOT.IDT_VECTORING_INFO_FIELD, delivering?.info ?? 0)
+  writeNarrow(memory, vmcs + SLOT.IDT_VECTORING_ERROR_CODE, delivering?.errorCode ?? 0)
   const length = details.byInstruction ? current.length : (delivering?.length ?? 0)
-  put('VM_EXIT_INSTRUCTION_LEN', length)
-  put('VMX_INSTRUCTION_INFO', details.instructionInformation ?? 0)
+  writeNarrow(memory, vmcs + SLOT.VM_EXIT_INSTRUCTION_LEN, length)
+  writeNarrow(memory, vmcs + SLOT.VMX_INSTRUCTION_INFO, details.instructionInformation ?? 0)
   // An exit makes the injected event a thing of the past.
-  put('VM_ENTRY_INTR_INFO_FIELD', readNumber(memory, vmcs, 'VM_ENTRY_INTR_INFO_FIELD') & ~VALID)
+  writeNarrow(memory, vmcs + SLOT.VM_ENTRY_INTR_INFO_FIELD, memory.read32(vmcs + SLOT.VM_ENTRY_INTR_INFO_FIELD) & ~VALID)
   engine.delivering = null
 }
 
@@ -103,64 +101,64 @@ const bitOf = (position: number): bigint => 1n << BigInt(position)
 /** Loads the host state and goes on in VMX root operation. */
 function leaveNonRoot(engine: Engine, vmcs: number): void {
   const { cpu, memory, registers } = engine
-  const get = (name: VmcsFieldName): bigint => readField(memory, vmcs, name)
-  const { controls } = cpu.vmx
-  registers.cr[0] = (get('HOST_CR0') & ~CR0_KEPT) | (registers.cr[0]! & CR0_KEPT)
-  registers.cr[3] = get('HOST_CR3')
-  registers.cr[4] = get('HOST_CR4') | bitOf(CR4.PAE)
+  registers.cr[0] = (memory.read64(vmcs + SLOT.HOST_CR0) & ~CR0_KEPT) | (registers.cr[0]! & CR0_KEPT)
+  registers.cr[3] = memory.read64(vmcs + SLOT.HOST_CR3)
+  registers.cr[4] = memory.read64(vmcs + SLOT.HOST_CR4) | bitOf(CR4.PAE)
   registers.dr[7] = 0x400n
-  cpu.msrs[MSRS.MSR_IA32_DEBUGCTLMSR.index] = 0n
-  cpu.msrs[MSRS.MSR_IA32_SYSENTER_CS.index] = get('HOST_IA32_SYSENTER_CS')
-  cpu.msrs[MSRS.MSR_IA32_SYSENTER_ESP.index] = get('HOST_IA32_SYSENTER_ESP')
-  cpu.msrs[MSRS.MSR_IA32_SYSENTER_EIP.index] = get('HOST_IA32_SYSENTER_EIP')
-  if (isControlSet(controls, 'VM_EXIT_LOAD_IA32_PAT')) cpu.msrs[MSRS.MSR_IA32_CR_PAT.index] = get('HOST_IA32_PAT')
-  const efer = isControlSet(controls, 'VM_EXIT_LOAD_IA32_EFER') ? get('HOST_IA32_EFER') : cpu.msrs[MSRS.MSR_EFER.index]!
-  cpu.msrs[MSRS.MSR_EFER.index] = efer | bitOf(EFER.LMA) | bitOf(EFER.LME)
-  loadHostSegments(engine, get)
-  registers.gpr[4] = get('HOST_RSP')
-  registers.rip[0] = get('HOST_RIP')
-  engine.target = get('HOST_RIP')
+  loadHostMsrs(engine, vmcs)
+  loadHostSegments(engine, vmcs)
+  registers.gpr[4] = memory.read64(vmcs + SLOT.HOST_RSP)
+  registers.rip[0] = memory.read64(vmcs + SLOT.HOST_RIP)
+  engine.target = registers.rip[0]!
   engine.replaceFlags(2)
   cpu.activity = 'active'
   cpu.stiBlocking = false
   cpu.movSsBlocking = false
   cpu.midRepeat = false
   if (
-    readNumber(memory, vmcs, 'VM_EXIT_REASON') === EXIT_REASONS.EXIT_REASON_EXCEPTION_NMI &&
-    isNmi(readNumber(memory, vmcs, 'VM_EXIT_INTR_INFO'))
+    memory.read32(vmcs + SLOT.VM_EXIT_REASON) === EXIT_REASONS.EXIT_REASON_EXCEPTION_NMI &&
+    isNmi(memory.read32(vmcs + SLOT.VM_EXIT_INTR_INFO))
   )
     cpu.nmiBlocking = true
   cpu.vmx.mode = 'root'
   cpu.vmx.virtualInterruptRecognised = false
   cpu.vmx.trapPending = false
   engine.attention = true
-  engine.reloadAddressSpace()
-  const badMsr = loadMsrs(engine, readNumber(memory, vmcs, 'VM_EXIT_MSR_LOAD_ADDR'), readNumber(memory, vmcs, 'VM_EXIT_MSR_LOAD_COUNT'))
+  // A KVM above the door executes no instruction of the machine's memory: only code in memory needs the host's address space.
+  if (cpu.vmx.rootSoftware === 'guest') engine.reloadAddressSpace()
+  const badMsr = loadMsrs(engine, wideNumber(memory, vmcs + SLOT.VM_EXIT_MSR_LOAD_ADDR), memory.read32(vmcs + SLOT.VM_EXIT_MSR_LOAD_COUNT))
   if (badMsr !== 0) abort(engine, vmcs, ABORT.loadingMsrs)
+}
+
+function loadHostMsrs({ cpu, memory }: Engine, vmcs: number): void {
+  const { controls } = cpu.vmx
+  cpu.msrs[MSRS.MSR_IA32_DEBUGCTLMSR.index] = 0n
+  cpu.msrs[MSRS.MSR_IA32_SYSENTER_CS.index] = readField(memory, vmcs, 'HOST_IA32_SYSENTER_CS')
+  cpu.msrs[MSRS.MSR_IA32_SYSENTER_ESP.index] = memory.read64(vmcs + SLOT.HOST_IA32_SYSENTER_ESP)
+  cpu.msrs[MSRS.MSR_IA32_SYSENTER_EIP.index] = memory.read64(vmcs + SLOT.HOST_IA32_SYSENTER_EIP)
+  if (isControlSet(controls, 'VM_EXIT_LOAD_IA32_PAT')) cpu.msrs[MSRS.MSR_IA32_CR_PAT.index] = memory.read64(vmcs + SLOT.HOST_IA32_PAT)
+  const loaded = isControlSet(controls, 'VM_EXIT_LOAD_IA32_EFER')
+  const efer = loaded ? memory.read64(vmcs + SLOT.HOST_IA32_EFER) : cpu.msrs[MSRS.MSR_EFER.index]!
+  cpu.msrs[MSRS.MSR_EFER.index] = efer | bitOf(EFER.LMA) | bitOf(EFER.LME)
 }
 
 const isNmi = (information: number): boolean => ((information >>> 8) & 7) === 2
 
-function loadHostSegments(engine: Engine, get: (name: VmcsFieldName) => bigint): void {
-  const { cpu, registers } = engine
-  const selectors = [
-    'HOST_ES_SELECTOR',
-    'HOST_CS_SELECTOR',
-    'HOST_SS_SELECTOR',
-    'HOST_DS_SELECTOR',
-    'HOST_FS_SELECTOR',
-    'HOST_GS_SELECTOR',
-  ] as const
-  for (const [index, name] of selectors.entries()) {
-    const selector = Number(get(name))
-    const rights = index === 1 ? CODE64_RIGHTS : selector === 0 ? DATA_RIGHTS | UNUSABLE_RIGHTS : DATA_RIGHTS
-    cpu.segments[index] = { selector, limit: 0xffff_ffff, accessRights: rights }
-    registers.segmentBase[index] = index === 4 ? get('HOST_FS_BASE') : index === 5 ? get('HOST_GS_BASE') : 0n
+const HOST_SELECTORS = (['ES', 'CS', 'SS', 'DS', 'FS', 'GS'] as const).map(name => SLOT[`HOST_${name}_SELECTOR`])
+
+function loadHostSegments({ cpu, registers, memory }: Engine, vmcs: number): void {
+  for (const [index, slot] of HOST_SELECTORS.entries()) {
+    const selector = memory.read32(vmcs + slot)
+    const accessRights = index === 1 ? CODE64_RIGHTS : selector === 0 ? DATA_RIGHTS | UNUSABLE_RIGHTS : DATA_RIGHTS
+    cpu.segments[index] = { selector, limit: 0xffff_ffff, accessRights }
+    registers.segmentBase[index] = 0n
   }
+  registers.segmentBase[4] = memory.read64(vmcs + SLOT.HOST_FS_BASE)
+  registers.segmentBase[5] = memory.read64(vmcs + SLOT.HOST_GS_BASE)
   cpu.segments[6] = { selector: 0, limit: 0, accessRights: UNUSABLE_RIGHTS }
   registers.segmentBase[6] = 0n
-  cpu.segments[7] = { selector: Number(get('HOST_TR_SELECTOR')), limit: 0x67, accessRights: TSS_BUSY_RIGHTS }
-  registers.segmentBase[7] = get('HOST_TR_BASE')
-  cpu.gdtr = { base: get('HOST_GDTR_BASE'), limit: 0xffff }
-  cpu.idtr = { base: get('HOST_IDTR_BASE'), limit: 0xffff }
+  cpu.segments[7] = { selector: memory.read32(vmcs + SLOT.HOST_TR_SELECTOR), limit: 0x67, accessRights: TSS_BUSY_RIGHTS }
+  registers.segmentBase[7] = memory.read64(vmcs + SLOT.HOST_TR_BASE)
+  cpu.gdtr = { base: memory.read64(vmcs + SLOT.HOST_GDTR_BASE), limit: 0xffff }
+  cpu.idtr = { base: memory.read64(vmcs + SLOT.HOST_IDTR_BASE), limit: 0xffff }
 }

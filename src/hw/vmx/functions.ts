@@ -22,7 +22,7 @@ export function vmfunc(engine: Engine): void {
   if (low32(registers.gpr[0]!) !== EPTP_SWITCHING || (enabled & 1n) === 0n || index >= EPTP_LIST_ENTRIES) throw exit
   const pointer = memory.read64(readNumber(memory, vmx.currentVmcs, 'EPTP_LIST_ADDRESS') + index * 8)
   if (!eptPointerFits(pointer)) throw exit
-  vmx.controls.eptPointer = pointer
+  vmx.controls = { ...vmx.controls, eptPointer: pointer }
   writeField(memory, vmx.currentVmcs, 'EPT_POINTER', pointer)
   engine.reloadAddressSpace()
 }

@@ -7,6 +7,7 @@ import { PAGE_SIZE } from '../../base/units.ts'
 import { PHYSICAL_ADDRESS_BITS } from '../../spec/address-width.ts'
 import { CR4 } from '../../spec/cr-bits.ts'
 import { MSRS } from '../../spec/msrs.ts'
+import { VMCS_FIELDS, type VmcsFieldName } from '../../spec/vmcs-fields.ts'
 import { VMX_INSTRUCTION_ERRORS as ERROR } from '../../spec/vmx-instruction-errors.ts'
 import type { Engine } from '../cpu/engine.ts'
 import { generalProtection, undefinedOpcode } from '../cpu/faults.ts'
@@ -73,25 +74,34 @@ const TERTIARY_FIELDS: ReadonlySet<number> = new Set([0x2034, 0x2035])
 const TIMER_FIELDS: ReadonlySet<number> = new Set([0x000a, 0x2830, 0x2831, 0x204e, 0x204f])
 
 /** Whether this processor supports the component that an encoding names. */
-export function supportsField(engine: Engine, encoding: bigint): boolean {
-  if (encoding > 0x7fffn || !hasVmcsField(Number(encoding))) return false
-  const { features } = engine.machine.config
-  if (TERTIARY_FIELDS.has(Number(encoding))) return features.includes('vmx-tertiary-ctls')
-  return !TIMER_FIELDS.has(Number(encoding)) || features.includes('apic-timer-virt')
+export const supportsEncoding = (engine: Engine, encoding: bigint): boolean =>
+  encoding <= 0x7fffn && hasVmcsField(Number(encoding)) && hasFeatureOf(engine, Number(encoding))
+
+function hasFeatureOf({ machine }: Engine, encoding: number): boolean {
+  const { features } = machine.config
+  if (TERTIARY_FIELDS.has(encoding)) return features.includes('vmx-tertiary-ctls')
+  return !TIMER_FIELDS.has(encoding) || features.includes('apic-timer-virt')
+}
+
+/** The current VMCS, where it has this field; else how VMREAD or VMWRITE of it fails. */
+export function vmcsWith(engine: Engine, field: VmcsFieldName): number | VmxOutcome {
+  const { currentVmcs } = engine.cpu.vmx
+  if (currentVmcs < 0) return { kind: 'invalid' }
+  return hasFeatureOf(engine, VMCS_FIELDS[field].encoding) ? currentVmcs : fail(engine, ERROR.VMXERR_UNSUPPORTED_VMCS_COMPONENT.number)
 }
 
 /** The value, or how the instruction failed. */
 export function vmread(engine: Engine, encoding: bigint): bigint | VmxOutcome {
   const { currentVmcs } = engine.cpu.vmx
   if (currentVmcs < 0) return { kind: 'invalid' }
-  if (!supportsField(engine, encoding)) return fail(engine, ERROR.VMXERR_UNSUPPORTED_VMCS_COMPONENT.number)
+  if (!supportsEncoding(engine, encoding)) return fail(engine, ERROR.VMXERR_UNSUPPORTED_VMCS_COMPONENT.number)
   return readEncoding(engine.memory, currentVmcs, Number(encoding))
 }
 
 export function vmwrite(engine: Engine, encoding: bigint, value: bigint): VmxOutcome {
   const { currentVmcs } = engine.cpu.vmx
   if (currentVmcs < 0) return { kind: 'invalid' }
-  if (!supportsField(engine, encoding)) return fail(engine, ERROR.VMXERR_UNSUPPORTED_VMCS_COMPONENT.number)
+  if (!supportsEncoding(engine, encoding)) return fail(engine, ERROR.VMXERR_UNSUPPORTED_VMCS_COMPONENT.number)
   // IA32_VMX_MISC bit 29 is 1: exit-information fields may be written too.
   writeEncoding(engine.memory, currentVmcs, Number(encoding), value)
   return SUCCEEDED

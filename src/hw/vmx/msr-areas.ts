@@ -10,6 +10,8 @@ import { Fault } from '../cpu/faults.ts'
 import { readMsr, writeMsr } from '../cpu/msrs.ts'
 
 const ENTRY_BYTES = 16
+/** IA32_VMX_MISC bits 27:25 are 0: lists of up to 512 MSRs. What lies behind that is undefined; here it cannot be loaded or stored. */
+const MOST_ENTRIES = 512
 /** Segment bases have VMCS fields of their own. */
 const NOT_LOADABLE: ReadonlySet<number> = new Set([MSRS.MSR_FS_BASE.index, MSRS.MSR_GS_BASE.index])
 
@@ -22,7 +24,13 @@ export function loadMsrs(engine: Engine, address: number, count: number): number
     const at = address + entry * ENTRY_BYTES
     const index = memory.read32(at)
     const isReserved = memory.read32(at + 4) !== 0
-    if (isReserved || NOT_LOADABLE.has(index) || isX2apic(index) || !succeeds(() => writeMsr(engine, index, memory.read64(at + 8))))
+    if (
+      entry >= MOST_ENTRIES ||
+      isReserved ||
+      NOT_LOADABLE.has(index) ||
+      isX2apic(index) ||
+      !succeeds(() => writeMsr(engine, index, memory.read64(at + 8)))
+    )
       return entry + 1
   }
   return 0
@@ -34,7 +42,8 @@ export function storeMsrs(engine: Engine, address: number, count: number): boole
   for (let entry = 0; entry < count; entry++) {
     const at = address + entry * ENTRY_BYTES
     const index = memory.read32(at)
-    if (memory.read32(at + 4) !== 0 || !succeeds(() => memory.write64(at + 8, readMsr(engine, index)))) return false
+    if (entry >= MOST_ENTRIES || memory.read32(at + 4) !== 0 || !succeeds(() => memory.write64(at + 8, readMsr(engine, index))))
+      return false
   }
   return true
 }

@@ -20,7 +20,6 @@ export interface Controls {
   ioBitmapA: number
   ioBitmapB: number
   virtualApicPage: number
-  tprThreshold: number
   tsc: TscView
   cr0Mask: bigint
   cr0Shadow: bigint
@@ -40,7 +39,10 @@ export interface VmxState {
   /** Physical addresses, -1 for none. */
   vmxonRegion: number
   currentVmcs: number
-  controls: Controls
+  /** Never changed in place: what a VM entry remembers of a VMCS may be this very object. */
+  controls: Readonly<Controls>
+  /** The TPR threshold as of the last VM entry. */
+  tprThreshold: number
   /** Guest APIC timer: the armed deadline in physical TSC units, 0 when disarmed or in root operation. */
   guestDeadline: bigint
   /** Requesting and servicing virtual interrupt, and whether a virtual interrupt is recognised. */
@@ -73,7 +75,6 @@ export const noControls = (): Controls => ({
   ioBitmapA: 0,
   ioBitmapB: 0,
   virtualApicPage: 0,
-  tprThreshold: 0,
   tsc: { offset: 0n, multiplier: MULTIPLIER_ONE },
   cr0Mask: 0n,
   cr0Shadow: 0n,
@@ -86,7 +87,7 @@ export const noControls = (): Controls => ({
   pauseWindow: 0,
 })
 
-export const isControlSet = (controls: Controls, name: ControlName): boolean => {
+export const isControlSet = (controls: Readonly<Controls>, name: ControlName): boolean => {
   const { word, bit: position } = VMX_CONTROLS[name]
   return bit(controls[word], position)
 }

@@ -81,7 +81,7 @@ export function virtualTpr(engine: Engine): void {
   if (guestHas(vmx, 'SECONDARY_EXEC_VIRTUAL_INTR_DELIVERY')) {
     virtualizePpr(engine)
     evaluateVirtualInterrupts(engine)
-  } else if (((virtualPage(engine).read(VTPR) >> 4) & 0xf) < (vmx.controls.tprThreshold & 0xf))
+  } else if (((virtualPage(engine).read(VTPR) >> 4) & 0xf) < (vmx.tprThreshold & 0xf))
     throw new VmExit('EXIT_REASON_TPR_BELOW_THRESHOLD', { trapLike: true })
 }
 

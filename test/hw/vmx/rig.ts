@@ -54,13 +54,28 @@ export const TIMER_CONTROLS: readonly ControlName[] = [
   'TERTIARY_EXEC_GUEST_APIC_TIMER',
 ]
 
+/** Assembling costs more than running: each source once, and the macros only for those that use one. */
+const images = new Map<string, ReturnType<typeof assembled>>()
+const MACRO =
+  /%|\b(?:read_|write_|set_gate|load_idt|load_gate|x2apic|MSR_|APIC_|X86_|GUEST_|CR[04]_|vmx_|show|print|report|variables|exit\b)/
+
+function guestImage(body: string): ReturnType<typeof assembled> {
+  const plain = `bits 64\ndefault rel\norg 0x100000\n${body}\nvmcall\n`
+  const source = MACRO.test(body)
+    ? `%include "guest.inc"\n%include "vmx.inc"\n${body}\nvmcall\nvmx_failed: hlt\n%include "lib.inc"\n`
+    : plain
+  const image = images.get(source) ?? assembled(source)
+  images.set(source, image)
+  return image
+}
+
 /** `body` is the guest's source behind `guest.inc`; it ends by VMCALL or as the test likes. */
-export function createRig(body: string, controls: readonly ControlName[] = [], options: MachineOptions = {}): Rig {
-  const machine = createMachine(resolveConfig({ memoryMiB: 8, ...options }))
+export function createRig(body: string, controls: readonly ControlName[] = [], options: MachineOptions = {}, caching = true): Rig {
+  const machine = createMachine(resolveConfig({ memoryMiB: 8, ...options }), caching)
   const events: TraceEvent[] = []
   machine.observe = event => events.push(event)
   const cpu = rootMachine(machine).cpus[0]!
-  const boot = longModeBoot(assembled(`%include "guest.inc"\n%include "vmx.inc"\n${body}\nvmcall\nvmx_failed: hlt\n%include "lib.inc"\n`))
+  const boot = longModeBoot(guestImage(body))
   for (const { address, bytes } of boot.pieces) machine.memory.writeBytes(address, bytes)
   const revision = Number(cpu.rdmsr(MSRS.MSR_IA32_VMX_BASIC.index) & 0x7fff_ffffn)
   for (const region of [VMXON_REGION, VMCS]) machine.memory.write32(region, revision)
