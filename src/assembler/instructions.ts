@@ -2,6 +2,7 @@
 
 import { type Encoded, type EncodeOperand, type EncodePrefixes, encode, NO_PREFIXES } from '../isa/encode.ts'
 import type { InstructionRow } from '../isa/instruction.ts'
+import type { Form } from '../isa/notation.ts'
 import type { SegmentIndex } from '../isa/operands.ts'
 import { rowsByMnemonic } from '../isa/table.ts'
 import type { InstructionNode } from './ast.ts'
@@ -90,9 +91,21 @@ export function encodeInstruction(
     if (assembly.final) reportFailure(answer, prepared, node, tokens, assembly)
     return undefined
   }
+  if (prepared.prefixes.repeat === 0xf2 && isNearBranch(answer.form)) {
+    report(assembly, 'E0208', `\`repne\` cannot stand before \`${answer.form.mnemonic.toLowerCase()}\``, tokens[node.prefixes[0]!]!, {
+      help: ['before a near branch its byte, F2, is the BND prefix: if the byte is meant, write `db 0xf2`'],
+    })
+    return undefined
+  }
   for (const overflow of answer.overflows) overflowWarning(overflow, prepared, node, tokens, assembly)
   return answer
 }
+
+/** What NASM takes `bnd` before, and `repne` not. */
+const isNearBranch = ({ mnemonic, operands: [target], immediates }: Form): boolean =>
+  target?.kind === 'relative'
+    ? immediates[0] === 'cz'
+    : mnemonic === 'RET' || ((mnemonic === 'CALL' || mnemonic === 'JMP') && target?.kind === 'register-or-memory')
 
 export function emitInstruction(
   prepared: Prepared,

@@ -6,12 +6,13 @@
 import { type Command, Option } from 'commander'
 import type { AsmCommandOptions } from './asm.ts'
 import type { DiffCommandOptions } from './diff.ts'
+import type { DisasmCommandOptions } from './disasm.ts'
 import type { ExitCode } from './exit-codes.ts'
 import type { ExploreCommandOptions } from './explore.ts'
 import type { QueryCommandOptions } from './query.ts'
 import type { RunCommandOptions } from './run.ts'
 import type { CommonOptions, Terminal } from './terminal.ts'
-import { gather, parseCpu, parseDefine, parseInstructionCount, parseMemory, parseParameter, parseTolerance } from './values.ts'
+import { gather, parseCpu, parseDefine, parseInstructionCount, parseMemory, parseOrigin, parseParameter, parseTolerance } from './values.ts'
 
 /** Opens the terminal for a command, with the colours its options ask for. */
 export type OpenTerminal = (options: CommonOptions) => Terminal
@@ -30,6 +31,7 @@ const NEWEST = 'a trace; the newest in .vtick/ if absent'
 
 export function addCommands(host: CommandHost): void {
   addAsm(host)
+  addDisasm(host)
   addExplain(host)
   addRun(host)
   addReplay(host)
@@ -66,6 +68,24 @@ function addAsm({ program, open, finish }: CommandHost): void {
     const { asmCommand } = await import('./asm.ts')
     finish(asmCommand(open(options), files, options))
   })
+}
+
+function addDisasm({ program, open, finish }: CommandHost): void {
+  program
+    .command('disasm')
+    .description('disassemble a flat binary or the code of an ELF file, as source that assembles back to the same bytes')
+    .argument('<file>', 'a flat binary, an object or an executable; - is stdin')
+    .addOption(new Option('--bits <n>', 'the mode of a flat binary (default: 64; 16 for a boot sector)').choices(['16', '32', '64']))
+    .option(
+      '--org <address>',
+      'where a flat binary stands (default: 0x100000 in 64-bit code, 0x7c00 for a boot sector, else 0)',
+      parseOrigin,
+    )
+    .option('--json', 'for programs')
+    .action(async (file: string, options: DisasmCommandOptions) => {
+      const { disasmCommand } = await import('./disasm.ts')
+      finish(disasmCommand(open(options), file, options))
+    })
 }
 
 function addExplain({ program, open, finish }: CommandHost): void {

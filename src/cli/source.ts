@@ -24,7 +24,7 @@ export interface SourceOptions {
 
 const OWN_INCLUDES = join(PACKAGE_ROOT, 'asm', 'include')
 /** Where a flat binary is loaded: the origin of `guest.inc`. */
-const FLAT_ORIGIN = 0x10_0000
+export const FLAT_ORIGIN = 0x10_0000
 const SOURCE_EXTENSIONS: ReadonlySet<string> = new Set(['.asm', '.s', '.nasm', '.inc'])
 const BINARY_EXTENSIONS: ReadonlySet<string> = new Set(['.bin', '.img', '.com'])
 
@@ -42,17 +42,32 @@ function textOf(bytes: Uint8Array): string | undefined {
   }
 }
 
+export const isSourceName = (name: string): boolean => SOURCE_EXTENSIONS.has(extname(name).toLowerCase())
+
+/** What a file is by its first bytes, and if they do not say by its name and whether it is text. */
+export function fileKind(name: string, bytes: Uint8Array): 'trace' | 'elf' | 'flat' | 'source' | 'misnamed' {
+  if (startsWith(bytes, TRACE)) return 'trace'
+  if (startsWith(bytes, ELF)) return 'elf'
+  const extension = extname(name).toLowerCase()
+  if (BINARY_EXTENSIONS.has(extension)) return 'flat'
+  if (textOf(bytes) !== undefined) return 'source'
+  return isSourceName(name) ? 'misnamed' : 'flat'
+}
+
 /** Source text, or null where the file is a flat binary. */
 function classify(name: string, bytes: Uint8Array): string | null {
-  if (startsWith(bytes, TRACE)) throw usageError(`${name} is a trace, not a program`, `\`vtick replay ${name}\` runs it again`)
-  if (startsWith(bytes, ELF))
-    throw usageError(`${name} is an ELF file`, `make it flat with \`objcopy -O binary ${name} ${basename(name)}.bin\``)
-  const extension = extname(name).toLowerCase()
-  if (BINARY_EXTENSIONS.has(extension)) return null
-  const text = textOf(bytes)
-  if (text === undefined && SOURCE_EXTENSIONS.has(extension))
-    throw usageError(`${name} is named as a source but is not UTF-8 text`, 'save it as UTF-8, or rename a flat binary to .bin')
-  return text ?? null
+  switch (fileKind(name, bytes)) {
+    case 'trace':
+      throw usageError(`${name} is a trace, not a program`, `\`vtick replay ${name}\` runs it again`)
+    case 'elf':
+      throw usageError(`${name} is an ELF file`, `make it flat with \`objcopy -O binary ${name} ${basename(name)}.bin\``)
+    case 'misnamed':
+      throw usageError(`${name} is named as a source but is not UTF-8 text`, 'save it as UTF-8, or rename a flat binary to .bin')
+    case 'source':
+      return textOf(bytes)!
+    case 'flat':
+      return null
+  }
 }
 
 /** Finds and reads included files; remembers where each stands, for the includes inside it. */

@@ -1,5 +1,6 @@
 /** The values of options, checked: each wrong one is a line that says what would be right. */
 
+import { parseNumber } from '../assembler/literals.ts'
 import { nearest } from '../base/suggest.ts'
 import { type KvmParameters, PARAMETER_NAMES } from '../kvm/parameters.ts'
 import { CPU_FEATURES, CPU_MODELS, type CpuFeature, closeFeatures, DEFAULT_CPU_MODEL } from '../spec/cpu-models.ts'
@@ -48,6 +49,13 @@ function integer(option: string, text: string, unit: string, from: number, to: n
 export const parseMemory = (text: string): number => integer('-m', text, 'MiB', 2, 1024)
 
 export const parseInstructionCount = (text: string): number => integer('--max-insns', text, 'instructions', 1, Number.MAX_SAFE_INTEGER)
+
+/** `--org ADDRESS`, in any of the assembler's spellings of a number. */
+export function parseOrigin(text: string): bigint {
+  const value = /^[$\d]/.test(text) ? parseNumber(text) : undefined
+  if (value === undefined || value >= 1n << 64n) throw usageError(`--org ${text}: not an address`, 'write it as --org 0x7c00')
+  return value
+}
 
 /** `--tol cycles=N`. */
 export function parseTolerance(text: string): number {

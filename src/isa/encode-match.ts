@@ -148,7 +148,7 @@ const isNop = (form: Form, size: Bits, operands: readonly EncodeOperand[], bits:
   operands.every(operand => operand.kind === 'register' && operand.index === 0)
 
 /** NASM takes no size word before the 64-bit VMCS pointer of these. */
-const WITHOUT_SIZE_WORD: ReadonlySet<string> = new Set(['VMXON', 'VMCLEAR', 'VMPTRLD', 'VMPTRST'])
+export const WITHOUT_SIZE_WORD: ReadonlySet<string> = new Set(['VMXON', 'VMCLEAR', 'VMPTRLD', 'VMPTRST'])
 
 /** Where the table numbers the first operand (r/m8, AL), an immediate is as wide as that. */
 function destinationSize(form: Form, size: Bits): number {

@@ -1,6 +1,6 @@
 /**
  * Instruction to text, in NASM's dialect of Intel syntax: the third reader of the table. The text assembles back to the same
- * instruction, if perhaps to other bytes (a shorter immediate, a shorter jump).
+ * instruction, if perhaps to other bytes (a shorter immediate, a shorter jump) unless it is to be exact.
  *
  * Without an address, what depends on the instruction's place is written relative to it: `jmp $+0x12`, `[rel $+0x40]`. With
  * one it is written as people read it, `jmp 0x100012`, or as a name if `symbol` knows one.
@@ -8,39 +8,20 @@
 
 import type { Size } from '../base/u64.ts'
 import { CONTROL_REGISTERS, DEBUG_NAMES, GPR_NAMES, HIGH_BYTE_NAMES, SEGMENT_NAMES, XMM_NAMES, YMM_NAMES } from '../spec/registers.ts'
+import { WITHOUT_SIZE_WORD } from './encode-match.ts'
+import { type FormatOptions, memoryText, number, SIZE_WORDS, signedNumber, targetText } from './format-place.ts'
 import type { Instruction } from './instruction.ts'
 import { type Form, followsOperandSize, type OperandSpec } from './notation.ts'
-import { DS, type ImmediateOperand, type MemoryOperand, type Operand, type RelativeOperand, type SpecialOperand, SS } from './operands.ts'
-
-export interface FormatOptions {
-  /** Where the instruction stands. */
-  readonly address?: bigint
-  /** The name of an address, offset included (`wait+0x4`); undefined for none. */
-  readonly symbol?: (address: bigint) => string | undefined
-}
-
-const SIZE_WORDS: Readonly<Record<number, string>> = {
-  8: 'byte',
-  16: 'word',
-  32: 'dword',
-  64: 'qword',
-  80: 'tword',
-  128: 'oword',
-  256: 'yword',
-}
+import type { ImmediateOperand, MemoryOperand, Operand, SpecialOperand } from './operands.ts'
 
 const CONTROL_NAMES: ReadonlyMap<number, string> = new Map(Object.entries(CONTROL_REGISTERS).map(([name, index]) => [index, name]))
-
-/** Digits below ten are the same in every base. */
-const number = (value: bigint): string => (value < 10n ? `${value}` : `0x${value.toString(16)}`)
-const signedNumber = (value: bigint): string => (value < 0n ? `-${number(-value)}` : number(value))
-/** As the second part of a sum. */
-const offset = (value: bigint): string => (value < 0n ? `-${number(-value)}` : `+${number(value)}`)
 
 export function formatInstruction(instruction: Instruction, options: FormatOptions = {}): string {
   const { form, dst, src, third } = instruction
   const operands = [dst, src, third].slice(0, form.operands.length)
   const texts = operands.map((operand, position) => operandText(instruction, operand, position, options))
+  // NASM puts the first register of an exchange into ModRM.reg.
+  if (form.mnemonic === 'XCHG' && form.modrm !== null && dst.kind === 'register' && src.kind === 'register') texts.reverse()
   const name = `${prefixes(instruction)}${form.mnemonic.toLowerCase()}`
   return texts.length === 0 ? name : `${name} ${texts.join(', ')}`
 }
@@ -60,9 +41,13 @@ function prefixes(instruction: Instruction): string {
 
 const defaultSize = (form: Form, bits: 16 | 32 | 64): Size => (bits !== 64 ? bits : form.default64 || form.force64 ? 64 : 32)
 
+/** The size is in the prefixes alone: REX.W says where SYSRET returns to. */
+const SIZED_BY_PREFIX: ReadonlySet<string> = new Set(['SYSRET', 'SYSEXIT', 'NOP'])
+
 /** The operand size matters and no operand says it. */
 function hidesOperandSize({ form, dst }: Instruction): boolean {
-  if (dst.kind === 'immediate' && form.default64) return false // `push word 5`
+  if (form.mnemonic === 'PUSH' && dst.kind === 'immediate') return false // `push word 5`
+  if (form.operands.length === 0 && SIZED_BY_PREFIX.has(form.mnemonic)) return true
   const shown = form.operands.some(({ kind }) => kind === 'register' || kind === 'register-or-memory' || kind === 'memory')
   if (shown) return false
   if (dst.kind === 'segment') return true // PUSH ES
@@ -83,13 +68,15 @@ function operandText(instruction: Instruction, operand: Operand, position: numbe
     case 'register':
       return operand.high ? HIGH_BYTE_NAMES[operand.index]! : GPR_NAMES[operand.size][operand.index]!
     case 'memory':
-      return (sizeIsKnown(instruction, operand, position) ? '' : `${SIZE_WORDS[operand.size]} `) + memoryText(instruction, operand, options)
+      return memoryWords(instruction, operand, position) + memoryText(instruction, operand, options)
     case 'immediate':
-      return immediateText(instruction, operand, spec)
+      return immediateText(instruction, operand, spec, options)
     case 'relative':
       return targetText(instruction, operand, options)
-    case 'far':
-      return `${number(BigInt(operand.selector))}:${number(operand.offset)}`
+    case 'far': {
+      const word = operand.size === instruction.bits ? '' : `${SIZE_WORDS[operand.size]} `
+      return `${word}${number(BigInt(operand.selector))}:${number(operand.offset)}`
+    }
     case 'none':
       return ''
     default:
@@ -112,6 +99,15 @@ function specialText({ kind, index }: SpecialOperand): string {
   }
 }
 
+/** `dword`, `far`: what must stand in front of the brackets. */
+function memoryWords(instruction: Instruction, memory: MemoryOperand, position: number): string {
+  const { form, bits } = instruction
+  if (WITHOUT_SIZE_WORD.has(form.mnemonic)) return ''
+  // Without a word a far pointer is as long as the mode has them.
+  if (form.operands[position]!.kind === 'far-memory') return memory.size === bits ? 'far ' : `far ${SIZE_WORDS[memory.size]} `
+  return sizeIsKnown(instruction, memory, position) ? '' : `${SIZE_WORDS[memory.size]} `
+}
+
 /** A register that the table ties to the memory's size makes the size word unnecessary; a shift count in CL does not. */
 function sizeIsKnown({ form, dst, src }: Instruction, memory: MemoryOperand, position: number): boolean {
   if (memory.size === 0) return true
@@ -121,67 +117,23 @@ function sizeIsKnown({ form, dst, src }: Instruction, memory: MemoryOperand, pos
   return spec.kind === 'register' || (spec.kind === 'fixed-register' && spec.fixed === 0)
 }
 
-function memoryText(instruction: Instruction, memory: MemoryOperand, options: FormatOptions): string {
-  const { base, index, segment } = memory
-  const isStackBase = base === 4 || base === 5
-  const override = segment === (isStackBase ? SS : DS) ? '' : `${SEGMENT_NAMES[segment]}:`
-  if (base === 'rip') return `[rel ${override}${ripTarget(instruction, memory, options)}]`
-  if (base === -1 && index === -1) return `[${override}${absoluteText(instruction, memory, options)}]`
-  return `[${override}${sumText(memory)}]`
-}
-
-/** Base, scaled index and displacement. NASM would turn a lone index into a base, and twice one into a sum: `nosplit` keeps it. */
-function sumText({ base, index, scale, addressSize, displacement }: MemoryOperand): string {
-  const names = GPR_NAMES[addressSize]
-  const parts: string[] = []
-  if (typeof base === 'number' && base >= 0) parts.push(names[base]!)
-  if (index >= 0) parts.push(scale === 1 && base !== -1 ? names[index]! : `${names[index]}*${scale}`)
-  const split = base === -1 && scale <= 2 ? 'nosplit ' : ''
-  return `${split}${parts.join('+')}${displacement === 0n ? '' : offset(displacement)}`
-}
-
-/** An address without registers: of the bytes of the whole address, or sign-extended from what the displacement holds. */
-function absoluteText(
-  { bits }: Instruction,
-  { addressSize, displacement, displacementBytes }: MemoryOperand,
-  { symbol }: FormatOptions,
-): string {
-  const address =
-    addressSize === 64
-      ? BigInt.asUintN(64, displacement)
-      : addressSize === 32
-        ? BigInt.asUintN(32, displacement)
-        : BigInt.asUintN(16, displacement)
-  const width = displacementBytes === 8 ? 'qword ' : ''
-  return `${bits === 64 ? 'abs ' : ''}${width}${symbol?.(address) ?? number(address)}`
-}
-
-function ripTarget({ length }: Instruction, { displacement }: MemoryOperand, { address, symbol }: FormatOptions): string {
-  const distance = BigInt(length) + displacement
-  if (address === undefined) return `$${offset(distance)}`
-  const target = BigInt.asUintN(64, address + distance)
-  return symbol?.(target) ?? number(target)
-}
-
-function targetText({ length, bits }: Instruction, { value, size }: RelativeOperand, { address, symbol }: FormatOptions): string {
-  const distance = BigInt(length) + value
-  if (address === undefined) return `$${offset(distance)}`
-  const target =
-    size === 16
-      ? BigInt.asUintN(16, address + distance)
-      : bits === 64
-        ? BigInt.asUintN(64, address + distance)
-        : BigInt.asUintN(32, address + distance)
-  return symbol?.(target) ?? number(target)
-}
-
 /** A negative number where the table extends a sign, unless it is so far below zero that it rather is a pattern of bits. */
-function immediateText(instruction: Instruction, { value, size }: ImmediateOperand, spec: OperandSpec): string {
+function immediateText(instruction: Instruction, { value, size }: ImmediateOperand, spec: OperandSpec, { exact }: FormatOptions): string {
   const { form } = instruction
   const negative = value - (1n << BigInt(size))
   const isSmallNegative = spec.signed && negative < 0n && negative >= (size === 8 ? -16n : -128n)
   const text = isSmallNegative ? signedNumber(negative) : number(value)
-  return `${immediateWord(instruction, value, form)}${text}`
+  const word = immediateWord(instruction, value, form)
+  return `${word === '' && exact && isWide(instruction, negative, value) ? `strict ${SIZE_WORDS[size === 64 ? 32 : size]} ` : word}${text}`
+}
+
+/** An immediate of the operand's size whose value the form with a sign-extended byte takes as well. */
+function isWide({ row, form }: Instruction, negative: bigint, value: bigint): boolean {
+  if (form.immediates[0] !== 'iz' || !(value <= 127n || negative >= -128n)) return false
+  const count = form.operands.length
+  const extendsByte = ({ immediates, operands }: Form) =>
+    immediates[0] === 'ib' && operands.length === count && operands.at(-1)!.text === 'imm8' && (count === 1 || operands[0]!.size !== 8)
+  return row.forms.some(extendsByte)
 }
 
 /** The word that keeps NASM from choosing another instruction for the same number. */

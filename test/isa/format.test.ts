@@ -8,6 +8,7 @@ import { followsOperandSize } from '../../src/isa/notation.ts'
 import { INSTRUCTIONS } from '../../src/isa/table.ts'
 import { formLines } from '../assembler/form-lines.ts'
 import { hasNasm, nasm } from '../assembler/nasm.ts'
+import { isFull, slice } from '../slice.ts'
 
 type Bits = 16 | 32 | 64
 
@@ -62,8 +63,9 @@ const PREFIXED: Readonly<Record<Bits, readonly string[]>> = {
   ],
 }
 
+/** Of a slice of the rows: `test/oracle/disassembly.test.ts` asks the same of more forms, byte by byte. */
 function linesOf(bits: Bits): string[] {
-  return [...INSTRUCTIONS.flatMap(row => formLines(row, bits)), ...PREFIXED[bits]]
+  return [...slice(INSTRUCTIONS, 60).flatMap(row => formLines(row, bits)), ...PREFIXED[bits]]
 }
 
 describe.skipIf(!hasNasm)('with NASM as the judge (skipped without it)', () => {
@@ -72,7 +74,7 @@ describe.skipIf(!hasNasm)('with NASM as the judge (skipped without it)', () => {
     expect([...first.errors]).toEqual([])
     // NASM lets SALC pass in 64-bit code, where the byte is undefined.
     const encodings = [...new Set(first.lines.values())].filter(hex => bits !== 64 || hex !== 'D6')
-    expect(encodings.length).toBeGreaterThan(1000)
+    expect(encodings.length).toBeGreaterThan(isFull ? 1000 : 100)
     const instructions = encodings.map(hex => decoded(hex, bits))
     const texts = instructions.map(instruction => formatInstruction(instruction))
     const second = nasm([`bits ${bits}`, ...texts].join('\n'))
