@@ -5,7 +5,7 @@
 
 import { assert } from '../base/assert.ts'
 import { LONG_MODE_CODE } from '../hw/cpu/registers.ts'
-import { physicalTsc, virtualTsc } from '../hw/time/clock.ts'
+import { convertDeadline, MULTIPLIER_ONE, physicalTsc, type TscView, tickOf, virtualTsc } from '../hw/time/clock.ts'
 import { readField, readNumber } from '../hw/vmx/vmcs.ts'
 import type { KvmState, VcpuState } from '../kvm/state.ts'
 import { MSRS } from '../spec/msrs.ts'
@@ -111,4 +111,17 @@ function kvmTimer({ cpus, memory }: TimelineView['machine'], physical: bigint, v
   }
   const carrier = timer.hvTimerInUse ? 'preemption timer' : isHostTimerActive ? 'host timer' : 'none'
   return { tsc, deadline: timer.tscDeadline, carrier }
+}
+
+/** The tick at which the guest's TSC reaches a value; now if it did. */
+export function tickOfGuestTsc({ machine, tick }: TimelineView, value: bigint): number {
+  const adjust = machine.cpus[0]!.msrs[MSRS.MSR_IA32_TSC_ADJUST.index] ?? 0n
+  const write = convertDeadline(value, physicalTsc(tick, adjust), tscViewOf(machine))
+  return write.kind === 'armed' ? tickOf(write.deadline, adjust) : tick
+}
+
+function tscViewOf(machine: TimelineView['machine']): TscView {
+  if (!isUnderKvm(machine)) return { offset: 0n, multiplier: MULTIPLIER_ONE }
+  const { tscOffset: offset, tscMultiplier: multiplier } = (machine.host as KvmState).vms[0]!.vcpus[0]!
+  return { offset, multiplier }
 }

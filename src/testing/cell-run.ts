@@ -12,6 +12,8 @@ import { applies, type Cell, type GuestTestPlan } from './plan.ts'
 
 export interface CellRun {
   readonly cell: Cell
+  readonly config: RunConfig
+  readonly input: Uint8Array
   readonly image: Image
   readonly events: readonly TraceEvent[]
   readonly exits: readonly Exit[]
@@ -35,7 +37,11 @@ export const MAX_INSTRUCTIONS = 20_000_000
 export function configOfCell({ matrix, features }: GuestTestPlan, cell: Cell): RunConfig {
   const isOn = (name: string): boolean => (matrix.some(axis => axis.name === name) ? cell[name] === '1' : (features[name] ?? true))
   const parameters = matrix.filter(({ kind }) => kind === 'parameter').map(({ name }) => [name, cell[name] === '1'])
-  return resolveRunConfig({ features: CPU_FEATURES.filter(isOn), parameters: Object.fromEntries(parameters) })
+  return resolveRunConfig({
+    bare: cell.level === 'L0',
+    features: CPU_FEATURES.filter(isOn),
+    parameters: Object.fromEntries(parameters),
+  })
 }
 
 export function runCell(plan: GuestTestPlan, cell: Cell, image: Image): CellRun {
@@ -46,9 +52,13 @@ export function runCell(plan: GuestTestPlan, cell: Cell, image: Image): CellRun 
     wanted.kind === 'budget' && wanted.budget === 'insns' && applies(wanted, cell) ? [wanted.limit + 1] : [],
   )
   const maxInstructions = Math.min(MAX_INSTRUCTIONS, ...limits)
-  const { end, guest } = record(configOfCell(plan, cell), image, { sink, maxInstructions, observe: event => events.push(event) })
+  const config = configOfCell(plan, cell)
+  const input = Buffer.from(plan.input)
+  const { end, guest } = record(config, image, { sink, maxInstructions, input, observe: event => events.push(event) })
   return {
     cell,
+    config,
+    input,
     image,
     events,
     exits: exitsOf(events),

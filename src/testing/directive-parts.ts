@@ -1,18 +1,17 @@
-/** Parts that several directives share: axes of the matrix, CPU features, patterns of exits, conditions. */
+/** Parts that several directives share: axes of the matrix, CPU features, conditions. */
 
 import type { KvmParameters } from '../kvm/parameters.ts'
 import { CPU_FEATURES } from '../spec/cpu-models.ts'
-import { EXIT_REASONS } from '../spec/exit-reasons.ts'
-import { MSRS } from '../spec/msrs.ts'
 import { Refusal, suggestion, type WordReader } from './directive-words.ts'
-import type { Axis, Condition, ExitPattern } from './plan.ts'
+import type { Axis, Condition } from './plan.ts'
 
 /** Written out, so that vitest's configuration does not load a machine and a KVM to learn three names; the compiler compares them. */
 const PARAMETERS = Object.keys({ enable_apicv: 0, preemption_timer: 0, apic_timer_virt: 0 } satisfies Record<keyof KvmParameters, 0>)
 const FEATURES: readonly string[] = CPU_FEATURES
 const AXES = [...PARAMETERS, ...FEATURES, 'level']
 const SWITCH_VALUES = ['0', '1']
-const LEVELS = ['L1', 'L2']
+/** L0: on the CPU itself, with no KVM. L1: under KVM. */
+const LEVELS = ['L1', 'L0', 'L2']
 
 const kindOf = (axis: string): Axis['kind'] => (axis === 'level' ? 'level' : PARAMETERS.includes(axis) ? 'parameter' : 'feature')
 
@@ -54,44 +53,17 @@ export function readCpu(words: WordReader): Readonly<Record<string, boolean>> {
   return { [words.choice(FEATURES, 'a feature of this CPU')]: isOn }
 }
 
-const REASONS = Object.keys(EXIT_REASONS).map(name => name.slice('EXIT_REASON_'.length))
-const MSR_REASONS = ['MSR_READ', 'MSR_WRITE']
-
-/** `MSR_WRITE`, `(MSR_WRITE)` or `(MSR_WRITE, 0x6e0)`. */
-export function readExits(words: WordReader): ExitPattern {
-  const isOpen = words.skip('(')
-  const reason = words.choice(REASONS, 'an exit reason')
-  let msr: number | undefined
-  if (isOpen) {
-    const { place } = words
-    if (words.skip(',')) {
-      if (!MSR_REASONS.includes(reason))
-        throw new Refusal(place, `an exit ${reason} names no MSR`, `those that do: ${MSR_REASONS.join(', ')}`)
-      msr = readMsr(words)
-    }
-    words.sign(')')
-  }
-  return msr === undefined ? { reason } : { reason, msr }
-}
-
-const MSR_INDEXES: ReadonlyMap<string, number> = new Map(
-  Object.entries(MSRS).flatMap(([name, { index }]) => [name, name.replace(/^MSR_/, '')].map(spelling => [spelling, index] as const)),
-)
-
-function readMsr(words: WordReader): number {
-  if (words.sees('number')) return words.number("an MSR's index")
-  return MSR_INDEXES.get(words.choice([...MSR_INDEXES.keys()], 'an MSR'))!
-}
-
 /** `when a=b c=d`, or nothing. That these are axes is checked when all of the matrix is known. */
-export function readConditions(words: WordReader): readonly Condition[] {
-  if (!words.skip('when')) return []
+export const readConditions = (words: WordReader): readonly Condition[] => (words.skip('when') ? readCell(words) : [])
+
+/** `a=b c=d`, up to the end or to `when`. */
+export function readCell(words: WordReader): readonly Condition[] {
   const conditions: Condition[] = []
   do {
     const { place } = words
     const axis = words.next('name', 'an axis of the matrix')
     words.sign('=')
     conditions.push({ axis, value: words.next(words.sees('number') ? 'number' : 'name', 'a value'), place })
-  } while (!words.isAtEnd)
+  } while (!words.isAtEnd && !words.stands('when'))
   return conditions
 }

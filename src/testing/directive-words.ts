@@ -1,7 +1,7 @@
 /** Words of one directive or line expectation, with their places, and a reader that asks for them one after the other. */
 
 import { nearest } from '../base/suggest.ts'
-import type { Place, Problem } from './plan.ts'
+import { type Place, type Problem, TIME_UNITS, type TimeUnit } from './plan.ts'
 
 interface Word extends Place {
   readonly kind: 'name' | 'number' | 'text' | 'sign' | 'bad'
@@ -9,7 +9,7 @@ interface Word extends Place {
 }
 
 const WORD =
-  /\s*(?:"(?<text>[^"]*)"|(?<number>0x[0-9a-fA-F_]+|\d[\d_]*k?)(?![\w])|(?<name>[A-Za-z_][\w-]*)|(?<sign>==|<=|>=|[=<>,()+:-])|(?<bad>[^\s]))/y
+  /\s*(?:"(?<text>[^"]*)"|(?<number>0x[0-9a-fA-F_]+|\d[\d_]*(?:k|cyc|ns|us|ms)?)(?![\w])|(?<name>[A-Za-z_]\w*(?:-[A-Za-z_]\w*)*)|(?<sign>==|<=|>=|\.\.|[=<>,()+:-])|(?<bad>[^\s]))/y
 
 /** Everything behind a `;` outside quotes is a comment of the directive. */
 function wordsOf(text: string, line: number, column: number): Word[] {
@@ -41,6 +41,12 @@ export const suggestion = (word: string, legal: readonly string[]): string => {
   const near = nearest(word, legal) ?? legal.find(candidate => word.length > 2 && candidate.toLowerCase().includes(word.toLowerCase()))
   if (near !== undefined) return `did you mean \`${near}\`?`
   return legal.length <= 12 ? `legal here: ${legal.join(', ')}` : ''
+}
+
+const splitNumber = (text: string): { readonly value: string; readonly unit: string } => {
+  const plain = text.replaceAll('_', '')
+  const unit = plain.startsWith('0x') ? '' : /[a-z]*$/.exec(plain)![0]
+  return { value: plain.slice(0, plain.length - unit.length), unit }
 }
 
 export class WordReader {
@@ -85,8 +91,29 @@ export class WordReader {
   }
 
   number(what: string): number {
-    const text = this.next('number', what).replaceAll('_', '')
-    return text.endsWith('k') && !text.startsWith('0x') ? Number(text.slice(0, -1)) * 1000 : Number(text)
+    const { place } = this
+    const { value, unit } = splitNumber(this.next('number', what))
+    if (unit !== '' && unit !== 'k') throw new Refusal(place, `${what} is expected here, not a time`)
+    return Number(value) * (unit === 'k' ? 1000 : 1)
+  }
+
+  /** A 64-bit number, negative with a minus in front. */
+  wideNumber(what: string): bigint {
+    const { place } = this
+    const isNegative = this.skip('-')
+    const { value, unit } = splitNumber(this.next('number', what))
+    if (unit !== '') throw new Refusal(place, `${what} is expected here`)
+    return isNegative ? -BigInt(value) : BigInt(value)
+  }
+
+  /** A duration; the unit is part of it. */
+  duration(): { readonly length: number; readonly unit: TimeUnit } {
+    const { place } = this
+    const { value, unit } = splitNumber(this.next('number', 'a time, as 64cyc,'))
+    const known = TIME_UNITS.find(name => name === unit)
+    if (known === undefined)
+      throw new Refusal(place, `\`${value}${unit}\` has no unit of time`, `write ${TIME_UNITS.map(name => value + name).join(', ')}`)
+    return { length: Number(value), unit: known }
   }
 
   /** Whether this sign or name is the next word. */

@@ -9,24 +9,12 @@
  * A wrong directive is a `Problem` with its place; all of a file are found in one reading.
  */
 
-import { readConditions, readCpu, readExits, readMatrix } from './directive-parts.ts'
+import { type Comment, commentsOf } from './directive-comments.ts'
+import { type Directive, type Draft, readExpect, readLineExpectation } from './directive-expectations.ts'
+import { readCell, readConditions, readCpu, readMatrix } from './directive-parts.ts'
+import { readEvent } from './directive-patterns.ts'
 import { Refusal, suggestion, WordReader } from './directive-words.ts'
-import { type Axis, BUDGETS, COMPARISONS, type Condition, type Expectation, type GuestTestPlan, type Place, type Problem } from './plan.ts'
-
-type Draft = { -readonly [K in keyof GuestTestPlan]: GuestTestPlan[K] } & {
-  name: string
-  groups: string[]
-  matrix: Axis[]
-  features: Record<string, boolean>
-  expectations: Expectation[]
-}
-
-interface Directive {
-  /** Of its first word. */
-  readonly place: Place
-  readonly words: WordReader
-  readonly draft: Draft
-}
+import { type Axis, BUDGETS, type Condition, type EventPattern, type GuestTestPlan, type Place, type Problem, SAMENESS } from './plan.ts'
 
 const DIRECTIVES: Readonly<Record<string, (directive: Directive) => void>> = {
   test({ place, words, draft }) {
@@ -58,21 +46,32 @@ const DIRECTIVES: Readonly<Record<string, (directive: Directive) => void>> = {
     const when = readConditions(words)
     for (const entry of found) draft.expectations.push({ kind: 'budget', ...entry, when })
   },
-  expect({ place, words, draft }) {
-    readSubject(words, 'exits', ['irq', 'order'])
-    const exits = readExits(words)
-    const comparison = readComparison(words)
-    const count = words.number('a number of exits')
-    draft.expectations.push({ kind: 'exits', place, exits, comparison, count, when: readConditions(words) })
-  },
+  expect: readExpect,
   never({ place, words, draft }) {
-    const patterns = []
-    do {
-      readSubject(words, 'exit', ['irq'])
-      patterns.push(readExits(words))
-    } while (words.skip(','))
+    const found: { event: EventPattern; isTwice: boolean }[] = []
+    do found.push({ event: readEvent(words), isTwice: words.skip('twice') })
+    while (words.skip(','))
     const when = readConditions(words)
-    for (const exits of patterns) draft.expectations.push({ kind: 'never', place, exits, when })
+    for (const entry of found) draft.expectations.push({ kind: 'never', place, ...entry, when })
+  },
+  prints({ place, words, draft }) {
+    const lines: string[] = []
+    do lines.push(words.next('text', 'a line in double quotes'))
+    while (words.skip(','))
+    draft.expectations.push({ kind: 'prints', place, lines, when: readConditions(words) })
+  },
+  same({ place, words, draft }) {
+    const by = words.choice(SAMENESS, 'what must be the same')
+    if (!words.skip('as'))
+      throw new Refusal(words.place, '`as` and a cell of the matrix are expected here', 'as in `same arch as apic_timer_virt=0`')
+    draft.expectations.push({ kind: 'same', place, by, cell: readCell(words), when: readConditions(words) })
+  },
+  golden({ place, words, draft }) {
+    words.choice(['exits'], 'what can be kept')
+    draft.expectations.push({ kind: 'golden', place, when: readConditions(words) })
+  },
+  input({ words, draft }) {
+    draft.input += words.next('text', 'the text in double quotes').replaceAll('\\n', '\n')
   },
   skip({ words, draft }) {
     draft.skip = words.next('text', 'the reason in double quotes')
@@ -83,37 +82,6 @@ const DIRECTIVES: Readonly<Record<string, (directive: Directive) => void>> = {
   fails({ words, draft }) {
     draft.fails = words.next('text', 'the reason in double quotes')
   },
-}
-
-/** Words of the language that need what this machine cannot tell yet. */
-const LATER_DIRECTIVES = ['same', 'golden', 'order']
-
-const LINE_EXPECTATIONS: Readonly<Record<string, (directive: Directive) => void>> = {
-  'no-exit': ({ place, words, draft }) => draft.expectations.push({ kind: 'no-exit', place, when: readConditions(words) }),
-  exit({ place, words, draft }) {
-    const exits = readExits(words)
-    draft.expectations.push({ kind: 'exit', place, exits, when: readConditions(words) })
-  },
-}
-
-function readComparison(words: WordReader): keyof typeof COMPARISONS {
-  const { place } = words
-  const sign = words.next('sign', 'a comparison')
-  if (Object.hasOwn(COMPARISONS, sign)) return sign as keyof typeof COMPARISONS
-  throw new Refusal(
-    place,
-    `\`${sign}\` is not a comparison`,
-    sign === '=' ? 'did you mean `==`?' : `legal here: ${Object.keys(COMPARISONS).join(', ')}`,
-  )
-}
-
-/** What an expectation is about; `later` are the subjects that exist in the language only. */
-function readSubject(words: WordReader, subject: string, later: readonly string[]): void {
-  const { place } = words
-  const name = words.next('name', `\`${subject}(...)\``)
-  if (later.includes(name))
-    throw new Refusal(place, `\`${name}\` cannot be checked yet`, `what can be: ${subject}(REASON) and ${subject}(REASON, MSR)`)
-  if (name !== subject) throw new Refusal(place, `\`${name}\` is not \`${subject}(...)\``, suggestion(name, [subject]))
 }
 
 export type ParseResult =
@@ -128,6 +96,7 @@ export function parseGuestTest(source: string): ParseResult {
     matrix: [],
     features: {},
     expectations: [],
+    input: '',
     skip: null,
     only: false,
     fails: null,
@@ -144,7 +113,10 @@ export function parseGuestTest(source: string): ParseResult {
   source.split(/\r?\n/).forEach((text, index) => {
     for (const comment of commentsOf(text)) attempt(() => readOne(comment, index + 1, draft))
   })
-  for (const { when } of draft.expectations) for (const condition of when) attempt(() => checkCondition(condition, draft.matrix))
+  for (const wanted of draft.expectations) {
+    const conditions = [...wanted.when, ...(wanted.kind === 'same' ? wanted.cell : [])]
+    for (const condition of conditions) attempt(() => checkCondition(condition, draft.matrix))
+  }
   if (draft.name === '' && problems.length === 0)
     problems.push({
       place: draft.place,
@@ -161,13 +133,10 @@ function readOne({ kind, body, column, isMisplaced }: Comment, line: number, dra
   if (kind === '!') {
     if (isMisplaced)
       throw new Refusal(place, 'a directive stands on a line of its own', 'behind an instruction: `;= no-exit` or `;= exit REASON`')
-    const later = LATER_DIRECTIVES.find(word => words.stands(word))
-    if (later !== undefined)
-      throw new Refusal(place, `\`${later}\` cannot be checked yet`, `what can be: ${Object.keys(DIRECTIVES).join(', ')}`)
     DIRECTIVES[words.choice(Object.keys(DIRECTIVES), 'a directive')]!({ place, words, draft })
   } else {
     if (isMisplaced) throw new Refusal(place, 'this expectation stands behind the instruction that it is about')
-    LINE_EXPECTATIONS[words.choice(Object.keys(LINE_EXPECTATIONS), 'an expectation about a line')]!({ place, words, draft })
+    readLineExpectation({ place, words, draft })
   }
   words.end()
 }
@@ -183,29 +152,4 @@ function checkCondition({ axis, value, place }: Condition, matrix: readonly Axis
     )
   if (!known.values.includes(value))
     throw new Refusal(place, `\`${axis}\` is never ${value} in the matrix`, `its values: ${known.values.join(', ')}`)
-}
-
-interface Comment {
-  readonly kind: '!' | '='
-  /** Of the body, from 1. */
-  readonly column: number
-  readonly body: string
-  readonly isMisplaced: boolean
-}
-
-/** Quoted text, which may hold a `;`, and whatever else comes before the first `;` outside it. */
-const BEFORE_COMMENT = /^(?:"[^"]*"|'[^']*'|`[^`]*`|[^;"'`])*/
-
-/** The directive or the expectations of a source line. Prose that mentions them is neither. */
-function commentsOf(text: string): Comment[] {
-  const start = BEFORE_COMMENT.exec(text)![0].length
-  const isAlone = text.slice(0, start).trim() === ''
-  if (isAlone && text.startsWith(';!', start)) return [{ kind: '!', column: start + 3, body: text.slice(start + 2), isMisplaced: false }]
-  if (isAlone && !text.startsWith(';=', start)) return []
-  return [...text.slice(start).matchAll(/;([=!])([^;]*)/g)].map(match => ({
-    kind: match[1] as Comment['kind'],
-    column: start + match.index + 3,
-    body: match[2]!,
-    isMisplaced: isAlone || match[1] === '!',
-  }))
 }

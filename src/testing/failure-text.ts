@@ -14,13 +14,14 @@ import { basicExitReason, EXIT_REASONS } from '../spec/exit-reasons.ts'
 import type { TraceEvent } from '../spec/trace-events.ts'
 import { eventColumns } from '../trace/format.ts'
 import type { CellRun } from './cell-run.ts'
-import type { Failure } from './expectations.ts'
+import type { Failure } from './failure.ts'
 import { type Cell, cellLabel, type Problem } from './plan.ts'
 
-/** A cell that passes and differs from the failing one in one axis. */
-export interface PassingCell {
-  readonly axis: string
-  readonly value: string
+/** The cell to compare a failing one with. */
+export interface CellToCompare {
+  /** What is different in it: `apic_timer_virt=0`. */
+  readonly label: string
+  readonly passes: boolean
   readonly traceFile: string
 }
 
@@ -32,7 +33,7 @@ export interface FailingCell {
   readonly failures: readonly Failure[]
   /** Where the trace was put. */
   readonly traceFile: string
-  readonly passing: PassingCell | null
+  readonly compare: CellToCompare | null
 }
 
 /** Events shown before and after the one that matters. */
@@ -42,7 +43,7 @@ const row = (name: string, text: string): string => `  ${name.padEnd(9)} ${text}
 
 const sourceLine = (source: string, line: number): string => (source.split(/\r?\n/)[line - 1] ?? '').trim().replace(/\s+/g, ' ')
 
-export function failureText({ file, source, run, failures, traceFile, passing }: FailingCell): string {
+export function failureText({ file, source, run, failures, traceFile, compare }: FailingCell): string {
   const blocks = failures.map(({ place, expected, actual, because, event }) => [
     `${file}:${place.line}:${place.column}:  ${sourceLine(source, place.line)}`,
     row('expected', expected),
@@ -50,11 +51,19 @@ export function failureText({ file, source, run, failures, traceFile, passing }:
     ...(because === '' ? [] : [row('because', because)]),
     ...(event === null ? [] : eventsAround(run.events, event)),
   ])
-  const event = failures.find(failure => failure.event !== null)?.event
-  const at = event === undefined ? '@fail' : `#${event}`
-  const commands = [row('open', `vtick explore ${traceFile} --at '${at}'`)]
-  if (passing !== null) commands.push(`  passes in ${passing.axis}=${passing.value}; compare: vtick diff ${passing.traceFile} ${traceFile}`)
+  const commands = [row('open', `vtick explore ${traceFile} --at '${placeToLook(failures)}'`)]
+  if (compare !== null) {
+    const diff = `vtick diff ${compare.traceFile} ${traceFile}`
+    commands.push(compare.passes ? `  passes in ${compare.label}; compare: ${diff}` : row('compare', diff))
+  }
   return [...blocks.flat(), ...commands].join('\n')
+}
+
+/** A position for `--at`: of the first failure that has one. */
+function placeToLook(failures: readonly Failure[]): string {
+  const found = failures.find(({ event, instructions }) => event !== null || instructions !== undefined)
+  if (found === undefined) return '@end'
+  return found.event === null ? `i:${found.instructions}` : `#${found.event}`
 }
 
 const IO_INSTRUCTION = EXIT_REASONS.EXIT_REASON_IO_INSTRUCTION
@@ -99,7 +108,7 @@ export const problemsText = (file: string, source: string, problems: readonly Pr
 
 /** `.vtick/deadline-apic_timer_virt1-levelL1.vtrace`: where the trace of a failing cell goes. */
 export function traceFileOf(file: string, cell: Cell): string {
-  const base = file.replace(/^.*[/\\]/, '').replace(/\.guest\.asm$/, '')
+  const base = file.replace(/(\.guest)?\.asm$/, '').replaceAll(/[/\\]/g, '-')
   const label = cellLabel(cell)
     .replaceAll('=', '')
     .replace(/level(L\d)/, '$1')

@@ -10,14 +10,22 @@ import type { Image } from '../assembler/image.ts'
 import { renderDiagnostics } from '../assembler/render-diagnostics.ts'
 import { type CellRun, runCell } from './cell-run.ts'
 import { parseGuestTest } from './directives.ts'
-import { type Failure, failedExpectations } from './expectations.ts'
-import { failureText, type PassingCell, problemsText, traceFileOf } from './failure-text.ts'
-import { type Cell, cellsOf, type GuestTestPlan } from './plan.ts'
+import { failedExpectations } from './expectations.ts'
+import type { Failure } from './failure.ts'
+import { type CellToCompare, failureText, problemsText, traceFileOf } from './failure-text.ts'
+import { failedGolden, type Golden } from './golden.ts'
+import { type Cell, cellLabel, cellsOf, type GuestTestPlan } from './plan.ts'
 import { SourceFinder, shownName } from './sources.ts'
 import { failedReplay, failedVerdict } from './verdict.ts'
 
-/** Makes an error whose stack begins at a line of the test file: the plugin puts one such function on each line. */
-export type ErrorsByLine = (line: number) => ((message: string) => Error) | undefined
+export interface GuestTestOptions {
+  readonly path: string
+  readonly root: string
+  /** Makes an error whose stack begins at a line of the test file: the plugin puts one such function on each line. */
+  readonly errorAt: (line: number) => ((message: string) => Error) | undefined
+  /** Compares with what is kept beside the file. */
+  readonly golden: Golden
+}
 
 export interface GuestTest {
   /** Runs a cell; throws when anything about it is not as it should be. */
@@ -26,38 +34,51 @@ export interface GuestTest {
   refuse(): never
 }
 
-export function openGuestTest(path: string, root: string, errors: ErrorsByLine): GuestTest {
+export function openGuestTest({ path, root, errorAt, golden }: GuestTestOptions): GuestTest {
   const source = readFileSync(path, 'utf8')
   const file = shownName(path, root)
   const { plan, problems } = parseGuestTest(source)
-  let assembled: AssembleResult | undefined
   const fail = (line: number, text: string): never => {
-    throw pointed((errors(line) ?? errors(1) ?? Error)(text))
+    throw pointed((errorAt(line) ?? errorAt(1) ?? Error)(text))
   }
-  const imageOf = ({ place }: GuestTestPlan): Image => {
+  const refuse = (): never => fail(problems[0]?.place.line ?? 1, problemsText(file, source, problems))
+  const imageOf = imageMaker(path, root, source, fail)
+  return {
+    run(index) {
+      if (plan === null) return refuse()
+      const image = imageOf(plan)
+      const cells = cellRuns(plan, image)
+      const cell = cellsOf(plan.matrix)[index]!
+      const run = cells.runOf(cell)
+      const failures = [...cells.failuresOf(run), ...failedGolden(plan, run, golden)]
+      const [first] = failures
+      if (first === undefined) return
+      const keep = (kept: CellRun): string => keepTrace(root, file, kept)
+      const compare = cellToCompare(plan, cells, run, first, keep)
+      fail(first.place.line, failureText({ file, source, run, failures, traceFile: keep(run), compare }))
+    },
+    refuse,
+  }
+}
+
+/** Assembles once, when the first cell asks. */
+function imageMaker(
+  path: string,
+  root: string,
+  source: string,
+  fail: (line: number, text: string) => never,
+): (plan: GuestTestPlan) => Image {
+  let assembled: AssembleResult | undefined
+  return ({ place }) => {
     const finder = new SourceFinder(path, root)
     assembled ??= assemble(source, {
-      file,
+      file: shownName(path, root),
       include: (name, from) => finder.include(name, from),
       readBinary: (name, from) => finder.readBinary(name, from),
     })
     const { image, diagnostics, sources } = assembled
     const first = diagnostics.find(({ severity, span }) => severity === 'error' && span.source === 0)
     return image ?? fail(first?.span.line ?? place.line, renderDiagnostics(diagnostics, sources))
-  }
-  return {
-    run(index) {
-      if (plan === null) return this.refuse()
-      const image = imageOf(plan)
-      const cell = cellsOf(plan.matrix)[index]!
-      const run = runCell(plan, cell, image)
-      const failures = failuresOf(plan, run)
-      const [first] = failures
-      if (first === undefined) return
-      const traceFile = keepTrace(root, file, run)
-      fail(first.place.line, failureText({ file, source, run, failures, traceFile, passing: passingCell(plan, cell, image, root, file) }))
-    },
-    refuse: () => fail(problems[0]?.place.line ?? 1, problemsText(file, source, problems)),
   }
 }
 
@@ -70,11 +91,27 @@ function pointed(error: Error): Error {
   return error
 }
 
-const failuresOf = (plan: GuestTestPlan, run: CellRun): readonly Failure[] => [
-  ...failedVerdict(plan, run),
-  ...failedExpectations(plan, run),
-  ...failedReplay(plan, run),
-]
+interface CellRuns {
+  readonly runOf: (cell: Cell) => CellRun
+  readonly failuresOf: (run: CellRun) => readonly Failure[]
+}
+
+/** The runs that judging one cell takes: its own, and those it is compared with. Each is made once. */
+function cellRuns(plan: GuestTestPlan, image: Image): CellRuns {
+  const runs = new Map<string, CellRun>()
+  const runOf = (cell: Cell): CellRun => {
+    const label = cellLabel(cell)
+    const run = runs.get(label) ?? runCell(plan, cell, image)
+    runs.set(label, run)
+    return run
+  }
+  const failuresOf = (run: CellRun): readonly Failure[] => [
+    ...failedVerdict(plan, run),
+    ...failedExpectations(plan, run, runOf),
+    ...failedReplay(plan, run),
+  ]
+  return { runOf, failuresOf }
+}
 
 /** A failing run's trace is kept as a file, so that the other commands can look at it. */
 function keepTrace(root: string, file: string, { cell, trace }: CellRun): string {
@@ -84,13 +121,20 @@ function keepTrace(root: string, file: string, { cell, trace }: CellRun): string
   return name
 }
 
-/** The first cell that differs in one axis only and passes: what to compare with. */
-function passingCell(plan: GuestTestPlan, cell: Cell, image: Image, root: string, file: string): PassingCell | null {
+/** What to compare a failing cell with: the one that the expectation names, or the first that differs in one axis only and passes. */
+function cellToCompare(
+  plan: GuestTestPlan,
+  { runOf, failuresOf }: CellRuns,
+  { cell }: CellRun,
+  { other }: Failure,
+  keep: (run: CellRun) => string,
+): CellToCompare | null {
+  if (other !== undefined) return { label: cellLabel(other), passes: false, traceFile: keep(runOf(other)) }
   for (const { name, values } of plan.matrix) {
     for (const value of values) {
       if (value === cell[name]) continue
-      const run = runCell(plan, { ...cell, [name]: value }, image)
-      if (failuresOf(plan, run).length === 0) return { axis: name, value, traceFile: keepTrace(root, file, run) }
+      const run = runOf({ ...cell, [name]: value })
+      if (failuresOf(run).length === 0) return { label: `${name}=${value}`, passes: true, traceFile: keep(run) }
     }
   }
   return null

@@ -49,10 +49,10 @@ export function moduleText(options: ModuleOptions): ModuleText {
 
 const prologue = ({ path, root, runtime }: ModuleOptions, lines: number): string =>
   [
-    'import { test } from "vitest"',
+    'import { expect, test } from "vitest"',
     `import { openGuestTest } from ${JSON.stringify(runtime)}`,
     `const errors = [${Array.from({ length: lines }, (_, index) => `at${index + 1}`).join(', ')}]`,
-    `const guest = openGuestTest(${JSON.stringify(path)}, ${JSON.stringify(root)}, line => errors[line - 1])`,
+    `const guest = openGuestTest({ path: ${JSON.stringify(path)}, root: ${JSON.stringify(root)}, errorAt: line => errors[line - 1], golden: text => expect(text).toMatchSnapshot() })`,
   ].join('; ')
 
 function call({ leftOut }: ModuleOptions, { skip, only, fails }: GuestTestPlan, title: string, index: number): string {

@@ -7,7 +7,7 @@ import { openTrace } from '../trace/file.ts'
 import { eventText } from '../trace/format.ts'
 import { groupedNumber } from '../trace/table.ts'
 import { type CellRun, MAX_INSTRUCTIONS } from './cell-run.ts'
-import type { Failure } from './expectations.ts'
+import type { Failure } from './failure.ts'
 import { applies, type GuestTestPlan, type Place } from './plan.ts'
 
 /** The guest's FAIL lines, its exit status, and an end that is none. */

@@ -66,8 +66,49 @@ describe('what directives mean', () => {
 
   test('one `never` may name several exits under one condition', () => {
     const { expectations } = planOf(';! matrix enable_apicv = 0, 1', ';! never exit(HLT), exit(CPUID) when enable_apicv=1')
-    expect(expectations.map(wanted => wanted.kind === 'never' && wanted.exits.reason)).toEqual(['HLT', 'CPUID'])
+    expect(expectations.map(wanted => wanted.kind === 'never' && wanted.event.kind === 'exit' && wanted.event.exits.reason)).toEqual([
+      'HLT',
+      'CPUID',
+    ])
     for (const { when } of expectations) expect(when).toMatchObject([{ axis: 'enable_apicv', value: '1' }])
+  })
+
+  test('what happens is an exit, an interrupt, or what the guest does to its timer', () => {
+    const { expectations } = planOf(';! expect order: arm, HLT, irq(0xEC), eoi, exit(MSR_WRITE, 0x80b)', ';! never irq(0xEC) twice, eoi')
+    const exit = (exits: object) => ({ kind: 'exit', exits })
+    expect(expectations).toMatchObject([
+      {
+        kind: 'order',
+        events: [
+          { kind: 'arm' },
+          exit({ reason: 'HLT' }),
+          { kind: 'irq', vector: 0xec },
+          { kind: 'eoi' },
+          exit({ reason: 'MSR_WRITE', msr: 0x80b }),
+        ],
+      },
+      { kind: 'never', event: { kind: 'irq', vector: 0xec }, isTwice: true },
+      { kind: 'never', event: { kind: 'eoi' }, isTwice: false },
+    ])
+  })
+
+  test('a moment is a write of the deadline or the deadline, and a time from it', () => {
+    const { expectations } = planOf(';! expect irq(236) in deadline-1us .. arm+1_000cyc')
+    expect(expectations).toMatchObject([
+      { vector: 0xec, from: { from: 'deadline', offset: -1, unit: 'us' }, to: { from: 'arm', offset: 1000, unit: 'cyc' } },
+    ])
+  })
+
+  test('values of registers are cut to their width, and a minus is one of them', () => {
+    const { expectations } = planOf('  nop ;= rax=-1 cl=-1 r9d=0x8000_0000 ah=255 ZF=1 IOPL=3')
+    expect(expectations.map(wanted => wanted.kind === 'value' && [wanted.wanted.name, wanted.wanted.value])).toEqual([
+      ['rax', 0xffff_ffff_ffff_ffffn],
+      ['cl', 0xffn],
+      ['r9d', 0x8000_0000n],
+      ['ah', 0xffn],
+      ['ZF', 1n],
+      ['IOPL', 3n],
+    ])
   })
 
   test('several expectations may stand behind a line, before and after a comment', () => {
@@ -110,23 +151,29 @@ describe('a wrong directive is told with its place and a way out', () => {
     [';! expect exits(MSR_WRITE, TSC_DEADLINE) == 0', '2:28 `TSC_DEADLINE` is not an MSR (did you mean `MSR_IA32_TSC_DEADLINE`?)'],
     [';! expect exits(HLT) = 0', '2:22 `=` is not a comparison (did you mean `==`?)'],
     [';! expect exits(HLT) == 0 when level=L1', '2:32 `level` is not an axis of the matrix (this test has no `;! matrix`)'],
-    [
-      ';! expect irq(0xEC) in deadline .. deadline+64cyc',
-      '2:11 `irq` cannot be checked yet (what can be: exits(REASON) and exits(REASON, MSR))',
-    ],
-    [';! never irq(0xEC) twice', '2:10 `irq` cannot be checked yet (what can be: exit(REASON) and exit(REASON, MSR))'],
-    [';! expect order: arm, HLT', '2:11 `order` cannot be checked yet (what can be: exits(REASON) and exits(REASON, MSR))'],
+    [';! expect irqs(0xEC) == 1', '2:11 `irqs` is not something to expect (did you mean `irq`?)'],
+    [';! expect irq(0x1ec) == 1', '2:15 492 is not a vector (vectors are 0 to 255)'],
+    [';! expect irq(0xEC) in dedline .. deadline', '2:24 `dedline` is not a moment (did you mean `deadline`?)'],
+    [';! expect irq(0xEC) in deadline .. deadline+64', '2:45 `64` has no unit of time (write 64cyc, 64ns, 64us, 64ms)'],
+    [';! expect irq(0xEC) within 3', '2:21 `in A .. B` or a comparison is expected here (as in `irq(0xec) in deadline .. deadline+64cyc`)'],
+    [';! expect order: arm, HTL', '2:23 `HTL` is not an event or an exit reason (did you mean `HLT`?)'],
+    [';! never irqs(0xEC) twice', '2:10 `irqs` is not an event or an exit reason (did you mean `irq`?)'],
+    [';! same arhc as level=L0', '2:9 `arhc` is not what must be the same (did you mean `arch`?)'],
+    [';! same arch', '2:13 `as` and a cell of the matrix are expected here (as in `same arch as apic_timer_virt=0`)'],
+    [';! same arch as level=L0', '2:17 `level` is not an axis of the matrix (this test has no `;! matrix`)'],
+    [';! golden exit', '2:11 `exit` is not what can be kept (did you mean `exits`?)'],
+    [';! prints hello', '2:11 a line in double quotes is expected here, not `hello`'],
     [';! skip', '2:8 the reason in double quotes is expected here'],
     [';! only this', '2:9 nothing more is expected here, but `this` follows'],
     ['  nop ;= noexit', '2:10 `noexit` is not an expectation about a line (did you mean `no-exit`?)'],
+    ['  nop ;= rxa=1', '2:10 `rxa` is not an expectation about a line (did you mean `rax`?)'],
+    ['  nop ;= ZF=2', '2:13 2 is not a value of ZF'],
+    ['  nop ;= al=0x100', '2:13 al has 8 bits, and this number needs more'],
+    ['  hlt ;= wakes 0xec', '2:16 what can wake it is expected here, not `0xec`'],
     ['  nop ;! only', '2:10 a directive stands on a line of its own (behind an instruction: `;= no-exit` or `;= exit REASON`)'],
     ['  ;= no-exit', '2:6 this expectation stands behind the instruction that it is about'],
   ])('%s', (line, problem) => {
     expect(problemsOf(`${NAMED}\n${line}`)).toEqual([problem])
-  })
-
-  test.each(['same arch', 'golden exits'])('`%s` is refused by name until it exists', directive => {
-    expect(problemsOf(`${NAMED}\n;! ${directive}`)).toEqual([expect.stringMatching(/^2:4 `\w+` cannot be checked yet/)])
   })
 
   test('a file without a name says how to begin', () => {

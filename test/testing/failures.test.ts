@@ -20,12 +20,12 @@ function write(name: string, ...lines: string[]): string {
 /** The message of a failing cell, and the line that the error points to; null if it passes. */
 function failureOf(lines: readonly string[], cell = 0): { readonly line: number; readonly text: string } | null {
   let pointedTo = 0
-  const errors = (line: number) => (message: string) => {
+  const errorAt = (line: number) => (message: string) => {
     pointedTo = line
     return new Error(message)
   }
   try {
-    openGuestTest(write('some.guest.asm', ...lines), folder, errors).run(cell)
+    openGuestTest({ path: write('some.guest.asm', ...lines), root: folder, errorAt, golden: () => {} }).run(cell)
     return null
   } catch (error) {
     return { line: pointedTo, text: (error as Error).message }
@@ -143,6 +143,6 @@ test('a file beside the test is included, and one in the root, and our own', () 
     '%include "shared.inc"',
     '        exit    TWICE(VALUE) - 4',
   )
-  openGuestTest(path, folder, () => undefined).run(0)
-  expect(existsSync(join(folder, '.vtick/uses.vtrace'))).toBe(false)
+  openGuestTest({ path, root: folder, errorAt: () => undefined, golden: () => {} }).run(0)
+  expect(existsSync(join(folder, '.vtick/sub-uses.vtrace'))).toBe(false)
 })

@@ -8,12 +8,17 @@
 ;! expect  exits(MSR_WRITE, IA32_TSC_DEADLINE) <= 1      when enable_apicv=0
 ;! expect  exits(MSR_WRITE, 0x6e0) >= 1                  when apic_timer_virt=0
 ;! never   exit(MSR_WRITE, 0x6e0), exit(PREEMPTION_TIMER) when apic_timer_virt=1 enable_apicv=1
-;! never   exit(TRIPLE_FAULT)
+;! never   exit(TRIPLE_FAULT), irq(0xec) twice
+;! expect  irq(0xec) == 1
+;! expect  order: arm, irq(0xec), eoi, CPUID
+;! same    arch as apic_timer_virt=0
+;! prints  "PASS: the tick was taken", "SUMMARY: ..."
 
 ; One past deadline, with interrupts on: it is taken at once, whoever carries it.
 ;
 ; Expected:
 ;       PASS: the tick was taken
+
 ;       SUMMARY: 1 tests
 
 %include "guest.inc"
@@ -32,7 +37,7 @@ TIMER_VECTOR    equ 0xec
         cli
         xor     eax, eax
         cpuid                           ;= exit CPUID
-        cmp     r8, 1
+        cmp     r8, 1                   ;= ZF=1 CF=0 r8=1
         report  "the tick was taken", e
         summary
 
