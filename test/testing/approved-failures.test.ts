@@ -62,7 +62,7 @@ function messageOf(directives: readonly string[], behind: Readonly<Record<string
 const steady = (text: string): string =>
   text
     .replace(/#\d+/g, '#N')
-    .replace(/0x[\da-f_]{5,}/g, '0x..')
+    .replace(/0x[\da-f_]{4,}/g, '0x..')
     .replace(/expires \d+/g, 'expires N')
     .replace(/\d[\d ]* (cycles|instructions|exits in all|VM exits)/g, 'N $1')
     .replace(/'i:\d+'/g, "'i:N'")
