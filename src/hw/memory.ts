@@ -8,13 +8,16 @@
 
 import { assert } from '../base/assert.ts'
 import { ramOffset } from '../base/layout.ts'
+import { low32 } from '../base/u64.ts'
 import { PAGE_SIZE } from '../base/units.ts'
 import { BLOCK_BYTES } from './cpu/registers.ts'
 
 const WRITTEN_SINCE_KEYFRAME = 1
 const WRITTEN_EVER = 2
 const HOLDS_DECODED_CODE = 4
-const HOLDS_PAGING_STRUCTURES = 8
+/** Entries of the guest's paging structures, of EPT. */
+const HOLDS_PAGING = { guest: 8, ept: 16 } as const
+const HOLDS_ANY_PAGING = HOLDS_PAGING.guest | HOLDS_PAGING.ept
 const PLAINLY_WRITTEN = WRITTEN_SINCE_KEYFRAME | WRITTEN_EVER
 
 /** Behind RAM, what any read beyond it gives: all ones. (Choosing an address, not a value, keeps V8 11's optimizer from failing.) */
@@ -22,6 +25,8 @@ const BEYOND_BYTES = 8
 
 /** What a read of an address without memory or device gives: all ones. */
 const NOTHING_THERE = 0xff
+
+export type PagingKind = keyof typeof HOLDS_PAGING
 
 export class Memory {
   readonly buffer: ArrayBuffer
@@ -88,26 +93,35 @@ export class Memory {
     this.ram.set(fitting, address)
   }
 
-  /** A paging-structure entry gets its accessed or dirty bit: what was derived from it stays right. */
-  setPagingBits(address: number, value: bigint): void {
-    this.#marks[Math.floor(address / PAGE_SIZE)]! |= PLAINLY_WRITTEN
-    this.#view.setBigUint64(address, value, true)
+  /**
+   * A paging-structure entry gets its accessed or dirty bit: what was derived from it stays right. Not so what was derived from the
+   * page otherwise: instructions, or translations of the other kind, for which the same bits mean something else.
+   */
+  setPagingBits(address: number, bytes: 4 | 8, value: bigint, kind: PagingKind): void {
+    if (address + bytes > this.size) return
+    const page = Math.floor(address / PAGE_SIZE)
+    const marks = this.#marks[page]!
+    this.#marks[page] = (marks | PLAINLY_WRITTEN) & ~HOLDS_DECODED_CODE
+    if (bytes === 8) this.#view.setBigUint64(address, value, true)
+    else this.#view.setUint32(address, low32(value), true)
+    if ((marks & HOLDS_DECODED_CODE) !== 0) this.onCodeWrite(page)
+    if ((marks & HOLDS_PAGING[kind === 'guest' ? 'ept' : 'guest']) !== 0) this.onPagingWrite()
   }
 
   markCode(page: number): void {
     if (page < this.#marks.length) this.#marks[page]! |= HOLDS_DECODED_CODE
   }
 
-  markPaging(address: number): void {
+  markPaging(address: number, kind: PagingKind): void {
     const page = Math.floor(address / PAGE_SIZE)
-    if (page >= this.#marks.length || (this.#marks[page]! & HOLDS_PAGING_STRUCTURES) !== 0) return
-    this.#marks[page]! |= HOLDS_PAGING_STRUCTURES
+    if (page >= this.#marks.length || (this.#marks[page]! & HOLDS_PAGING[kind]) !== 0) return
+    this.#marks[page]! |= HOLDS_PAGING[kind]
     this.#pagingPages.push(page)
   }
 
   /** Forgets which pages hold paging structures: the TLB is empty. */
   unmarkPaging(): void {
-    for (const page of this.#pagingPages) this.#marks[page]! &= ~HOLDS_PAGING_STRUCTURES
+    for (const page of this.#pagingPages) this.#marks[page]! &= ~HOLDS_ANY_PAGING
     this.#pagingPages.length = 0
   }
 
@@ -146,6 +160,6 @@ export class Memory {
     if (marks === PLAINLY_WRITTEN) return
     this.#marks[page] = (marks | PLAINLY_WRITTEN) & ~HOLDS_DECODED_CODE
     if ((marks & HOLDS_DECODED_CODE) !== 0) this.onCodeWrite(page)
-    if ((marks & HOLDS_PAGING_STRUCTURES) !== 0) this.onPagingWrite()
+    if ((marks & HOLDS_ANY_PAGING) !== 0) this.onPagingWrite()
   }
 }

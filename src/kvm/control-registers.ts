@@ -15,8 +15,8 @@ const CR0_ET = 1n << 4n
 const CR0_NE = 1n << 5n
 const CR4_PAE = 1n << 5n
 const CR4_VMXE = 1n << 13n
-/** CR4 bits that a guest may set: those of this CPU, without VMXE while nested VMX is off. */
-const CR4_GUEST_BITS = 0x6ffn
+/** CR4 bits that a guest may set: those of this CPU, without VMXE while nested VMX is off; SMEP and SMAP are the highest. */
+const CR4_GUEST_BITS = 0x30_06ffn
 
 const TO_CR = 0
 const FROM_CR = 1

@@ -47,8 +47,8 @@ const SIGNATURE: CpuidEntry = {
 /** No paravirtual feature. */
 const FEATURES: CpuidEntry = { leaf: 0x4000_0001, subleaf: 0, indexed: false, eax: 0, ebx: 0, ecx: 0, edx: 0 }
 
-/** Features that a guest does not get: nested VMX is off. */
-const HIDDEN: readonly CpuidFeatureName[] = ['vmx']
+/** Features that a guest does not get: nested VMX is off, and KVM keeps CR4.PCIDE and CR4.LA57 for itself. */
+const HIDDEN: readonly CpuidFeatureName[] = ['vmx', 'pcid', 'invpcid', 'la57']
 
 function setFeature(entries: readonly CpuidEntry[], name: CpuidFeatureName, value: boolean): void {
   const row = cpuidFeature(name)

@@ -3,11 +3,14 @@
  * when the emulated CPU implements it.
  */
 
+import { CR4, type Cr4Bit } from './cr-bits.ts'
+
 export const CPU_FEATURES = [
   'tsc',
   'msr',
   'pae',
   'pse',
+  'pse36',
   'de',
   'pge',
   'mce',
@@ -16,6 +19,11 @@ export const CPU_FEATURES = [
   'nx',
   'lm',
   'pdpe1gb',
+  'la57',
+  'smep',
+  'smap',
+  'pcid',
+  'invpcid',
   'rdtscp',
   'x2apic',
   'tsc-deadline',
@@ -29,6 +37,22 @@ export const CPU_FEATURES = [
 ] as const
 
 export type CpuFeature = (typeof CPU_FEATURES)[number]
+
+/** Bits of CR4 that software may set on every model, and those that come with a feature. */
+const CR4_ALWAYS: readonly Cr4Bit[] = ['VME', 'PVI', 'TSD', 'DE', 'PSE', 'PAE', 'MCE', 'PGE', 'OSFXSR', 'OSXMMEXCPT']
+const CR4_WITH: readonly (readonly [Cr4Bit, CpuFeature])[] = [
+  ['LA57', 'la57'],
+  ['VMXE', 'vmx'],
+  ['PCIDE', 'pcid'],
+  ['SMEP', 'smep'],
+  ['SMAP', 'smap'],
+]
+
+/** The bits of CR4 that may be set on a CPU with these features; setting another one is #GP. */
+export function cr4Supported(features: readonly CpuFeature[]): bigint {
+  const names = [...CR4_ALWAYS, ...CR4_WITH.filter(([, feature]) => features.includes(feature)).map(([name]) => name)]
+  return names.reduce((mask, name) => mask | (1n << BigInt(CR4[name])), 0n)
+}
 
 export interface CpuModel {
   readonly features: readonly CpuFeature[]

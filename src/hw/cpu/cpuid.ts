@@ -1,6 +1,6 @@
 /** CPUID (Intel SDM, "CPUID"): feature bits from the configuration, the rest what this machine is. */
 
-import { LINEAR_ADDRESS_BITS, PHYSICAL_ADDRESS_BITS } from '../../spec/address-width.ts'
+import { PHYSICAL_ADDRESS_BITS, widestLinear } from '../../spec/address-width.ts'
 import { CPUID_FEATURES } from '../../spec/cpuid.ts'
 import { CRYSTAL_HZ } from '../apic/apic-timer.ts'
 import type { MachineConfig } from '../machine.ts'
@@ -55,7 +55,7 @@ function base(leaf: number, subleaf: number, config: MachineConfig): CpuidResult
     case 0x8000_0004:
       return brandLeaf(leaf - 0x8000_0002)
     case 0x8000_0008:
-      return { ...nothing, eax: PHYSICAL_ADDRESS_BITS | (LINEAR_ADDRESS_BITS << 8) }
+      return { ...nothing, eax: PHYSICAL_ADDRESS_BITS | (widestLinear(config.features) << 8) }
     default:
       return nothing
   }

@@ -17,7 +17,7 @@ import { CheckedVmcses } from '../vmx/checked-vmcs.ts'
 import { guestHas } from '../vmx/state.ts'
 import type { DecodedInstruction } from './decode-cache.ts'
 import { Fault, generalProtection, VECTOR } from './faults.ts'
-import { conditionHolds, STATUS, statusFlags } from './lazy-flags.ts'
+import { AC, conditionHolds, STATUS, statusFlags } from './lazy-flags.ts'
 import { LinearMemory } from './linear-memory.ts'
 import { hasFeature, requireFeature } from './system/features.ts'
 import { type Alignment, readVector, writeVector } from './system/vectors.ts'
@@ -65,6 +65,7 @@ export class Engine extends LinearMemory implements Ops<bigint> {
   reloadAddressSpace(): void {
     this.releaseRip()
     this.loadAddressSpace()
+    this.loadPrivilege(this.flagsWord)
     this.codeStart = -1n
     this.trapsEach = guestHas(this.cpu.vmx, 'CPU_BASED_MONITOR_TRAP_FLAG')
   }
@@ -259,6 +260,7 @@ export class Engine extends LinearMemory implements Ops<bigint> {
   /** Replaces RFLAGS bits 31:0 as a whole. */
   replaceFlags(word: number): void {
     this.#rule = null
+    if (((this.flagsWord ^ word) & AC) !== 0) this.loadPrivilege(word)
     this.flagsWord = word
   }
 
@@ -290,7 +292,7 @@ export class Engine extends LinearMemory implements Ops<bigint> {
     return this.following
   }
   branch(target: bigint): void {
-    if (!isCanonical(target)) throw generalProtection()
+    if (!isCanonical(target, this.linearBits)) throw generalProtection()
     this.target = target
     this.outcome = 'branch'
   }

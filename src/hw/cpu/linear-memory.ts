@@ -5,14 +5,15 @@
 
 import { high32, low32, type Size, shiftRight } from '../../base/u64.ts'
 import { FS, type SegmentIndex, SS } from '../../isa/operands.ts'
-import { isCanonical } from '../../spec/address-width.ts'
+import { isCanonical, type LinearBits } from '../../spec/address-width.ts'
 import type { Machine } from '../machine.ts'
 import type { Memory } from '../memory.ts'
-import { addressSpaceOf } from './address-space.ts'
+import { type AddressSpace, addressSpaceOf } from './address-space.ts'
 import { Fault, generalProtection, VECTOR } from './faults.ts'
-import { type Access, type AddressSpace, walk } from './paging.ts'
+import { AC } from './lazy-flags.ts'
+import { type Access, walk } from './paging.ts'
 import { type Cpu, cplOf, type Registers } from './registers.ts'
-import { ACCESS, type Tlb, TlbCache, USER_SHIFT } from './tlb.ts'
+import { ACCESS, PRIVILEGE, type Tlb, TlbCache } from './tlb.ts'
 
 export class LinearMemory {
   readonly machine: Machine
@@ -20,9 +21,11 @@ export class LinearMemory {
   readonly registers: Registers
   readonly index: number
   readonly tlbs: TlbCache
-  /** Privilege as bit shift into TLB rights: 0 supervisor, 3 user. */
-  userShift = 0
+  /** How the current program's explicit accesses count: a `PRIVILEGE`. */
+  privilege: number = PRIVILEGE.supervisor
   space!: AddressSpace
+  /** Bits of a linear address, by which the current mode tells canonical ones. */
+  linearBits: LinearBits = 48
   #tlb!: Tlb
 
   constructor(machine: Machine, index: number) {
@@ -38,22 +41,27 @@ export class LinearMemory {
     return this.machine.cpus[this.index]!
   }
 
-  /** Takes over what defines the address space and the privilege. */
+  /** Takes over what defines the address space. */
   loadAddressSpace(): void {
-    const { key, space } = addressSpaceOf(this.cpu, this.registers)
-    this.space = space
-    this.#tlb = this.tlbs.of(key)
-    this.userShift = cplOf(this.cpu) === 3 ? USER_SHIFT : 0
+    const { key, space } = addressSpaceOf(this.machine.config, this.cpu, this.registers)
+    this.#tlb = this.tlbs.of(key, space)
+    this.space = this.#tlb.space
+    this.linearBits = this.space.format === '5-level' ? 57 : 48
+  }
+
+  /** Takes over the privilege level and EFLAGS.AC. */
+  loadPrivilege(rflags: number): void {
+    this.privilege = cplOf(this.cpu) === 3 ? PRIVILEGE.user : (rflags & AC) !== 0 ? PRIVILEGE.supervisorWithAc : PRIVILEGE.supervisor
   }
 
   /** Host-physical address of a linear one; faults as the access would. */
-  translate(linear: bigint, access: Access, shift: number = this.userShift): number {
+  translate(linear: bigint, access: Access, privilege: number = this.privilege): number {
     const page = high32(linear) * 2 ** 20 + (low32(linear) >>> 12)
     const inPage = low32(linear) & 0xfff
-    const frame = this.#tlb.lookup(page, ACCESS[access] << shift)
+    const frame = this.#tlb.lookup(page, ACCESS[access] << privilege)
     if (frame >= 0) return frame + inPage
-    if (!isCanonical(linear)) throw generalProtection()
-    const { frame: walked, rights } = walk(this.memory, this.space, linear, access, shift !== 0)
+    if (!isCanonical(linear, this.linearBits)) throw generalProtection()
+    const { frame: walked, rights } = walk(this.memory, this.space, linear, access, privilege)
     if (this.tlbs.enabled) this.#tlb.insert(page, walked, rights)
     return walked + inPage
   }
@@ -61,22 +69,22 @@ export class LinearMemory {
   /** Linear address of an offset in a segment (64-bit mode: only FS and GS have bases). */
   linear(segment: SegmentIndex, offset: bigint): bigint {
     const linear = segment >= FS ? BigInt.asUintN(64, this.registers.segmentBase[segment]! + offset) : offset
-    if (!isCanonical(linear)) throw segment === SS ? new Fault(VECTOR.SS, 0) : generalProtection()
+    if (!isCanonical(linear, this.linearBits)) throw segment === SS ? new Fault(VECTOR.SS, 0) : generalProtection()
     return linear
   }
 
-  loadLinear(size: Size, linear: bigint, shift: number = this.userShift): bigint {
-    if ((low32(linear) & 0xfff) + size / 8 > 4096) return this.#loadAcross(size, linear, shift)
-    const address = this.translate(linear, 'read', shift)
+  loadLinear(size: Size, linear: bigint, privilege: number = this.privilege): bigint {
+    if ((low32(linear) & 0xfff) + size / 8 > 4096) return this.#loadAcross(size, linear, privilege)
+    const address = this.translate(linear, 'read', privilege)
     if (size === 64) return this.memory.read64(address)
     if (size === 32) return BigInt(this.memory.read32(address))
     if (size === 16) return BigInt(this.memory.read16(address))
     return BigInt(this.memory.read8(address))
   }
 
-  storeLinear(size: Size, linear: bigint, value: bigint, shift: number = this.userShift): void {
-    if ((low32(linear) & 0xfff) + size / 8 > 4096) return this.#storeAcross(size, linear, value, shift)
-    const address = this.translate(linear, 'write', shift)
+  storeLinear(size: Size, linear: bigint, value: bigint, privilege: number = this.privilege): void {
+    if ((low32(linear) & 0xfff) + size / 8 > 4096) return this.#storeAcross(size, linear, value, privilege)
+    const address = this.translate(linear, 'write', privilege)
     if (size === 64) this.memory.write64(address, value)
     else if (size === 32) this.memory.write32(address, low32(value))
     else if (size === 16) this.memory.write16(address, low32(value))
@@ -84,23 +92,23 @@ export class LinearMemory {
   }
 
   /** Raises what a store of so many bytes (at most a page) would raise, and stores nothing. */
-  touchLinear(bytes: number, linear: bigint, shift: number = this.userShift): void {
-    this.translate(linear, 'write', shift)
-    if ((low32(linear) & 0xfff) + bytes > 4096) this.translate(nextPage(linear), 'write', shift)
+  touchLinear(bytes: number, linear: bigint, privilege: number = this.privilege): void {
+    this.translate(linear, 'write', privilege)
+    if ((low32(linear) & 0xfff) + bytes > 4096) this.translate(nextPage(linear), 'write', privilege)
   }
 
-  #loadAcross(size: Size, linear: bigint, shift: number): bigint {
+  #loadAcross(size: Size, linear: bigint, privilege: number): bigint {
     let value = 0n
-    this.translate(linear, 'read', shift)
+    this.translate(linear, 'read', privilege)
     for (let byte = size / 8 - 1; byte >= 0; byte--)
-      value = (value << 8n) | BigInt(this.memory.read8(this.translate(at(linear, byte), 'read', shift)))
+      value = (value << 8n) | BigInt(this.memory.read8(this.translate(at(linear, byte), 'read', privilege)))
     return value
   }
 
-  #storeAcross(size: Size, linear: bigint, value: bigint, shift: number): void {
-    this.touchLinear(size / 8, linear, shift)
+  #storeAcross(size: Size, linear: bigint, value: bigint, privilege: number): void {
+    this.touchLinear(size / 8, linear, privilege)
     for (let byte = 0; byte < size / 8; byte++)
-      this.memory.write8(this.translate(at(linear, byte), 'write', shift), low32(shiftRight(value, 8 * byte)) & 0xff)
+      this.memory.write8(this.translate(at(linear, byte), 'write', privilege), low32(shiftRight(value, 8 * byte)) & 0xff)
   }
 }
 

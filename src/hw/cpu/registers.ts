@@ -16,6 +16,8 @@ export const REGISTER_LAYOUT = {
   dr: { offset: 0x0c0, width: 64, count: 8 },
   /** Bases of ES, CS, SS, DS, FS, GS, LDTR, TR. */
   segmentBase: { offset: 0x100, width: 64, count: 8 },
+  /** PDPTE0..PDPTE3, which PAE paging loads with CR3. */
+  pdpte: { offset: 0x140, width: 64, count: 4 },
   /** XMM0..XMM15, low half first. */
   xmm: { offset: 0x200, width: 64, count: 32 },
   /** The local APIC's registers, as its 4-KByte page would show them: index = offset / 4. */

@@ -10,6 +10,7 @@ import { farCall, farJump, farReturn, loadFarPointer, popToSegment } from './sys
 import { readSegmentBase, syscall, sysenter, sysexit, sysret, writeSegmentBase } from './system/fast-call.ts'
 import { int, int1, int3, into, iret, ud } from './system/interrupts.ts'
 import { inInstruction, insInstruction, outInstruction, outsInstruction } from './system/io.ts'
+import { invpcid } from './system/paging-control.ts'
 import { requireRing0 } from './system/privilege.ts'
 import { clac, fwait, rdpid, rdpmc, stac } from './system/processor.ts'
 import { invlpg, lgdt, lidt, lldt, ltr, movToSegment, sgdt, sidt, sldt, str, swapgs } from './system/segments.ts'
@@ -87,7 +88,7 @@ export const systemOperations: Readonly<Record<SystemOperation, (engine: Engine,
   wrpkru: ud,
   rdrand: ud,
   rdseed: ud,
-  invpcid: ud,
+  invpcid,
   'extended-state': ud,
   x87: ud,
   vmcall,

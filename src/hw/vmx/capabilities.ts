@@ -6,7 +6,7 @@
  *     | may be 1       | must be 1       |      of each control word; the tertiary one is a plain mask of what may be 1
  */
 
-import type { CpuFeature } from '../../spec/cpu-models.ts'
+import { type CpuFeature, cr4Supported } from '../../spec/cpu-models.ts'
 import { MSRS, type MsrName } from '../../spec/msrs.ts'
 import { type ControlName, type ControlWord, VMX_CONTROLS } from '../../spec/vmx-controls.ts'
 import { VMCS_REVISION } from './vmcs.ts'
@@ -44,7 +44,9 @@ const IMPLEMENTED: readonly ControlName[] = [
   'SECONDARY_EXEC_APIC_REGISTER_VIRT',
   'SECONDARY_EXEC_VIRTUAL_INTR_DELIVERY',
   'SECONDARY_EXEC_PAUSE_LOOP_EXITING',
+  'SECONDARY_EXEC_ENABLE_INVPCID',
   'SECONDARY_EXEC_ENABLE_VMFUNC',
+  'SECONDARY_EXEC_ENABLE_PML',
   'SECONDARY_EXEC_TSC_SCALING',
   'VM_EXIT_SAVE_DEBUG_CONTROLS',
   'VM_EXIT_HOST_ADDR_SPACE_SIZE',
@@ -87,9 +89,9 @@ const MISC_VMWRITE_ANY_FIELD = 1 << 29
 /** Highest index of a field, times two (SDM, "VMCS Enumeration"): 0x27 is the guest deadline shadow, 0x19 the TSC multiplier. */
 const VMCS_ENUM = { withTimer: 0x4e, withTertiary: 0x34, plain: 0x32 } as const
 
-/** Execute-only, 4-level walk, WB and UC memory types, 2-MByte and 1-GByte pages, INVEPT and INVVPID of every type. */
+/** Execute-only, 4-level walk, WB and UC memory types, 2-MByte and 1-GByte pages, accessed and dirty flags, INVEPT and INVVPID of every type. */
 const EPT_VPID_CAP =
-  (1n << 0n) | (1n << 6n) | (1n << 8n) | (1n << 14n) | (1n << 16n) | (1n << 17n) | (1n << 20n) | (3n << 25n) | (0xf01n << 32n)
+  (1n << 0n) | (1n << 6n) | (1n << 8n) | (1n << 14n) | (1n << 16n) | (1n << 17n) | (1n << 20n) | (1n << 21n) | (3n << 25n) | (0xf01n << 32n)
 
 /** VM function 0. */
 const EPTP_SWITCHING = 1n
@@ -129,7 +131,7 @@ export function capabilityMsrs(features: ReadonlySet<CpuFeature>): Record<number
   set('MSR_IA32_VMX_CR0_FIXED0', 0x8000_0021n)
   set('MSR_IA32_VMX_CR0_FIXED1', 0xffff_ffffn)
   set('MSR_IA32_VMX_CR4_FIXED0', 0x2000n)
-  set('MSR_IA32_VMX_CR4_FIXED1', CR4_SUPPORTED)
+  set('MSR_IA32_VMX_CR4_FIXED1', cr4Supported([...features]))
   set('MSR_IA32_VMX_VMCS_ENUM', BigInt(timer ? VMCS_ENUM.withTimer : tertiary ? VMCS_ENUM.withTertiary : VMCS_ENUM.plain))
   set('MSR_IA32_VMX_PROCBASED_CTLS2', pair(0, controlMask('secondary')))
   set('MSR_IA32_VMX_EPT_VPID_CAP', EPT_VPID_CAP)
@@ -137,6 +139,3 @@ export function capabilityMsrs(features: ReadonlySet<CpuFeature>): Record<number
   if (tertiary) set('MSR_IA32_VMX_PROCBASED_CTLS3', timer ? 1n << BigInt(VMX_CONTROLS.TERTIARY_EXEC_GUEST_APIC_TIMER.bit) : 0n)
   return msrs
 }
-
-/** CR4 bits that may be set: VME PVI TSD DE PSE PAE MCE PGE OSFXSR OSXMMEXCPT VMXE. */
-export const CR4_SUPPORTED = 0x26ffn

@@ -94,6 +94,10 @@ const DEPENDENCIES: readonly EntryCheck[] = [
     holds: v => !v.has('SECONDARY_EXEC_ENABLE_EPT') || eptPointerFits(v.get('EPT_POINTER')),
   },
   {
+    rule: 'the page-modification log needs EPT and a page of its own',
+    holds: v => !v.has('SECONDARY_EXEC_ENABLE_PML') || (v.has('SECONDARY_EXEC_ENABLE_EPT') && isPhysicalPage(v.get('PML_ADDRESS'))),
+  },
+  {
     rule: 'VM functions: no reserved function, and EPTP switching needs EPT and a page-aligned list',
     holds: v => !v.has('SECONDARY_EXEC_ENABLE_VMFUNC') || functionsFit(v),
   },
@@ -114,7 +118,7 @@ export function eptPointerFits(pointer: bigint): boolean {
   return (
     (type === 0n || type === 6n) &&
     (shiftRight(pointer, 3) & 7n) === 3n &&
-    (shiftRight(pointer, 6) & 0x3fn) === 0n &&
+    (shiftRight(pointer, 7) & 0x1fn) === 0n &&
     pointer >> BigInt(PHYSICAL_ADDRESS_BITS) === 0n
   )
 }

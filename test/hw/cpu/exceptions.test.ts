@@ -36,7 +36,7 @@ describe('faults', () => {
     ['#GP of a non-canonical address', 13, true, 'mov rbx, 1 << 62\nfaulting: mov rax, [rbx]', 0n],
     ['#SS of a non-canonical stack address', 12, true, 'mov rbp, 1 << 62\nfaulting: mov rax, [rbp]', 0n],
     ['#GP of a selector beyond the GDT, with the selector', 13, true, 'mov eax, 0x1230\nfaulting: mov ds, eax', 0x1230n],
-    ['#GP of a reserved CR4 bit', 13, true, 'mov rax, cr4\nor rax, 1 << 20\nfaulting: mov cr4, rax', 0n],
+    ['#GP of a CR4 bit without a feature (CET)', 13, true, 'mov rax, cr4\nor rax, 1 << 23\nfaulting: mov cr4, rax', 0n],
     ['#UD of VMXON without CR4.VMXE', 6, false, 'faulting: vmxon [rsp]', 0n],
     ['#UD of VMREAD outside VMX operation', 6, false, 'faulting: vmread rax, rcx', 0n],
   ])('%s', (_title, vector, hasCode, body, code) => {

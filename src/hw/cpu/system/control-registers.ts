@@ -3,15 +3,15 @@
 import { shiftRight, unsigned } from '../../../base/u64.ts'
 import type { Instruction } from '../../../isa/instruction.ts'
 import type { RegisterOperand, SpecialOperand } from '../../../isa/operands.ts'
-import { PHYSICAL_ADDRESS_BITS } from '../../../spec/address-width.ts'
+import { cr4Supported } from '../../../spec/cpu-models.ts'
 import { CR0, CR4, EFER } from '../../../spec/cr-bits.ts'
 import { MSRS } from '../../../spec/msrs.ts'
 import { apicPage } from '../../apic/registers.ts'
-import { CR4_SUPPORTED } from '../../vmx/capabilities.ts'
 import { guestHas } from '../../vmx/state.ts'
 import { virtualPage, virtualTpr } from '../../vmx/virtual-apic.ts'
 import type { Engine } from '../engine.ts'
 import { generalProtection, undefinedOpcode, VmExit } from '../faults.ts'
+import { checkPagingInCr0, checkPagingInCr4, writeCr3 } from './paging-control.ts'
 import { requireRing0 } from './privilege.ts'
 
 const bitOf = (position: number): bigint => 1n << BigInt(position)
@@ -83,9 +83,7 @@ function writeControl(engine: Engine, index: number, value: bigint): void {
       registers.cr[2] = value
       return
     case 3:
-      if (value >> BigInt(PHYSICAL_ADDRESS_BITS) !== 0n) throw generalProtection()
-      registers.cr[3] = value
-      return
+      return writeCr3(engine, value)
     case 4:
       return writeCr4(engine, value)
     case 8:
@@ -122,18 +120,20 @@ function writeCr0(engine: Engine, value: bigint): void {
   const fixed = vmx.mode === 'off' ? 0n : engine.machine.config.vmxMsrs[MSRS.MSR_IA32_VMX_CR0_FIXED0.index]!
   if ((value & fixed) !== fixed) throw generalProtection()
   const mask = vmx.mode === 'non-root' ? vmx.controls.cr0Mask : 0n
+  checkPagingInCr0(engine, value, cpu.msrs[MSRS.MSR_EFER.index]!)
   registers.cr[0] = (registers.cr[0]! & mask) | (value & CR0_BITS & ~mask) | bitOf(CR0.ET)
 }
 
 function writeCr4(engine: Engine, value: bigint): void {
   const { registers, cpu } = engine
   const { vmx } = cpu
-  const features = engine.machine.config.features
-  const supported = features.includes('vmx') ? CR4_SUPPORTED : CR4_SUPPORTED & ~bitOf(CR4.VMXE)
+  const supported = cr4Supported(engine.machine.config.features)
   const losesPae = (value & bitOf(CR4.PAE)) === 0n
   const losesVmxe = vmx.mode !== 'off' && (value & bitOf(CR4.VMXE)) === 0n
   if ((value & ~supported) !== 0n || losesPae || (losesVmxe && (vmx.controls.cr4Mask & bitOf(CR4.VMXE)) === 0n)) throw generalProtection()
   const mask = vmx.mode === 'non-root' ? vmx.controls.cr4Mask : 0n
+  const efer = cpu.msrs[MSRS.MSR_EFER.index]!
+  checkPagingInCr4(engine, value, efer, (efer & bitOf(EFER.LMA)) !== 0n)
   registers.cr[4] = (registers.cr[4]! & mask) | (value & ~mask)
 }
 
