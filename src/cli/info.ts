@@ -4,7 +4,7 @@ import { statSync } from 'node:fs'
 import { resolve } from 'node:path'
 import type { RunConfig } from '../session/config.ts'
 import { inputsOf } from '../session/replay.ts'
-import { CPU_FEATURES } from '../spec/cpu-models.ts'
+import { DEFAULT_CPU_FEATURES } from '../spec/cpu-models.ts'
 import type { TraceReader } from '../trace/file.ts'
 import { formatEvent } from '../trace/format.ts'
 import { groupedNumber, textTable } from '../trace/table.ts'
@@ -67,7 +67,7 @@ function factsOf(reader: TraceReader, { mode, parameters, machine, guestMemoryMi
 const counted = (count: number, noun: string): string => `${groupedNumber(count)} ${noun}${count === 1 ? '' : 's'}`
 
 function rowsOf({ io, colours }: Terminal, name: string, facts: Facts): string[][] {
-  const missing = CPU_FEATURES.filter(feature => !facts.features.includes(feature))
+  const missing = DEFAULT_CPU_FEATURES.filter(feature => !facts.features.includes(feature))
   const parameters = Object.entries(facts.parameters).map(([parameter, value]) => `${parameter}=${value ? 1 : 0}`)
   const size = name === '-' ? '' : `, ${groupedNumber(statSync(resolve(io.cwd, name)).size)} bytes`
   const microseconds = facts.ticks / (facts.tsc_khz / 1000)

@@ -6,7 +6,6 @@ import type { Image } from '../assembler/image.ts'
 import type { KvmParameters } from '../kvm/parameters.ts'
 import { type RunConfig, resolveRunConfig } from '../session/config.ts'
 import { recordInSlices } from '../session/record.ts'
-import type { CpuFeature } from '../spec/cpu-models.ts'
 import { openTraceFile, type Sink } from '../trace/file.ts'
 import { groupedNumber } from '../trace/table.ts'
 import { EXIT, type ExitCode, usageError } from './exit-codes.ts'
@@ -16,13 +15,14 @@ import { runSlices } from './slices.ts'
 import { loadProgram } from './source.ts'
 import type { CommonOptions, Terminal } from './terminal.ts'
 import { prepareTracePlace } from './trace-argument.ts'
+import type { CpuChoice } from './values.ts'
 import { verdictOf } from './verdict.ts'
 
 export interface RunCommandOptions extends CommonOptions {
   readonly define?: Readonly<Record<string, string>>
   readonly include?: readonly string[]
   readonly bare?: boolean
-  readonly cpu?: readonly CpuFeature[]
+  readonly cpu?: CpuChoice
   readonly param?: Partial<KvmParameters>
   readonly memory?: number
   readonly stdin?: string
@@ -73,12 +73,13 @@ function configOf({ bare = false, cpu, param = {}, memory }: RunCommandOptions):
   const [parameter] = Object.keys(param)
   if (bare && parameter !== undefined)
     throw usageError(`--param ${parameter} is for KVM, and with --bare there is none`, 'leave one of the two out')
-  if (!bare && cpu !== undefined && !cpu.includes('vmx')) throw usageError('KVM needs a CPU with vmx', 'leave -vmx out, or run with --bare')
+  if (!bare && cpu !== undefined && !cpu.features.includes('vmx'))
+    throw usageError('KVM needs a CPU with vmx', 'leave -vmx out, or run with --bare')
   return resolveRunConfig({
     bare,
     parameters: param,
     ...(memory === undefined ? {} : { guestMemoryMiB: memory }),
-    ...(cpu === undefined ? {} : { features: cpu }),
+    ...(cpu === undefined ? {} : cpu),
   })
 }
 

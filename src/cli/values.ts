@@ -3,7 +3,15 @@
 import { parseNumber } from '../assembler/literals.ts'
 import { nearest } from '../base/suggest.ts'
 import { type KvmParameters, PARAMETER_NAMES } from '../kvm/parameters.ts'
-import { CPU_FEATURES, CPU_MODELS, type CpuFeature, closeFeatures, DEFAULT_CPU_MODEL } from '../spec/cpu-models.ts'
+import {
+  CPU_FEATURES,
+  CPU_MODELS,
+  type CpuFeature,
+  type CpuModelName,
+  closeFeatures,
+  DEFAULT_CPU_MODEL,
+  featureNamed,
+} from '../spec/cpu-models.ts'
 import { usageError } from './exit-codes.ts'
 
 const didYouMean = (word: string, names: readonly string[]): string => {
@@ -64,19 +72,26 @@ export function parseTolerance(text: string): number {
   return integer('--tol cycles', count, 'cycles', 0, Number.MAX_SAFE_INTEGER)
 }
 
+export interface CpuChoice {
+  readonly model: CpuModelName
+  readonly features: readonly CpuFeature[]
+}
+
+const isModel = (name: string): name is CpuModelName => Object.hasOwn(CPU_MODELS, name)
+
 /** `MODEL,+feature,-feature`, as QEMU's -cpu. */
-export function parseCpu(text: string): readonly CpuFeature[] {
+export function parseCpu(text: string): CpuChoice {
   const words = text.split(',').map(word => word.trim())
   const first = words[0] ?? ''
   const model = /^[+-]/.test(first) || first === '' ? DEFAULT_CPU_MODEL : first
-  const models = Object.keys(CPU_MODELS)
-  if (!models.includes(model)) throw usageError(`--cpu ${text}: there is no model \`${model}\``, didYouMean(model, models))
-  const wanted = new Set<CpuFeature>(CPU_MODELS[model as keyof typeof CPU_MODELS].features)
+  if (!isModel(model)) throw usageError(`--cpu ${text}: there is no model \`${model}\``, didYouMean(model, Object.keys(CPU_MODELS)))
+  const wanted = new Set<CpuFeature>(CPU_MODELS[model].features)
   const added: CpuFeature[] = []
   for (const word of model === first ? words.slice(1) : words) {
-    const name = word.slice(1) as CpuFeature
+    const name = featureNamed(word.slice(1))
     if (!/^[+-]/.test(word)) throw usageError(`--cpu ${text}: \`${word}\` has no + or - in front`, 'write it as --cpu max,-apic-timer-virt')
-    if (!CPU_FEATURES.includes(name)) throw usageError(`--cpu ${text}: there is no feature \`${name}\``, didYouMean(name, CPU_FEATURES))
+    if (name === undefined)
+      throw usageError(`--cpu ${text}: there is no feature \`${word.slice(1)}\``, didYouMean(word.slice(1), CPU_FEATURES))
     if (word.startsWith('+')) added.push(name)
     if (word.startsWith('+')) wanted.add(name)
     else wanted.delete(name)
@@ -84,5 +99,5 @@ export function parseCpu(text: string): readonly CpuFeature[] {
   const features = closeFeatures(wanted)
   const lost = added.find(name => wanted.has(name) && !features.includes(name))
   if (lost !== undefined) throw usageError(`--cpu ${text}: ${lost} needs a feature that is switched off`, 'leave one of the two out')
-  return features
+  return { model, features }
 }

@@ -6,7 +6,7 @@
 import { assert } from '../base/assert.ts'
 import { viewsOf } from '../base/layout.ts'
 import { type BusState, newBus } from '../devices/bus.ts'
-import { CPU_FEATURES, type CpuFeature, closeFeatures } from '../spec/cpu-models.ts'
+import { CPU_MODELS, type CpuFeature, type CpuModelName, closeFeatures, DEFAULT_CPU_MODEL, signatureOf } from '../spec/cpu-models.ts'
 import type { Observe } from '../spec/trace-events.ts'
 import { newApic } from './apic/registers.ts'
 import { type DecodeCache, dropDecoded, newDecodeCache } from './cpu/decode-cache.ts'
@@ -24,6 +24,11 @@ export interface MachineConfig {
   readonly memoryMiB: number
   readonly cpus: number
   readonly features: readonly CpuFeature[]
+  /** CPUID.01H:EAX, and the brand string. */
+  readonly signature: number
+  readonly brand: string
+  /** What RDRAND and RDSEED draw from. */
+  readonly randomSeed: number
   readonly tscKhz: number
   readonly costs: CostTable
   /** VMX capability MSRs by index. */
@@ -32,7 +37,10 @@ export interface MachineConfig {
 
 export interface MachineOptions {
   readonly memoryMiB?: number
+  readonly model?: CpuModelName
+  /** Instead of the model's own. */
   readonly features?: readonly CpuFeature[]
+  readonly randomSeed?: number
   readonly tscKhz?: number
 }
 
@@ -65,11 +73,15 @@ export const PLAIN_KEYS = ['tick', 'ended', 'queue', 'cpus', 'bus', 'host'] as c
 
 /** A configuration with every choice made. */
 export function resolveConfig(options: MachineOptions = {}): MachineConfig {
-  const features = closeFeatures(new Set(options.features ?? CPU_FEATURES))
+  const model = CPU_MODELS[options.model ?? DEFAULT_CPU_MODEL]
+  const features = closeFeatures(new Set(options.features ?? model.features))
   return {
     memoryMiB: options.memoryMiB ?? 64,
     cpus: 1,
     features,
+    signature: signatureOf(model),
+    brand: model.brand,
+    randomSeed: options.randomSeed ?? 0,
     tscKhz: options.tscKhz ?? 2_000_000,
     costs: defaultCosts(),
     vmxMsrs: capabilityMsrs(new Set(features)),
@@ -87,6 +99,7 @@ function newCpu(index: number): Cpu {
     nmiBlocking: false,
     nmiPending: false,
     midRepeat: false,
+    randomDraws: 0,
     segments: Array.from({ length: 8 }, () => ({ selector: 0, limit: 0, accessRights: 0 })),
     gdtr: { base: 0n, limit: 0 },
     idtr: { base: 0n, limit: 0 },

@@ -11,6 +11,8 @@ import { acknowledge, offeredVector } from './apic/interrupts.ts'
 import { type CpuidResult, cpuid } from './cpu/cpuid.ts'
 import type { Engine } from './cpu/engine.ts'
 import { ownTsc, readMsr, writeMsr } from './cpu/msrs.ts'
+import { isXcr0 } from './cpu/system/extended-state.ts'
+import { cpuidContext } from './cpu/system/state.ts'
 import { enterHostMode } from './host-mode.ts'
 import type { Machine } from './machine.ts'
 import type { CostName } from './time/costs.ts'
@@ -45,6 +47,8 @@ export interface RootCpu {
   wrmsr(index: number, value: bigint): void
   rdtsc(): HostTsc
   cpuid(leaf: number, subleaf: number): CpuidResult
+  /** XSETBV of XCR0; the value must be one that the CPU takes. */
+  xsetbv(value: bigint): void
   gpr(index: number): bigint
   setGpr(index: number, value: bigint): void
   cr2(): bigint
@@ -118,7 +122,11 @@ function rootCpu(machine: Machine, engine: Engine): RootCpu {
     rdmsr: msr => readMsr(engine, msr),
     wrmsr: (msr, value) => writeMsr(engine, msr, value),
     rdtsc: () => hostTsc(ownTsc(engine)),
-    cpuid: (leaf, subleaf) => cpuid(machine.config, leaf, subleaf),
+    cpuid: (leaf, subleaf) => cpuid(machine.config, leaf, subleaf, cpuidContext(engine)),
+    xsetbv: value => {
+      if (!isXcr0(engine, value)) throw new RootMisuse(`XSETBV of 0x${value.toString(16)} failed`)
+      registers.xcr0[0] = value
+    },
     gpr: register => registers.gpr[register]!,
     setGpr: (register, value) => {
       registers.gpr[register] = value

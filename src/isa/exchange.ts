@@ -76,6 +76,7 @@ function exchangePair<V>(o: Ops<V>, { dst, addressSize }: Instruction, half: Siz
 }
 
 export const CMPXCHG8B = instruction('CMPXCHG8B', {
+  feature: 'cx8',
   writes: 'ZF',
   prefixes: ['lock'],
   forms: [['0F C7 /1', 'm64']],
@@ -84,6 +85,7 @@ export const CMPXCHG8B = instruction('CMPXCHG8B', {
 
 /** The address must be a multiple of 16, else #GP. */
 export const CMPXCHG16B = instruction('CMPXCHG16B', {
+  feature: 'cx16',
   writes: 'ZF',
   prefixes: ['lock'],
   forms: [['W 0F C7 /1', 'm128', '64']],

@@ -28,6 +28,8 @@ export interface InstructionRow {
   /** Prefixes with a meaning of their own on this instruction. */
   readonly prefixes: readonly ('lock' | 'rep' | 'repe')[]
   readonly intercept: Intercept | null
+  /** The secondary control without which the instruction is #UD in VMX non-root operation. */
+  readonly enabledBy: ControlName | null
   /** The CPUID feature without which the processor does not have the instruction: #UD, or what `instead` does. */
   readonly feature: CpuidFeatureName | null
   readonly instead: InstructionRow | null
@@ -63,6 +65,7 @@ export interface InstructionNotes {
   readonly undefined?: string
   readonly prefixes?: readonly ('lock' | 'rep' | 'repe')[]
   readonly intercept?: Intercept
+  readonly enabledBy?: ControlName
   readonly feature?: CpuidFeatureName
   /** What processors without the feature make of these bytes: TZCNT is BSF with a prefix that BSF ignores. */
   readonly instead?: InstructionRow
@@ -80,6 +83,7 @@ export function instruction(mnemonic: string, notes: InstructionNotes): Instruct
     undefined: notes.undefined ?? '',
     prefixes: notes.prefixes ?? [],
     intercept: notes.intercept ?? null,
+    enabledBy: notes.enabledBy ?? null,
     feature: notes.feature ?? null,
     instead: notes.instead ?? null,
     execute: notes.feature === undefined ? notes.execute : guarded(notes.feature, notes),

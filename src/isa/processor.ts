@@ -68,7 +68,7 @@ export const PROCESSOR: readonly InstructionRow[] = [
   }),
   plain('RSM', '0F AA', null, { execute: o => o.fault(6) }), // outside system-management mode
   plain('XGETBV', 'NP 0F 01 D0', 'xsave'),
-  plain('XSETBV', 'NP 0F 01 D1', 'xsave'), // its exit comes after the check for XSAVE: a rule of its own, as INVPCID's
+  plain('XSETBV', 'NP 0F 01 D1', 'xsave', { intercept: ['always', 'EXIT_REASON_XSETBV'] }),
   plain('CLAC', 'NP 0F 01 CA', 'smap', { writes: 'AC' }),
   plain('STAC', 'NP 0F 01 CB', 'smap', { writes: 'AC' }),
   plain('RDPKRU', 'NP 0F 01 EE', 'pku', written64('NP 0F 01 EE')),
@@ -78,6 +78,7 @@ export const PROCESSOR: readonly InstructionRow[] = [
   random('RDSEED', 7),
   instruction('RDPID', {
     feature: 'rdpid',
+    enabledBy: 'SECONDARY_EXEC_ENABLE_RDTSCP',
     forms: [
       ['F3 0F C7 /7', 'rmn'],
       ['F3 0F C7 /7', 'rm32', '64 encode'],
@@ -86,6 +87,8 @@ export const PROCESSOR: readonly InstructionRow[] = [
   }),
   instruction('INVPCID', {
     feature: 'invpcid',
+    enabledBy: 'SECONDARY_EXEC_ENABLE_INVPCID',
+    intercept: ['CPU_BASED_INVLPG_EXITING', 'EXIT_REASON_INVPCID'],
     forms: [
       ['66 0F 38 82 /r', 'rn, m128', '!64'],
       ['66 0F 38 82 /r', 'rn, m128', '64 decode'],

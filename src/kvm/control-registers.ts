@@ -1,7 +1,9 @@
 /** CR accesses that exit (Linux `handle_cr`): the guest's view is the read shadow, and writes are checked as the CPU would. */
 
 import { shiftRight } from '../base/u64.ts'
+import { cr4Bits } from '../spec/cr4-features.ts'
 import type { Context } from './context.ts'
+import { hasFeature } from './cpuid.ts'
 import type { ExitOutcome } from './exit-reason.ts'
 import { queueGeneralProtection, skipInstruction } from './interrupts.ts'
 import { apicRegister, setApicRegister } from './lapic.ts'
@@ -15,8 +17,6 @@ const CR0_ET = 1n << 4n
 const CR0_NE = 1n << 5n
 const CR4_PAE = 1n << 5n
 const CR4_VMXE = 1n << 13n
-/** CR4 bits that a guest may set: those of this CPU, without VMXE while nested VMX is off; SMEP and SMAP are the highest. */
-const CR4_GUEST_BITS = 0x30_06ffn
 
 const TO_CR = 0
 const FROM_CR = 1
@@ -80,7 +80,9 @@ export function setCr0({ cpu }: Context, value: bigint): void {
 }
 
 function writeCr4(c: Context, value: bigint): boolean {
-  if ((value & ~CR4_GUEST_BITS) !== 0n || (value & CR4_PAE) === 0n) return false
+  // Those of the features that the guest's CPUID has.
+  const allowed = cr4Bits(feature => hasFeature(c.vcpu.cpuid, feature))
+  if ((value & ~allowed) !== 0n || (value & CR4_PAE) === 0n) return false
   setCr4(c, value)
   return true
 }

@@ -5,6 +5,8 @@
 
 import type { RootCpu } from '../hw/root-cpu.ts'
 import { type CpuidFeatureName, cpuidFeature } from '../spec/cpuid.ts'
+import { CR4 } from '../spec/cr-bits.ts'
+import type { Context } from './context.ts'
 
 export interface CpuidEntry {
   leaf: number
@@ -21,15 +23,22 @@ export interface CpuidEntry {
 const LEAVES: readonly (readonly [leaf: number, subleaves: number])[] = [
   [0, 0],
   [1, 0],
-  [7, 1],
+  [2, 0],
+  [4, 4],
+  [6, 0],
+  [7, 2],
+  [0xa, 0],
   [0xb, 2],
+  [0xd, 3],
   [0x15, 0],
   [0x16, 0],
+  [0x1b, 0],
   [0x8000_0000, 0],
   [0x8000_0001, 0],
   [0x8000_0002, 0],
   [0x8000_0003, 0],
   [0x8000_0004, 0],
+  [0x8000_0006, 0],
   [0x8000_0007, 0],
   [0x8000_0008, 0],
 ]
@@ -47,8 +56,13 @@ const SIGNATURE: CpuidEntry = {
 /** No paravirtual feature. */
 const FEATURES: CpuidEntry = { leaf: 0x4000_0001, subleaf: 0, indexed: false, eax: 0, ebx: 0, ecx: 0, edx: 0 }
 
-/** Features that a guest does not get: nested VMX is off, and KVM keeps CR4.PCIDE and CR4.LA57 for itself. */
-const HIDDEN: readonly CpuidFeatureName[] = ['vmx', 'pcid', 'invpcid', 'la57']
+/**
+ * Features that a guest does not get: nested VMX is off, KVM keeps CR4.PCIDE and CR4.LA57 for itself and does not enable XSAVES.
+ * OSXSAVE follows the guest's CR4.
+ */
+const HIDDEN: readonly CpuidFeatureName[] = ['vmx', 'pcid', 'invpcid', 'la57', 'xsaves', 'osxsave']
+/** Of leaf 06H KVM passes on the always-running timer alone. */
+const ARAT = 1 << 2
 
 function setFeature(entries: readonly CpuidEntry[], name: CpuidFeatureName, value: boolean): void {
   const row = cpuidFeature(name)
@@ -73,6 +87,8 @@ export function supportedCpuid(cpu: RootCpu): CpuidEntry[] {
     ),
   )
   entries.push({ ...SIGNATURE }, { ...FEATURES })
+  const thermal = entries.find(({ leaf }) => leaf === 6)
+  if (thermal !== undefined) Object.assign(thermal, { eax: thermal.eax & ARAT, ebx: 0, ecx: 0, edx: 0 })
   for (const name of HIDDEN) setFeature(entries, name, false)
   setFeature(entries, 'hypervisor', true)
   return entries
@@ -91,4 +107,13 @@ export function lookupCpuid(
   const isIndexed = entries.some(entry => entry.leaf === leaf)
   const fallback = leaf > highest && leaf < 0x4000_0000 && !isIndexed ? exact(highest) : undefined
   return fallback ?? { eax: 0, ebx: 0, ecx: isIndexed ? subleaf & 0xff : 0, edx: 0 }
+}
+
+/** CPUID as the guest runs: OSXSAVE follows its CR4, the size of the XSAVE area its XCR0 (Linux `kvm_update_cpuid_runtime`). */
+export function runtimeCpuid(c: Context, leaf: number, subleaf: number): Pick<CpuidEntry, 'eax' | 'ebx' | 'ecx' | 'edx'> {
+  const result = { ...lookupCpuid(c.vcpu.cpuid, leaf, subleaf) }
+  if (leaf === 1 && (c.cpu.vmread('GUEST_CR4') & (1n << BigInt(CR4.OSXSAVE))) !== 0n)
+    result.ecx = (result.ecx | (1 << cpuidFeature('osxsave').bit)) >>> 0
+  if (leaf === 0xd && subleaf < 2 && result.ebx !== 0) result.ebx = c.cpu.cpuid(leaf, subleaf).ebx
+  return result
 }

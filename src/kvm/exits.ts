@@ -4,11 +4,12 @@
  */
 
 import { shiftRight } from '../base/u64.ts'
+import { XCR0 } from '../spec/cr-bits.ts'
 import type { ExitReason } from '../spec/exit-reasons.ts'
 import { MSRS } from '../spec/msrs.ts'
 import { type Context, trace } from './context.ts'
 import { handleControlAccess } from './control-registers.ts'
-import { lookupCpuid } from './cpuid.ts'
+import { lookupCpuid, runtimeCpuid } from './cpuid.ts'
 import type { ExitOutcome } from './exit-reason.ts'
 import { handleHostInterrupt } from './host-timer.ts'
 import { queueGeneralProtection, queueUndefinedOpcode, skipInstruction } from './interrupts.ts'
@@ -28,11 +29,11 @@ const RBX = 3
 const low32 = (value: bigint): number => Number(value & 0xffff_ffffn)
 
 function handleCpuid(c: Context): ExitOutcome {
-  const { cpu, vcpu } = c
+  const { cpu } = c
   cpu.spend('kvmEmulate')
   const leaf = low32(cpu.gpr(RAX))
   const subleaf = low32(cpu.gpr(RCX))
-  const { eax, ebx, ecx, edx } = lookupCpuid(vcpu.cpuid, leaf, subleaf)
+  const { eax, ebx, ecx, edx } = runtimeCpuid(c, leaf, subleaf)
   trace(c, 'kvm_cpuid', { leaf, subleaf, eax, ebx, ecx, edx }, 1)
   for (const [register, value] of [
     [RAX, eax],
@@ -41,6 +42,21 @@ function handleCpuid(c: Context): ExitOutcome {
     [RDX, edx],
   ] as const)
     cpu.setGpr(register, BigInt(value))
+  skipInstruction(c)
+  return 'resume'
+}
+
+/** XCR0 alone, and what the guest's CPUID says of it (Linux `__kvm_set_xcr`). */
+function handleXsetbv(c: Context): ExitOutcome {
+  const { cpu, vcpu } = c
+  const value = (BigInt(low32(cpu.gpr(RDX))) << 32n) | BigInt(low32(cpu.gpr(RAX)))
+  const supported = BigInt(lookupCpuid(vcpu.cpuid, 0xd, 0).eax)
+  const [x87, sse, avx] = [XCR0.X87, XCR0.SSE, XCR0.AVX].map(position => (value & (1n << BigInt(position))) !== 0n)
+  if (low32(cpu.gpr(RCX)) !== 0 || (value & ~supported) !== 0n || !x87 || (avx && !sse)) {
+    queueGeneralProtection(c)
+    return 'resume'
+  }
+  cpu.xsetbv(value)
   skipInstruction(c)
   return 'resume'
 }
@@ -144,6 +160,7 @@ const exitHandlers: Partial<Record<ExitReason, ExitHandler>> = {
   EXIT_REASON_TRIPLE_FAULT: handleTripleFault,
   EXIT_REASON_INTERRUPT_WINDOW: handleInterruptWindow,
   EXIT_REASON_CPUID: handleCpuid,
+  EXIT_REASON_XSETBV: handleXsetbv,
   EXIT_REASON_HLT: handleHalt,
   EXIT_REASON_CR_ACCESS: handleControlAccess,
   EXIT_REASON_IO_INSTRUCTION: handleIo,

@@ -1,8 +1,11 @@
 /** RDMSR and WRMSR that the guest may not do itself (Linux `kvm_get_msr_common`, `kvm_set_msr_common`, and vmx's own). */
 
+import { isCanonical, PHYSICAL_ADDRESS_BITS } from '../spec/address-width.ts'
 import { APIC_BASE_MSR, APIC_MSR_END } from '../spec/apic-registers.ts'
+import { isMtrrValue, isPat, MTRR_CAPABILITY, MTRR_DEFAULT_TYPE, MTRR_INDEXES } from '../spec/memory-types.ts'
 import { MSRS } from '../spec/msrs.ts'
 import type { Context } from './context.ts'
+import { hasFeature } from './cpuid.ts'
 import { readX2apic } from './lapic.ts'
 import { currentCount, readDeadline, writeDeadline } from './lapic-timer.ts'
 import { writeApicBase, writeX2apic } from './lapic-write.ts'
@@ -14,15 +17,42 @@ const EFER_LMA = 0x400n
 /** IA32_FEATURE_CONTROL: locked, without VMX. */
 const FEATURE_CONTROL_LOCKED = 1n
 
-/** MSRs that only hold a value, and the bits that may be 1. */
-const HELD: Readonly<Record<number, bigint>> = {
-  [MSRS.MSR_IA32_DEBUGCTLMSR.index]: 0n,
-  [MSRS.MSR_STAR.index]: 0xffff_ffff_ffff_ffffn,
-  [MSRS.MSR_LSTAR.index]: 0xffff_ffff_ffff_ffffn,
-  [MSRS.MSR_CSTAR.index]: 0xffff_ffff_ffff_ffffn,
-  [MSRS.MSR_SYSCALL_MASK.index]: 0xffff_ffffn,
-  [MSRS.MSR_IA32_TSC_ADJUST.index]: 0xffff_ffff_ffff_ffffn,
+type Check = (value: bigint, index: number) => boolean
+
+const only =
+  (mask: bigint): Check =>
+  value =>
+    (value & ~mask) === 0n
+const ALL = 0xffff_ffff_ffff_ffffn
+const isMtrr: Check = (value, index) => isMtrrValue(index, value, PHYSICAL_ADDRESS_BITS)
+/** Fast strings; without branch trace storage and precise event-based sampling. */
+const MISC_ENABLE = 0x1801n
+/** Revision 1 of the microcode (Linux `kvm_arch_vcpu_create`). */
+const UCODE_REVISION = 1n << 32n
+
+/** MSRs that only hold a value: what may be written, and what they hold at first. */
+const HELD: Readonly<Record<number, readonly [check: Check, initial: bigint]>> = {
+  [MSRS.MSR_IA32_PLATFORM_ID.index]: [only(0n), 0n],
+  [MSRS.MSR_IA32_UCODE_REV.index]: [only(ALL), UCODE_REVISION],
+  [MSRS.MSR_PLATFORM_INFO.index]: [only(0n), 0n],
+  [MSRS.MSR_MISC_FEATURES_ENABLES.index]: [only(0n), 0n],
+  [MSRS.MSR_MTRRcap.index]: [() => false, MTRR_CAPABILITY],
+  [MSRS.MSR_IA32_MCG_CAP.index]: [() => false, 0n],
+  [MSRS.MSR_IA32_MCG_STATUS.index]: [only(0n), 0n],
+  [MSRS.MSR_IA32_MISC_ENABLE.index]: [only(MISC_ENABLE), MISC_ENABLE],
+  [MSRS.MSR_IA32_DEBUGCTLMSR.index]: [only(0n), 0n],
+  [MSRS.MSR_STAR.index]: [only(ALL), 0n],
+  [MSRS.MSR_LSTAR.index]: [value => isCanonical(value), 0n],
+  [MSRS.MSR_CSTAR.index]: [value => isCanonical(value), 0n],
+  [MSRS.MSR_SYSCALL_MASK.index]: [only(0xffff_ffffn), 0n],
+  [MSRS.MSR_IA32_TSC_ADJUST.index]: [only(ALL), 0n],
+  ...Object.fromEntries(MTRR_INDEXES.map(index => [index, [isMtrr, index === MSRS.MSR_MTRRdefType.index ? MTRR_DEFAULT_TYPE : 0n]])),
 }
+
+/** The guest's values are in the processor while it runs (Linux `kvm_set_user_return_msr`): SYSCALL does not exit. */
+const IN_PROCESSOR: ReadonlySet<number> = new Set(
+  (['MSR_STAR', 'MSR_LSTAR', 'MSR_CSTAR', 'MSR_SYSCALL_MASK'] as const).map(name => MSRS[name].index),
+)
 
 /** The value, or null where the read raises #GP. */
 export function readMsr(c: Context, index: number): bigint | null {
@@ -41,7 +71,7 @@ export function readMsr(c: Context, index: number): bigint | null {
     case MSRS.MSR_IA32_CR_PAT.index:
       return c.cpu.vmread('GUEST_IA32_PAT')
     default:
-      return index in HELD ? (c.vcpu.msrs[index] ?? 0n) : null
+      return c.vcpu.msrs[index] ?? HELD[index]?.[1] ?? null
   }
 }
 
@@ -68,9 +98,11 @@ export function writeMsr(c: Context, index: number, value: bigint): boolean {
 }
 
 function writeHeld(c: Context, index: number, value: bigint): boolean {
-  const mask = HELD[index]
-  if (mask === undefined || (value & ~mask) !== 0n) return false
+  const row = HELD[index]
+  if (row === undefined || !row[0](value, index)) return false
+  if (IN_PROCESSOR.has(index) && !hasFeature(c.vcpu.cpuid, 'syscall')) return false
   c.vcpu.msrs[index] = value
+  if (IN_PROCESSOR.has(index)) c.cpu.wrmsr(index, value)
   return true
 }
 
@@ -92,10 +124,8 @@ function writeEfer(c: Context, value: bigint): boolean {
   return true
 }
 
-const PAT_TYPES: ReadonlySet<bigint> = new Set([0n, 1n, 4n, 5n, 6n, 7n])
-
 function writePat(c: Context, value: bigint): boolean {
-  for (let shift = 0n; shift < 64n; shift += 8n) if (!PAT_TYPES.has((value >> shift) & 0xffn)) return false
+  if (!isPat(value)) return false
   c.cpu.vmwrite('GUEST_IA32_PAT', value)
   return true
 }

@@ -123,7 +123,6 @@ const PASSED_THROUGH: readonly MsrName[] = [
 const HOST_STATE: readonly (readonly [VmcsFieldName, bigint])[] = [
   ['HOST_CR0', 0x8005_0033n],
   ['HOST_CR3', 0n],
-  ['HOST_CR4', 0x22a0n],
   ['HOST_CS_SELECTOR', 0x10n],
   ['HOST_SS_SELECTOR', 0x18n],
   ['HOST_TR_SELECTOR', 0x40n],
@@ -133,8 +132,12 @@ const HOST_STATE: readonly (readonly [VmcsFieldName, bigint])[] = [
   ['HOST_IA32_PAT', 0x0407_0106_0007_0106n],
 ]
 
+/** VMXE OSFXSR PGE PAE, as far as the CPU has them. */
+const HOST_CR4 = 0x22a0n
+
 function initializeHostState(cpu: RootCpu): void {
   for (const [field, value] of HOST_STATE) cpu.vmwrite(field, value)
+  cpu.vmwrite('HOST_CR4', HOST_CR4 & cpu.rdmsr(MSRS.MSR_IA32_VMX_CR4_FIXED1.index))
 }
 
 const TPR = x2apicMsrOf(APIC_REGISTERS.APIC_TASKPRI.offset)

@@ -15,6 +15,7 @@ export interface RunConfig {
 export interface RunOptions {
   readonly bare?: boolean
   readonly guestMemoryMiB?: number
+  readonly model?: NonNullable<MachineOptions['model']>
   readonly features?: NonNullable<MachineOptions['features']>
   readonly parameters?: Partial<KvmParameters>
 }
@@ -24,6 +25,7 @@ export const DEFAULT_GUEST_MEMORY_MIB = 32
 export function resolveRunConfig({
   bare = false,
   guestMemoryMiB = DEFAULT_GUEST_MEMORY_MIB,
+  model,
   features,
   parameters,
 }: RunOptions = {}): RunConfig {
@@ -31,7 +33,7 @@ export function resolveRunConfig({
   return {
     mode: bare ? 'bare' : 'kvm',
     guestMemoryMiB,
-    machine: resolveConfig({ memoryMiB, ...(features === undefined ? {} : { features }) }),
+    machine: resolveConfig({ memoryMiB, ...(model === undefined ? {} : { model }), ...(features === undefined ? {} : { features }) }),
     parameters: { ...DEFAULT_PARAMETERS, ...parameters },
   }
 }

@@ -50,6 +50,11 @@ const RULES: readonly Rule[] = [
   { holds: (_, { tscKhz }) => isWhole(tscKhz, 1, 2 ** 32), what: 'the frequency of the TSC' },
   { holds: (_, { features }) => Array.isArray(features) && features.every(isFeature), what: 'the features of the CPU' },
   {
+    holds: (_, { signature, brand }) => isWhole(signature, 0, 0xffff_ffff) && typeof brand === 'string' && brand.length < 48,
+    what: 'the model of the CPU',
+  },
+  { holds: (_, { randomSeed }) => isWhole(randomSeed, 0, Number.MAX_SAFE_INTEGER), what: 'the seed of its random numbers' },
+  {
     holds: ({ mode, guestMemoryMiB }, { memoryMiB }) =>
       isWhole(memoryMiB, 1, MAX_MEMORY_MIB) && Number(memoryMiB) >= Number(guestMemoryMiB) + (mode === 'kvm' ? HOST_MEMORY_MIB : 0),
     what: 'the memory of the machine',

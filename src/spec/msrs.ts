@@ -25,6 +25,8 @@ export const MSRS = {
   MSR_IA32_UCODE_REV: { index: 0x8b, sdm: 'microcode signature' },
   MSR_IA32_PERFCTR0: { index: 0xc1, sdm: 'general performance counter 0' },
   MSR_PLATFORM_INFO: { index: 0xce, sdm: 'platform information' },
+  MSR_IA32_MPERF: { index: 0xe7, sdm: 'cycles at the nominal frequency' },
+  MSR_IA32_APERF: { index: 0xe8, sdm: 'cycles at the actual frequency' },
   MSR_IA32_UMWAIT_CONTROL: { index: 0xe1, sdm: 'limits of UMWAIT and TPAUSE' },
   MSR_MTRRcap: { index: 0xfe, sdm: 'IA32_MTRRCAP: MTRR capability' },
   MSR_IA32_ARCH_CAPABILITIES: { index: 0x10a, sdm: 'enumeration of architectural capabilities' },

@@ -4,7 +4,7 @@ import type { Image } from '../assembler/image.ts'
 import { type RunConfig, resolveRunConfig } from '../session/config.ts'
 import type { RunEnd } from '../session/guest-run.ts'
 import { record } from '../session/record.ts'
-import { CPU_FEATURES } from '../spec/cpu-models.ts'
+import { CPU_FEATURES, DEFAULT_CPU_FEATURES } from '../spec/cpu-models.ts'
 import type { TraceEvent } from '../spec/trace-events.ts'
 import { memorySink } from '../trace/file.ts'
 import { type Exit, exitsOf } from './exits.ts'
@@ -35,7 +35,9 @@ export interface OutputLine {
 export const MAX_INSTRUCTIONS = 20_000_000
 
 export function configOfCell({ matrix, features }: GuestTestPlan, cell: Cell): RunConfig {
-  const isOn = (name: string): boolean => (matrix.some(axis => axis.name === name) ? cell[name] === '1' : (features[name] ?? true))
+  const byDefault: ReadonlySet<string> = new Set(DEFAULT_CPU_FEATURES)
+  const isOn = (name: string): boolean =>
+    matrix.some(axis => axis.name === name) ? cell[name] === '1' : (features[name] ?? byDefault.has(name))
   const parameters = matrix.filter(({ kind }) => kind === 'parameter').map(({ name }) => [name, cell[name] === '1'])
   return resolveRunConfig({
     bare: cell.level === 'L0',

@@ -1,7 +1,7 @@
 ;! test    "expectations behind a line are about the exits of its instructions"
 ;! group   testing
 ;! matrix  apic_timer_virt = 0, 1    enable_apicv = 0, 1
-;! cpu     +tsc-deadline -tsc_adjust
+;! cpu     +tsc-deadline -tsc-adjust
 ;! budget  insns<=2k exits<=400 cycles<=10_000k
 ;! expect  exits(CPUID) == 2
 ;! expect  exits(MSR_WRITE, MSR_IA32_X2APIC_EOI) == 1    when enable_apicv=0

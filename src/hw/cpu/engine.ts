@@ -13,6 +13,7 @@ import type { SystemOperation } from '../../isa/system-operations.ts'
 import { isCanonical } from '../../spec/address-width.ts'
 import type { CpuidFeatureName } from '../../spec/cpuid.ts'
 import { type ConditionCode, type FlagName, RFLAGS } from '../../spec/rflags.ts'
+import type { Machine } from '../machine.ts'
 import { CheckedVmcses } from '../vmx/checked-vmcs.ts'
 import { guestHas } from '../vmx/state.ts'
 import type { DecodedInstruction } from './decode-cache.ts'
@@ -26,6 +27,8 @@ import { systemOperations } from './system-table.ts'
 const SYSTEM_FLAGS_WRITABLE = ~STATUS
 
 export class Engine extends LinearMemory implements Ops<bigint> {
+  /** The features of the configuration. */
+  readonly features: ReadonlySet<string>
   /** RFLAGS bits 31:0, with the status flags as of the last materialisation. */
   flagsWord = 0
   /** What comes after the current instruction: the next one, the one at `target`, or the same again. */
@@ -53,6 +56,11 @@ export class Engine extends LinearMemory implements Ops<bigint> {
   #a = 0n
   #b = 0n
   #result = 0n
+
+  constructor(machine: Machine, index: number) {
+    super(machine, index)
+    this.features = new Set(machine.config.features)
+  }
 
   /** Takes over registers that something else may have changed: at the start of a run, after a restore, VM entry or exit. */
   reload(): void {

@@ -3,9 +3,9 @@
  * is decided before (`hw/vmx/msr-access`).
  */
 
-import { shiftRight } from '../../base/u64.ts'
 import { isCanonical } from '../../spec/address-width.ts'
 import { APIC_BASE_MSR, APIC_MSR_END } from '../../spec/apic-registers.ts'
+import type { CpuFeature } from '../../spec/cpu-models.ts'
 import { CR0, EFER } from '../../spec/cr-bits.ts'
 import { MSRS } from '../../spec/msrs.ts'
 import { isDeadlineMode, rearmDeadline, writeDeadline } from '../apic/apic-timer.ts'
@@ -13,24 +13,11 @@ import { readX2apic, writeApicBase, writeX2apic } from '../apic/x2apic.ts'
 import { physicalTsc, TSC_AT_START } from '../time/clock.ts'
 import type { Engine } from './engine.ts'
 import { generalProtection } from './faults.ts'
+import { heldAfterWrite, heldMsr } from './held-msrs.ts'
 
-/** How software may write an MSR that only holds a value. */
-type Rule = 'any' | 'canonical' | 'low-half' | 'zero' | 'pat'
-
-const HELD: Readonly<Record<number, Rule>> = {
-  [MSRS.MSR_IA32_SYSENTER_CS.index]: 'low-half',
-  [MSRS.MSR_IA32_SYSENTER_ESP.index]: 'canonical',
-  [MSRS.MSR_IA32_SYSENTER_EIP.index]: 'canonical',
-  [MSRS.MSR_IA32_CR_PAT.index]: 'pat',
-  [MSRS.MSR_IA32_DEBUGCTLMSR.index]: 'zero',
-  [MSRS.MSR_STAR.index]: 'any',
-  [MSRS.MSR_LSTAR.index]: 'canonical',
-  [MSRS.MSR_CSTAR.index]: 'canonical',
-  [MSRS.MSR_SYSCALL_MASK.index]: 'low-half',
-  [MSRS.MSR_KERNEL_GS_BASE.index]: 'canonical',
-  [MSRS.MSR_TSC_AUX.index]: 'low-half',
-}
-
+/** Cycles at the nominal and at the actual frequency, which are the same; what is held is the distance to the machine's tick. */
+const MPERF = MSRS.MSR_IA32_MPERF.index
+const APERF = MSRS.MSR_IA32_APERF.index
 const FS_BASE = MSRS.MSR_FS_BASE.index
 const GS_BASE = MSRS.MSR_GS_BASE.index
 
@@ -46,6 +33,9 @@ export function readMsr(engine: Engine, index: number): bigint {
     case MSRS.MSR_IA32_TSC_DEADLINE.index:
       if (!machine.config.features.includes('tsc-deadline')) throw generalProtection()
       return isDeadlineMode(machine, engine.index) ? cpu.apic.deadline : 0n
+    case MPERF:
+    case APERF:
+      return BigInt.asUintN(64, BigInt(machine.tick) + (cpu.msrs[index] ?? 0n))
     case FS_BASE:
     case GS_BASE:
       return registers.segmentBase[index === FS_BASE ? 4 : 5]!
@@ -55,7 +45,8 @@ export function readMsr(engine: Engine, index: number): bigint {
     case MSRS.MSR_IA32_TSC_ADJUST.index:
       return cpu.msrs[index]!
     default: {
-      if (index in HELD) return cpu.msrs[index] ?? 0n
+      const held = heldMsr(engine.features, index)
+      if (held !== undefined) return cpu.msrs[index] ?? held.initial(machine.config)
       const capability = machine.config.vmxMsrs[index]
       if (capability === undefined) throw generalProtection()
       return capability
@@ -74,6 +65,10 @@ export function writeMsr(engine: Engine, index: number, value: bigint): void {
     case MSRS.MSR_IA32_TSC_DEADLINE.index:
       if (!machine.config.features.includes('tsc-deadline')) throw generalProtection()
       return writeDeadline(machine, engine.index, value)
+    case MPERF:
+    case APERF:
+      cpu.msrs[index] = BigInt.asUintN(64, value - BigInt(machine.tick))
+      return
     case FS_BASE:
     case GS_BASE:
       if (!isCanonical(value)) throw generalProtection()
@@ -84,27 +79,12 @@ export function writeMsr(engine: Engine, index: number, value: bigint): void {
     case MSRS.MSR_IA32_APICBASE.index:
       return writeApicBase(machine, engine.index, value)
     default: {
-      const rule = HELD[index]
-      if (rule === undefined || !isAllowed(rule, value)) throw generalProtection()
-      cpu.msrs[index] = value
+      const held = heldMsr(engine.features, index)
+      if (held === undefined) throw generalProtection()
+      const after = heldAfterWrite(machine.config, index, held, cpu.msrs[index] ?? held.initial(machine.config), value)
+      if (after === null) throw generalProtection()
+      cpu.msrs[index] = after
     }
-  }
-}
-
-const PAT_TYPES: ReadonlySet<number> = new Set([0, 1, 4, 5, 6, 7])
-
-function isAllowed(rule: Rule, value: bigint): boolean {
-  switch (rule) {
-    case 'any':
-      return true
-    case 'canonical':
-      return isCanonical(value)
-    case 'low-half':
-      return shiftRight(value, 32) === 0n
-    case 'zero':
-      return value === 0n
-    case 'pat':
-      return [0, 8, 16, 24, 32, 40, 48, 56].every(shift => PAT_TYPES.has(Number((value >> BigInt(shift)) & 0xffn)))
   }
 }
 
@@ -117,7 +97,8 @@ function writeTscAdjust(engine: Engine, adjust: bigint): void {
 function writeEfer(engine: Engine, value: bigint): void {
   const before = engine.cpu.msrs[MSRS.MSR_EFER.index]!
   const bit = (position: number): bigint => 1n << BigInt(position)
-  const allowed = bit(EFER.SCE) | bit(EFER.LME) | bit(EFER.LMA) | bit(EFER.NX)
+  const withFeature = (feature: CpuFeature, position: number): bigint => (engine.features.has(feature) ? bit(position) : 0n)
+  const allowed = withFeature('syscall', EFER.SCE) | withFeature('lm', EFER.LME) | bit(EFER.LMA) | withFeature('nx', EFER.NX)
   const paging = (engine.registers.cr[0]! & bit(CR0.PG)) !== 0n
   if ((value & ~allowed) !== 0n || (paging && ((value ^ before) & bit(EFER.LME)) !== 0n)) throw generalProtection()
   engine.cpu.msrs[MSRS.MSR_EFER.index] = (value & ~bit(EFER.LMA)) | (before & bit(EFER.LMA))

@@ -20,13 +20,24 @@ export const REGISTER_LAYOUT = {
   pdpte: { offset: 0x140, width: 64, count: 4 },
   /** XMM0..XMM15, low half first. */
   xmm: { offset: 0x200, width: 64, count: 32 },
+  /** Bits 255:128 of YMM0..YMM15, low half first. */
+  ymmHigh: { offset: 0x300, width: 64, count: 32 },
   /** The local APIC's registers, as its 4-KByte page would show them: index = offset / 4. */
   apic: { offset: 0x400, width: 32, count: 256 },
+  /** The x87 registers ST0..ST7 as FXSAVE holds them: 80 bits in two quadwords each. */
+  st: { offset: 0x800, width: 64, count: 16 },
+  /** x87 control, status, abridged tag word and last opcode; last instruction and data pointer. */
+  x87: { offset: 0x880, width: 64, count: 6 },
+  mxcsr: { offset: 0x8b0, width: 64, count: 1 },
+  xcr0: { offset: 0x8b8, width: 64, count: 1 },
 } as const satisfies Layout
 
-export const BLOCK_BYTES = 0x800
+export const BLOCK_BYTES = 0x900
 
 export type Registers = Views<typeof REGISTER_LAYOUT>
+
+/** Positions in `x87`. */
+export const X87 = { control: 0, status: 1, tag: 2, opcode: 3, instruction: 4, data: 5 } as const
 
 export const LDTR = 6
 export const TR = 7
@@ -63,6 +74,8 @@ export interface Cpu {
   nmiPending: boolean
   /** Between two iterations of a REP instruction. */
   midRepeat: boolean
+  /** Values that RDRAND and RDSEED have given so far. */
+  randomDraws: number
   segments: Segment[]
   gdtr: DescriptorTable
   idtr: DescriptorTable

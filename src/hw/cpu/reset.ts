@@ -4,13 +4,24 @@
  */
 
 import { APIC_BITS, APIC_REGISTERS } from '../../spec/apic-registers.ts'
+import { PAT_AT_RESET } from '../../spec/memory-types.ts'
 import { MSRS } from '../../spec/msrs.ts'
 import type { Machine } from '../machine.ts'
+import { type Registers, X87 } from './registers.ts'
 
 /** IA32_APIC_BASE: the default page, global enable, bootstrap processor. */
 export const APIC_BASE_AT_RESET = 0xfee0_0900n
-const PAT_AT_RESET = 0x0007_0406_0007_0406n
 const CR0_AT_RESET = 0x6000_0010n
+/** After INIT by software or firmware; the RESET pin leaves 0040H, which no program sees. */
+export const FCW_AT_RESET = 0x37fn
+export const MXCSR_AT_RESET = 0x1f80n
+
+/** As FNINIT leaves it, and MXCSR with every exception masked (SDM, "Initialization of the x87 FPU"; "MXCSR Control and Status Register"). */
+function resetFloatingPoint(registers: Registers): void {
+  registers.x87[X87.control] = FCW_AT_RESET
+  registers.mxcsr[0] = MXCSR_AT_RESET
+  registers.xcr0[0] = 1n
+}
 
 export function resetCpu(machine: Machine, index: number): void {
   const cpu = machine.cpus[index]!
@@ -19,6 +30,7 @@ export function resetCpu(machine: Machine, index: number): void {
   registers.cr[0] = CR0_AT_RESET
   registers.dr[6] = 0xffff_0ff0n
   registers.dr[7] = 0x400n
+  resetFloatingPoint(registers)
   cpu.msrs[MSRS.MSR_EFER.index] = 0n
   cpu.msrs[MSRS.MSR_IA32_APICBASE.index] = APIC_BASE_AT_RESET
   cpu.msrs[MSRS.MSR_IA32_CR_PAT.index] = PAT_AT_RESET

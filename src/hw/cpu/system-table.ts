@@ -6,16 +6,19 @@ import { pause, vmfunc } from '../vmx/functions.ts'
 import type { Engine } from './engine.ts'
 import { clts, lmsw, movFromControl, movFromDebug, movToControl, movToDebug, smsw } from './system/control-registers.ts'
 import { lar, lsl, verr, verw } from './system/descriptors.ts'
+import { extendedState, xgetbv, xsetbv } from './system/extended-state.ts'
 import { farCall, farJump, farReturn, loadFarPointer, popToSegment } from './system/far.ts'
 import { readSegmentBase, syscall, sysenter, sysexit, sysret, writeSegmentBase } from './system/fast-call.ts'
 import { int, int1, int3, into, iret, ud } from './system/interrupts.ts'
 import { inInstruction, insInstruction, outInstruction, outsInstruction } from './system/io.ts'
 import { invpcid } from './system/paging-control.ts'
 import { requireRing0 } from './system/privilege.ts'
-import { clac, fwait, rdpid, rdpmc, stac } from './system/processor.ts'
+import { clac, rdpid, rdpmc, stac } from './system/processor.ts'
+import { drawRandom } from './system/random.ts'
 import { invlpg, lgdt, lidt, lldt, ltr, movToSegment, sgdt, sidt, sldt, str, swapgs } from './system/segments.ts'
 import { cli, cpuidInstruction, hlt, popf, rdmsr, rdtsc, rdtscp, serialize, sti, wrmsr } from './system/state.ts'
 import { invept, invvpid, vmcall, vmclear, vmlaunch, vmptrld, vmptrst, vmread, vmresume, vmwrite, vmxoff, vmxon } from './system/vmx.ts'
+import { fwait, x87Instruction } from './system/x87.ts'
 
 export const systemOperations: Readonly<Record<SystemOperation, (engine: Engine, i: Instruction) => void>> = {
   hlt,
@@ -82,15 +85,15 @@ export const systemOperations: Readonly<Record<SystemOperation, (engine: Engine,
   // No CPU model has the features of these: their row has raised #UD already.
   monitor: ud,
   mwait: ud,
-  xgetbv: ud,
-  xsetbv: ud,
+  xgetbv,
+  xsetbv,
   rdpkru: ud,
   wrpkru: ud,
-  rdrand: ud,
-  rdseed: ud,
+  rdrand: drawRandom,
+  rdseed: drawRandom,
   invpcid,
-  'extended-state': ud,
-  x87: ud,
+  'extended-state': extendedState,
+  x87: x87Instruction,
   vmcall,
   vmclear,
   vmlaunch,

@@ -6,7 +6,8 @@
  *     | may be 1       | must be 1       |      of each control word; the tertiary one is a plain mask of what may be 1
  */
 
-import { type CpuFeature, cr4Supported } from '../../spec/cpu-models.ts'
+import type { CpuFeature } from '../../spec/cpu-models.ts'
+import { cr4Bits } from '../../spec/cr4-features.ts'
 import { MSRS, type MsrName } from '../../spec/msrs.ts'
 import { type ControlName, type ControlWord, VMX_CONTROLS } from '../../spec/vmx-controls.ts'
 import { VMCS_REVISION } from './vmcs.ts'
@@ -131,7 +132,10 @@ export function capabilityMsrs(features: ReadonlySet<CpuFeature>): Record<number
   set('MSR_IA32_VMX_CR0_FIXED0', 0x8000_0021n)
   set('MSR_IA32_VMX_CR0_FIXED1', 0xffff_ffffn)
   set('MSR_IA32_VMX_CR4_FIXED0', 0x2000n)
-  set('MSR_IA32_VMX_CR4_FIXED1', cr4Supported([...features]))
+  set(
+    'MSR_IA32_VMX_CR4_FIXED1',
+    cr4Bits(feature => (features as ReadonlySet<string>).has(feature)),
+  )
   set('MSR_IA32_VMX_VMCS_ENUM', BigInt(timer ? VMCS_ENUM.withTimer : tertiary ? VMCS_ENUM.withTertiary : VMCS_ENUM.plain))
   set('MSR_IA32_VMX_PROCBASED_CTLS2', pair(0, controlMask('secondary')))
   set('MSR_IA32_VMX_EPT_VPID_CAP', EPT_VPID_CAP)

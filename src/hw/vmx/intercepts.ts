@@ -6,6 +6,7 @@ import { EVENT } from '../cpu/delivery.ts'
 import type { Engine } from '../cpu/engine.ts'
 import { type Fault, generalProtection, undefinedOpcode, VECTOR, VmExit } from '../cpu/faults.ts'
 import { cplOf } from '../cpu/registers.ts'
+import { requireFeature } from '../cpu/system/features.ts'
 import { instructionInformation } from './instruction-information.ts'
 import { isControlSet } from './state.ts'
 
@@ -34,10 +35,13 @@ const WITH_INFORMATION: ReadonlySet<string> = new Set([
 
 /** Throws the exit that this instruction causes by its control alone, if it does. */
 export function interceptInstruction(engine: Engine, instruction: Instruction): void {
-  const { intercept, mnemonic } = instruction.row
-  if (intercept === null) return
+  const { intercept, mnemonic, enabledBy, feature, instead } = instruction.row
+  if (intercept === null && enabledBy === null) return
   const { controls } = engine.cpu.vmx
-  if (mnemonic === 'RDTSCP' && !isControlSet(controls, 'SECONDARY_EXEC_ENABLE_RDTSCP')) throw undefinedOpcode()
+  // #UD comes before an exit: an instruction that the CPU lacks, or that software has not enabled, does not leave the guest.
+  if (feature !== null && instead === null) requireFeature(engine, feature)
+  if (enabledBy !== null && !isControlSet(controls, enabledBy)) throw undefinedOpcode()
+  if (intercept === null) return
   if (intercept[0] !== 'always' && !isControlSet(controls, intercept[0])) return
   if (PRIVILEGED_FIRST.has(mnemonic) && cplOf(engine.cpu) !== 0) throw generalProtection()
   const isVmx = intercept[0] === 'always' && mnemonic !== 'CPUID' && mnemonic !== 'VMCALL'

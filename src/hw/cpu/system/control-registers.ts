@@ -3,14 +3,15 @@
 import { shiftRight, unsigned } from '../../../base/u64.ts'
 import type { Instruction } from '../../../isa/instruction.ts'
 import type { RegisterOperand, SpecialOperand } from '../../../isa/operands.ts'
-import { cr4Supported } from '../../../spec/cpu-models.ts'
 import { CR0, CR4, EFER } from '../../../spec/cr-bits.ts'
+import { cr4Bits } from '../../../spec/cr4-features.ts'
 import { MSRS } from '../../../spec/msrs.ts'
 import { apicPage } from '../../apic/registers.ts'
 import { guestHas } from '../../vmx/state.ts'
 import { virtualPage, virtualTpr } from '../../vmx/virtual-apic.ts'
 import type { Engine } from '../engine.ts'
 import { generalProtection, undefinedOpcode, VmExit } from '../faults.ts'
+import { hasFeature } from './features.ts'
 import { checkPagingInCr0, checkPagingInCr4, writeCr3 } from './paging-control.ts'
 import { requireRing0 } from './privilege.ts'
 
@@ -127,7 +128,7 @@ function writeCr0(engine: Engine, value: bigint): void {
 function writeCr4(engine: Engine, value: bigint): void {
   const { registers, cpu } = engine
   const { vmx } = cpu
-  const supported = cr4Supported(engine.machine.config.features)
+  const supported = cr4Bits(feature => hasFeature(engine, feature))
   const losesPae = (value & bitOf(CR4.PAE)) === 0n
   const losesVmxe = vmx.mode !== 'off' && (value & bitOf(CR4.VMXE)) === 0n
   if ((value & ~supported) !== 0n || losesPae || (losesVmxe && (vmx.controls.cr4Mask & bitOf(CR4.VMXE)) === 0n)) throw generalProtection()

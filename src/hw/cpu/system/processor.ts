@@ -1,12 +1,11 @@
-/** RDPID, RDPMC, CLAC, STAC and FWAIT (Intel SDM, their pages). */
+/** RDPID, RDPMC, CLAC and STAC (Intel SDM, their pages). */
 
 import { unsigned } from '../../../base/u64.ts'
 import type { Instruction } from '../../../isa/instruction.ts'
 import type { RegisterOperand } from '../../../isa/operands.ts'
-import { CR0 } from '../../../spec/cr-bits.ts'
 import { MSRS } from '../../../spec/msrs.ts'
 import type { Engine } from '../engine.ts'
-import { Fault, generalProtection, undefinedOpcode, VECTOR } from '../faults.ts'
+import { generalProtection, undefinedOpcode } from '../faults.ts'
 import { AC } from '../lazy-flags.ts'
 import { cplOf } from '../registers.ts'
 
@@ -28,9 +27,3 @@ function setAccess(engine: Engine, allowed: boolean): void {
 
 export const clac = (engine: Engine): void => setAccess(engine, false)
 export const stac = (engine: Engine): void => setAccess(engine, true)
-
-/** There is never a pending x87 exception; the trap for another task's registers comes only with CR0.MP. */
-export function fwait(engine: Engine): void {
-  const trap = (1n << BigInt(CR0.MP)) | (1n << BigInt(CR0.TS))
-  if ((engine.registers.cr[0]! & trap) === trap) throw new Fault(VECTOR.NM, null)
-}

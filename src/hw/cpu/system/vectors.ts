@@ -22,9 +22,10 @@ export function readVector(engine: Engine, operand: Operand, alignment: Alignmen
     const linear = placeOf(engine, operand, alignment)
     return Array.from({ length: bytesOf(operand) / 8 }, (_, lane) => engine.loadLinear(64, BigInt.asUintN(64, linear + BigInt(8 * lane))))
   }
-  const { xmm } = engine.registers
-  assert(operand.kind === 'xmm', `a ${operand.kind} operand is read as a vector: the register block has XMM registers only`)
-  return [xmm[2 * operand.index]!, xmm[2 * operand.index + 1]!]
+  assert(operand.kind === 'xmm' || operand.kind === 'ymm', `a ${operand.kind} operand is not read as a vector`)
+  const { xmm, ymmHigh } = engine.registers
+  const low = [xmm[2 * operand.index]!, xmm[2 * operand.index + 1]!]
+  return operand.kind === 'xmm' ? low : [...low, ymmHigh[2 * operand.index]!, ymmHigh[2 * operand.index + 1]!]
 }
 
 export function writeVector(engine: Engine, operand: Operand, lanes: readonly bigint[], alignment: Alignment): void {
@@ -36,10 +37,11 @@ export function writeVector(engine: Engine, operand: Operand, lanes: readonly bi
     for (let lane = 0; lane < bytes / 8; lane++) engine.storeLinear(64, BigInt.asUintN(64, linear + BigInt(8 * lane)), lanes[lane]!)
     return
   }
-  assert(
-    operand.kind === 'xmm' && lanes.length === 2,
-    `the register block has XMM registers only: no ${operand.kind} of ${lanes.length} lanes`,
-  )
-  engine.registers.xmm[2 * operand.index] = lanes[0]!
-  engine.registers.xmm[2 * operand.index + 1] = lanes[1]!
+  assert(operand.kind === 'xmm' || operand.kind === 'ymm', `a ${operand.kind} operand is not written as a vector`)
+  const { xmm, ymmHigh } = engine.registers
+  xmm[2 * operand.index] = lanes[0]!
+  xmm[2 * operand.index + 1] = lanes[1]!
+  if (lanes.length === 2) return
+  ymmHigh[2 * operand.index] = lanes[2]!
+  ymmHigh[2 * operand.index + 1] = lanes[3]!
 }
