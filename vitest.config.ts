@@ -10,7 +10,9 @@ export default defineConfig({
     // Both of two cores: the default leaves one idle.
     maxWorkers: 2,
     projects: [
-      { test: { name: 'unit', include: ['test/**/*.test.ts'], pool: 'threads', isolate: false, testTimeout: TIMEOUT } },
+      {
+        test: { name: 'unit', include: ['test/**/*.test.ts'], pool: 'threads', isolate: false, testTimeout: TIMEOUT, hookTimeout: TIMEOUT },
+      },
       {
         plugins: [guestTests()],
         test: {
@@ -19,6 +21,7 @@ export default defineConfig({
           pool: 'threads',
           isolate: false,
           testTimeout: TIMEOUT,
+          hookTimeout: TIMEOUT,
         },
       },
     ],

@@ -23,4 +23,7 @@ export const tick = (value: number): Tick => value as Tick
 export const hostTsc = (value: bigint): HostTsc => BigInt.asUintN(64, value) as HostTsc
 export const guestTsc = (value: bigint): GuestTsc => BigInt.asUintN(64, value) as GuestTsc
 
+/** The host TSC at tick 0: guest counters with an offset of minus the TSC have room behind them. */
+export const TSC_AT_START = 1n << 40n
+
 export const PAGE_SIZE = 4096

@@ -9,10 +9,22 @@ import type { DiffCommandOptions } from './diff.ts'
 import type { DisasmCommandOptions } from './disasm.ts'
 import type { ExitCode } from './exit-codes.ts'
 import type { ExploreCommandOptions } from './explore.ts'
+import type { ExportCommandOptions } from './export.ts'
+import type { ImportCommandOptions } from './import.ts'
 import type { QueryCommandOptions } from './query.ts'
 import type { RunCommandOptions } from './run.ts'
 import type { CommonOptions, Terminal } from './terminal.ts'
-import { gather, parseCpu, parseDefine, parseInstructionCount, parseMemory, parseOrigin, parseParameter, parseTolerance } from './values.ts'
+import {
+  gather,
+  parseCpu,
+  parseDefine,
+  parseInstructionCount,
+  parseMemory,
+  parseOrigin,
+  parseParameter,
+  parseTolerance,
+  parseTscKhz,
+} from './values.ts'
 
 /** Opens the terminal for a command, with the colours its options ask for. */
 export type OpenTerminal = (options: CommonOptions) => Terminal
@@ -39,6 +51,8 @@ export function addCommands(host: CommandHost): void {
   addExplore(host)
   addStat(host)
   addQuery(host)
+  addExport(host)
+  addImport(host)
   addInfo(host)
   addDemo(host)
   for (const command of host.program.commands)
@@ -205,6 +219,34 @@ Filters:
   exit(MSR_WRITE, 0x6e0)      an exit by reason, and by MSR       irq(0xec)  an interrupt     msr(IA32_TSC_DEADLINE)
   line(42), at(handler)       at an instruction of a source line, or behind a label
   and or not ( )              as && || !`
+
+function addExport({ program, open, finish }: CommandHost): void {
+  program
+    .command('export')
+    .description('a trace for other tools, on stdout')
+    .argument('[trace]', NEWEST)
+    .option('--ftrace', "the kernel's tracepoints as text, as trace-cmd report prints them")
+    .option('--perfetto', 'JSON that ui.perfetto.dev and chrome://tracing open')
+    .option('--jsonl', 'every event with every field, one JSON object a line')
+    .addOption(new Option('--clock <clock>', 'with --ftrace: seconds, or the TSC in cycles').choices(['local', 'x86-tsc']))
+    .action(async (file: string | undefined, options: ExportCommandOptions) => {
+      const { exportCommand } = await import('./export.ts')
+      finish(exportCommand(open(options), file, options))
+    })
+}
+
+function addImport({ program, open, finish }: CommandHost): void {
+  program
+    .command('import')
+    .description("make a trace of a kernel's ftrace text, to compare it with")
+    .argument('<file>', 'what trace-cmd report prints; - is stdin')
+    .option('-o, --output <trace>', 'where it goes (default: the name of the text with .vtrace)')
+    .option('--tsc-khz <khz>', "the TSC's frequency, for times in cycles", parseTscKhz, 2_000_000)
+    .action(async (file: string, options: ImportCommandOptions) => {
+      const { importCommand } = await import('./import.ts')
+      finish(importCommand(open(options), file, options))
+    })
+}
 
 function addInfo({ program, open, finish }: CommandHost): void {
   program

@@ -62,6 +62,8 @@ export function openNamedTrace(terminal: Terminal, name = newestTraces(terminal.
 /** Opens a trace that is to be run again, or asked what it ran. */
 export function openRunnableTrace(terminal: Terminal, name?: string): NamedTrace & { readonly config: RunConfig } {
   const trace = openNamedTrace(terminal, name)
+  if (trace.reader.header.config.imported !== undefined)
+    throw usageError(`${trace.name} was imported and holds no program`, '`vtick query` and `vtick diff` read it')
   try {
     return { ...trace, config: configOf(trace.reader) }
   } catch (error) {

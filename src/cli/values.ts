@@ -65,6 +65,8 @@ export function parseOrigin(text: string): bigint {
   return value
 }
 
+export const parseTscKhz = (text: string): number => integer('--tsc-khz', text, 'kHz', 1, 2 ** 32)
+
 /** `--tol cycles=N`. */
 export function parseTolerance(text: string): number {
   const [unit, count] = text.split('=', 2)

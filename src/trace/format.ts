@@ -4,44 +4,20 @@
  */
 
 import { hex as grouped } from '../base/u64.ts'
-import { APIC_REGISTERS } from '../spec/apic-registers.ts'
-import { exceptionOf } from '../spec/exceptions.ts'
-import { EXIT_REASON_FAILED_VMENTRY, exitReasonName } from '../spec/exit-reasons.ts'
 import { msrName } from '../spec/msrs.ts'
 import { type EventKind, type EventOf, type FieldType, TRACE_EVENTS, type TraceEvent } from '../spec/trace-events.ts'
 import { instructionErrorName } from '../spec/vmx-instruction-errors.ts'
+import { exceptionName, exitText, ftraceText, isFtraceEvent } from './ftrace-formats.ts'
+
+export { exceptionName } from './ftrace-formats.ts'
 
 const hex = (value: number | bigint, digits = 1): string => `0x${value.toString(16).padStart(digits, '0')}`
-
-const apicNames: ReadonlyMap<number, string> = new Map(
-  Object.entries(APIC_REGISTERS).flatMap(([name, row]) =>
-    Array.from(
-      { length: 'count' in row ? row.count : 1 },
-      (_, i) => [row.offset + i * 16, i === 0 ? name : `${name}+${hex(i * 16)}`] as const,
-    ),
-  ),
-)
-
-/** `#GP` and the like; a vector that no exception has in decimal. */
-export function exceptionName(vector: number): string {
-  const name = exceptionOf(vector)
-  if (!name) return String(vector)
-  return name === 'NMI' ? name : `#${name}`
-}
 
 /** `6e0 (IA32_TSC_DEADLINE)`: the index as ftrace writes it, and its name without the prefix. */
 export const msrLabel = (index: number): string => {
   const name = msrName(index)
   return name ? `${index.toString(16)} (${name.replace(/^MSR_/, '')})` : index.toString(16)
 }
-
-const failed = (reason: number): string => ((reason & EXIT_REASON_FAILED_VMENTRY) !== 0 ? ' FAILED_VMENTRY' : '')
-
-type ExitFields = Omit<EventOf<'kvm_exit'>, 'kind'>
-
-const exitText = (e: ExitFields): string =>
-  `vcpu ${e.cpu} reason ${exitReasonName(e.reason)}${failed(e.reason)} rip ${hex(e.rip)} info1 ${hex(e.info1, 16)} info2 ${hex(e.info2, 16)} ` +
-  `intr_info ${hex(e.intr_info, 8)} error_code ${hex(e.error_code, 8)}`
 
 /** Printable console bytes as text, others as hexadecimal. */
 function bytesText(bytes: Uint8Array): string {
@@ -57,7 +33,7 @@ type Texts = { readonly [K in EventKind]?: (event: EventOf<K>) => string }
 const TEXTS: Texts = {
   input: e => `${e.device} ${bytesText(e.bytes)}`,
   vmx_entry: e => `rip ${hex(e.rip)} vmcs ${hex(e.vmcs)}`,
-  vmx_exit: e => `${exitText(e)} length ${e.length}`,
+  vmx_exit: e => `${ftraceText({ ...e, kind: 'kvm_exit' })} length ${e.length}`,
   vmx_entry_failed: e => `error ${e.error}${instructionErrorName(e.error) ? ` (${instructionErrorName(e.error)})` : ''}: ${e.rule}`,
   interrupt: e => `vector ${hex(e.vector)} from ${e.source} at rip ${hex(e.rip)}`,
   exception: e => `${exceptionName(e.vector)} (${hex(e.error_code)}) at rip ${hex(e.rip)}${e.vector === 14 ? ` cr2 ${hex(e.cr2)}` : ''}`,
@@ -66,26 +42,6 @@ const TEXTS: Texts = {
   pio: e => `pio_${e.write ? 'write' : 'read'} at ${hex(e.port)} size ${e.size} val ${hex(e.value)}`,
   console: e => bytesText(Uint8Array.of(e.byte)),
   shutdown: e => `triple fault at rip ${hex(e.rip)} while delivering ${exceptionName(e.vector)}`,
-  kvm_entry: e => `vcpu ${e.cpu}, rip ${hex(e.rip)}`,
-  kvm_exit: exitText,
-  kvm_msr: e => `msr_${e.write ? 'write' : 'read'} ${e.index.toString(16)} = ${hex(e.value)}${e.exception ? ' (#GP)' : ''}`,
-  kvm_pio: e => `pio_${e.write ? 'write' : 'read'} at ${hex(e.port)} size ${e.size} count ${e.count} val ${hex(e.value)}`,
-  kvm_cpuid: e =>
-    `func ${e.leaf.toString(16)} idx ${e.subleaf.toString(16)} rax ${e.eax.toString(16)} rbx ${e.ebx.toString(16)} ` +
-    `rcx ${e.ecx.toString(16)} rdx ${e.edx.toString(16)}`,
-  kvm_page_fault: e => `vcpu ${e.cpu} rip ${hex(e.rip)} address ${hex(e.gpa, 16)} error_code ${hex(e.error_code)}`,
-  kvm_apic: e => `apic_${e.write ? 'write' : 'read'} ${apicNames.get(e.register) ?? hex(e.register)} = ${hex(e.value)}`,
-  kvm_apic_accept_irq: e => `apicid ${e.apicid.toString(16)} vec ${e.vector} (${e.mode}|${e.trigger})`,
-  kvm_inj_virq: e => `${e.soft ? 'Soft/INTn' : 'IRQ'} ${hex(e.vector)}${e.reinjected ? ' [reinjected]' : ''}`,
-  kvm_inj_exception: e => `${exceptionName(e.vector)} (${hex(e.error_code)})${e.reinjected ? ' [reinjected]' : ''}`,
-  kvm_eoi: e => `apicid ${e.apicid.toString(16)} vector ${e.vector}`,
-  kvm_hv_timer_state: e => `vcpu_id ${e.cpu.toString(16)} hv_timer ${e.hv_timer.toString(16)}`,
-  kvm_apic_virt_timer_state: e => `vcpu_id ${e.cpu.toString(16)} apic_virt_timer ${e.apic_virt_timer.toString(16)}`,
-  kvm_write_tsc_offset: e => `vcpu=${e.cpu} prev=${e.previous} next=${e.next}`,
-  kvm_vcpu_wakeup: e => `${e.wait ? 'wait' : 'poll'} time ${e.ns} ns, polling ${e.valid ? 'valid' : 'invalid'}`,
-  kvm_userspace_exit: e => `reason ${e.reason}`,
-  hrtimer_start: e => `expires=${e.expires}`,
-  hrtimer_expire_entry: e => `now=${e.now}`,
   end: e => `${e.reason}, status ${hex(e.status)}, ${e.instructions} instructions, state ${e.hash.slice(0, 16)}`,
 }
 
@@ -94,8 +50,9 @@ function fieldText(type: FieldType, value: unknown): string {
   return type === 'bytes' ? bytesText(value as Uint8Array) : String(value)
 }
 
-/** What stands behind `event: ` in a line of ftrace. */
+/** What the event says, as behind `event: ` in a line of ftrace. */
 export function eventText(event: TraceEvent): string {
+  if (isFtraceEvent(event)) return ftraceText(event)
   const text = TEXTS[event.kind] as ((event: TraceEvent) => string) | undefined
   if (text) return text(event)
   const fields: readonly (readonly [string, FieldType])[] = Object.entries(TRACE_EVENTS[event.kind].fields)
@@ -141,9 +98,9 @@ type Details = { readonly [K in EventKind]?: (event: EventOf<K>) => string }
 /** Where the ftrace wording is too long for a narrow column, or leaves out what the short word dropped. */
 const DETAILS: Details = {
   vmx_entry: e => grouped(e.rip),
-  vmx_exit: e => `${exitReasonName(e.reason)}${failed(e.reason)} ${grouped(e.rip)}`,
+  vmx_exit: e => `${exitText(e.reason)} ${grouped(e.rip)}`,
   kvm_entry: e => grouped(e.rip),
-  kvm_exit: e => `${exitReasonName(e.reason)}${failed(e.reason)} ${grouped(e.rip)}`,
+  kvm_exit: e => `${exitText(e.reason)} ${grouped(e.rip)}`,
   interrupt: e => `${hex(e.vector)} ${e.source}`,
   apic_timer_arm: e => grouped(e.deadline),
   kvm_msr: e => `${e.write ? 'w' : 'r'} ${msrLabel(e.index)} = ${grouped(e.value)}${e.exception ? ' #GP' : ''}`,

@@ -207,3 +207,40 @@ describe('query', () => {
     })
   })
 })
+
+describe('export and import', () => {
+  test('ftrace text that is imported again has the same exits as the trace', async () => {
+    const text = (await place.vtick('export five.vtrace --ftrace')).out
+    expect(text).toContain(': kvm_exit: vcpu 0 reason CPUID rip 0x')
+    place.write('five.txt', text)
+    const { code, err } = await place.vtick('import five.txt -o imported.vtrace')
+    expect({ code, err: err.replace(/\d+ events/, 'N events') }).toEqual({
+      code: 0,
+      err: 'vtick: imported N events to imported.vtrace; `vtick diff imported.vtrace OTHER --by exits` compares\n',
+    })
+    expect((await place.vtick('diff five.vtrace imported.vtrace --expect same-exits')).code).toBe(0)
+    expect((await place.vtick('diff three.vtrace imported.vtrace --expect same-exits')).code).toBe(1)
+    expect(await place.vtick('replay imported.vtrace')).toMatchObject({
+      code: 2,
+      err: 'vtick: imported.vtrace was imported and holds no program; `vtick query` and `vtick diff` read it\n',
+    })
+  })
+
+  test('JSON lines hold every event, and Perfetto gets one JSON text', async () => {
+    const lines = (await place.vtick('export five.vtrace --jsonl')).out.trimEnd().split('\n')
+    const events = lines.map(line => JSON.parse(line))
+    expect(events.map(({ event }) => event)).toEqual(events.map((_, index) => index))
+    expect(events.at(-1)).toMatchObject({ kind: 'end', reason: 'exit-port' })
+    const perfetto = JSON.parse((await place.vtick('export five.vtrace --perfetto')).out)
+    expect(perfetto.traceEvents[0]).toMatchObject({ ph: 'M', name: 'process_name' })
+  })
+
+  test('say what is missing', async () => {
+    expect(await place.vtick('export five.vtrace')).toMatchObject({
+      code: 2,
+      err: 'vtick: one format is wanted; add --ftrace, --perfetto or --jsonl\n',
+    })
+    place.write('empty.txt', 'nothing here\n')
+    expect(await place.vtick('import empty.txt')).toMatchObject({ code: 2, err: expect.stringContaining('holds no event of KVM') })
+  })
+})

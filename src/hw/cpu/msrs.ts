@@ -3,6 +3,7 @@
  * is decided before (`hw/vmx/msr-access`).
  */
 
+import { TSC_AT_START } from '../../base/units.ts'
 import { isCanonical } from '../../spec/address-width.ts'
 import { APIC_BASE_MSR, APIC_MSR_END } from '../../spec/apic-registers.ts'
 import type { CpuFeature } from '../../spec/cpu-models.ts'
@@ -10,7 +11,7 @@ import { CR0, EFER } from '../../spec/cr-bits.ts'
 import { MSRS } from '../../spec/msrs.ts'
 import { isDeadlineMode, rearmDeadline, writeDeadline } from '../apic/apic-timer.ts'
 import { readX2apic, writeApicBase, writeX2apic } from '../apic/x2apic.ts'
-import { physicalTsc, TSC_AT_START } from '../time/clock.ts'
+import { physicalTsc } from '../time/clock.ts'
 import type { Engine } from './engine.ts'
 import { generalProtection } from './faults.ts'
 import { heldAfterWrite, heldMsr } from './held-msrs.ts'

@@ -1,6 +1,5 @@
 /**
  * The TSC and its views (Intel SDM, "Time-Stamp Counter"; "RDTSC" in VMX non-root operation; "APIC-timer virtualization").
- * The physical counter starts at 2^40, so that guest counters with an offset of minus the TSC have room behind them.
  *
  *     virtual = ((physical * multiplier) >> 48) + offset        with TSC scaling and offsetting
  *     virtual = physical + offset                               with offsetting alone
@@ -8,10 +7,9 @@
 
 import { MAX_U64, shiftRight } from '../../base/u64.ts'
 import type { GuestTsc, HostTsc } from '../../base/units.ts'
-import { guestTsc, hostTsc } from '../../base/units.ts'
+import { guestTsc, hostTsc, TSC_AT_START } from '../../base/units.ts'
 import { NEVER } from './event-queue.ts'
 
-export const TSC_AT_START = 1n << 40n
 export const MULTIPLIER_ONE = 1n << 48n
 
 /** The physical TSC at a tick, moved by what software wrote to IA32_TSC (kept as IA32_TSC_ADJUST). */

@@ -3,7 +3,8 @@
 import { readFileSync } from 'node:fs'
 import { fc, test as property } from '@fast-check/vitest'
 import { describe, expect, test } from 'vitest'
-import { convertDeadline, physicalTsc, TSC_AT_START, tickOf, virtualTsc } from '../../../src/hw/time/clock.ts'
+import { TSC_AT_START } from '../../../src/base/units.ts'
+import { convertDeadline, physicalTsc, tickOf, virtualTsc } from '../../../src/hw/time/clock.ts'
 import { NEVER } from '../../../src/hw/time/event-queue.ts'
 
 type Row = readonly [
