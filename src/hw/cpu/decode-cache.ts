@@ -7,6 +7,7 @@ import { PAGE_SIZE } from '../../base/units.ts'
 import type { Instruction } from '../../isa/instruction.ts'
 import type { CostTable } from '../time/costs.ts'
 import { instructionCost } from '../time/instruction-cost.ts'
+import type { Width } from './mode.ts'
 
 /** An instruction with what the CPU wants to know each time it runs. */
 export interface DecodedInstruction {
@@ -15,11 +16,13 @@ export interface DecodedInstruction {
 }
 
 export interface DecodeCache {
-  /** By page number times 4 plus the code size (0, 1, 2 for 16, 32, 64 bits); then by offset in the page. */
+  /** By page number times 8 plus the kind of code; then by offset in the page. */
   readonly pages: Map<number, (DecodedInstruction | undefined)[]>
 }
 
-const CODE_SIZES = [16, 32, 64] as const
+/** Decoding depends on the width of the code and of the stack pointer: 4 pairs, and 64-bit code. */
+const KINDS = 5
+const kindOf = (bits: Width, stackBits: Width): number => (bits === 64 ? 4 : (bits === 32 ? 2 : 0) + (stackBits === 32 ? 1 : 0))
 
 export const newDecodeCache = (): DecodeCache => ({ pages: new Map() })
 
@@ -28,8 +31,8 @@ export const prepare = (instruction: Instruction, costs: CostTable): DecodedInst
   ticks: instructionCost(instruction, costs),
 })
 
-export function decodedPage(cache: DecodeCache, page: number, bits: 16 | 32 | 64): (DecodedInstruction | undefined)[] {
-  const key = page * 4 + CODE_SIZES.indexOf(bits)
+export function decodedPage(cache: DecodeCache, page: number, bits: Width, stackBits: Width): (DecodedInstruction | undefined)[] {
+  const key = page * 8 + kindOf(bits, stackBits)
   let offsets = cache.pages.get(key)
   if (offsets === undefined) {
     offsets = new Array<DecodedInstruction | undefined>(PAGE_SIZE).fill(undefined)
@@ -39,8 +42,6 @@ export function decodedPage(cache: DecodeCache, page: number, bits: 16 | 32 | 64
 }
 
 export function dropDecoded(cache: DecodeCache, page: number): void {
-  for (let size = 0; size < CODE_SIZES.length; size++) {
-    // Emptied in place: an engine may hold on to the array.
-    cache.pages.get(page * 4 + size)?.fill(undefined)
-  }
+  // Emptied in place: an engine may hold on to the array.
+  for (let kind = 0; kind < KINDS; kind++) cache.pages.get(page * 8 + kind)?.fill(undefined)
 }

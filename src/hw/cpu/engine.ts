@@ -7,7 +7,7 @@
 import { assert } from '../../base/assert.ts'
 import { type Size, shiftRight, signed, unsigned } from '../../base/u64.ts'
 import type { Instruction } from '../../isa/instruction.ts'
-import type { MemoryOperand, Operand, SegmentIndex } from '../../isa/operands.ts'
+import { CS, type MemoryOperand, type Operand, type SegmentIndex } from '../../isa/operands.ts'
 import type { FlagRule, Ops } from '../../isa/ops.ts'
 import type { SystemOperation } from '../../isa/system-operations.ts'
 import { isCanonical } from '../../spec/address-width.ts'
@@ -20,11 +20,14 @@ import type { DecodedInstruction } from './decode-cache.ts'
 import { Fault, generalProtection, VECTOR } from './faults.ts'
 import { AC, conditionHolds, STATUS, statusFlags } from './lazy-flags.ts'
 import { LinearMemory } from './linear-memory.ts'
+import { modeOf } from './mode.ts'
 import { hasFeature, requireFeature } from './system/features.ts'
 import { type Alignment, readVector, writeVector } from './system/vectors.ts'
 import { systemOperations } from './system-table.ts'
 
 const SYSTEM_FLAGS_WRITABLE = ~STATUS
+/** No page starts there. */
+const NO_PAGE = 1n << 64n
 
 export class Engine extends LinearMemory implements Ops<bigint> {
   /** The features of the configuration. */
@@ -45,8 +48,11 @@ export class Engine extends LinearMemory implements Ops<bigint> {
   beganBlocking = false
   /** While an event is being delivered: its interruption information, for the IDT-vectoring fields of an exit. */
   delivering: { info: number; errorCode: number; length: number } | null = null
-  /** Address of the page that code is fetched from, -1 when unknown; its frame, its decoded instructions by offset. */
-  codeStart = -1n
+  /**
+   * RIP at the first byte of the page that code is fetched from (below 0 where the code segment begins inside the page), or
+   * `NO_PAGE`; its frame, its decoded instructions by offset.
+   */
+  codeStart = NO_PAGE
   codeFrame = 0
   codeOffsets: (DecodedInstruction | undefined)[] = []
   /** RIP as an offset in that page while only the engine knows it; -1 when the register holds RIP. */
@@ -72,27 +78,42 @@ export class Engine extends LinearMemory implements Ops<bigint> {
 
   reloadAddressSpace(): void {
     this.releaseRip()
+    this.loadMode()
     this.loadAddressSpace()
     this.loadPrivilege(this.flagsWord)
-    this.codeStart = -1n
     this.trapsEach = guestHas(this.cpu.vmx, 'CPU_BASED_MONITOR_TRAP_FLAG')
+  }
+
+  /** Takes over what decides the mode: CR0.PE, EFER.LMA, RFLAGS.VM, and the rights of CS and SS. */
+  loadMode(): void {
+    this.releaseRip()
+    const { mode, bits, stackBits } = modeOf(this.cpu, this.registers, this.flagsWord)
+    this.mode = mode
+    this.bits = bits
+    this.stackBits = stackBits
+    this.codeStart = NO_PAGE
   }
 
   /** Puts RIP back into its register, which holds it from here on. */
   releaseRip(): void {
     if (this.position < 0) return
-    this.registers.rip[0] = this.codeStart + BigInt(this.position)
+    this.registers.rip[0] = this.rip
     this.position = -1
   }
 
   /** Address of the current instruction. */
   get rip(): bigint {
-    return this.position < 0 ? this.registers.rip[0]! : this.codeStart + BigInt(this.position)
+    return this.position < 0 ? this.registers.rip[0]! : this.wrapRip(this.codeStart + BigInt(this.position))
   }
 
   /** Address of the instruction behind the current one. */
   get following(): bigint {
-    return BigInt.asUintN(64, this.rip + BigInt(this.current.length))
+    return this.wrapRip(this.rip + BigInt(this.current.length))
+  }
+
+  /** RIP in 64-bit mode, EIP elsewhere. */
+  wrapRip(value: bigint): bigint {
+    return this.bits === 64 ? BigInt.asUintN(64, value) : BigInt.asUintN(32, value)
   }
 
   /** Writes back what the engine keeps to itself. */
@@ -119,7 +140,7 @@ export class Engine extends LinearMemory implements Ops<bigint> {
         return operand.high ? BigInt.asUintN(8, shiftRight(value, 8)) : BigInt.asUintN(8, value)
       }
       case 'memory':
-        return this.loadLinear(operand.size as Size, this.linear(operand.segment, this.address(operand)))
+        return this.load(operand.size as Size, operand.segment, this.address(operand))
       case 'immediate':
         return operand.value
       case 'segment':
@@ -131,7 +152,7 @@ export class Engine extends LinearMemory implements Ops<bigint> {
 
   write(operand: Operand, value: bigint): void {
     if (operand.kind === 'memory') {
-      this.storeLinear(operand.size as Size, this.linear(operand.segment, this.address(operand)), value)
+      this.store(operand.size as Size, operand.segment, this.address(operand), value)
       return
     }
     assert(operand.kind === 'register', `a ${operand.kind} operand is not written`)
@@ -152,15 +173,15 @@ export class Engine extends LinearMemory implements Ops<bigint> {
   }
 
   load(size: Size, segment: SegmentIndex, address: bigint): bigint {
-    return this.loadLinear(size, this.linear(segment, address))
+    return this.loadLinear(size, this.linear(segment, address, size / 8, 'read'))
   }
 
   store(size: Size, segment: SegmentIndex, address: bigint, value: bigint): void {
-    this.storeLinear(size, this.linear(segment, address), value)
+    this.storeLinear(size, this.linear(segment, address, size / 8, 'write'), value)
   }
 
   touch(size: Size, segment: SegmentIndex, address: bigint): void {
-    this.touchLinear(size / 8, this.linear(segment, address))
+    this.touchLinear(size / 8, this.linear(segment, address, size / 8, 'write'))
   }
 
   readVector(operand: Operand, alignment: Alignment): readonly bigint[] {
@@ -300,9 +321,14 @@ export class Engine extends LinearMemory implements Ops<bigint> {
     return this.following
   }
   branch(target: bigint): void {
-    if (!isCanonical(target, this.linearBits)) throw generalProtection()
+    this.checkTarget(target)
     this.target = target
     this.outcome = 'branch'
+  }
+  /** A transfer goes to a canonical address, outside 64-bit mode to one within the code segment's limit. */
+  checkTarget(target: bigint): void {
+    const isValid = this.bits === 64 ? isCanonical(target, this.linearBits) : Number(target) <= this.cpu.segments[CS]!.limit
+    if (!isValid) throw generalProtection()
   }
   again(): void {
     this.outcome = 'again'

@@ -40,6 +40,14 @@ export class Fault {
 export const generalProtection = (errorCode = 0): Fault => new Fault(VECTOR.GP, errorCode)
 export const undefinedOpcode = (): Fault => new Fault(VECTOR.UD, null)
 
+/** The guest asks for what this CPU refuses by name: the machine ends and says so. */
+export class Refusal {
+  readonly what: string
+  constructor(what: string) {
+    this.what = what
+  }
+}
+
 /** What a VM exit reports besides what the CPU adds by itself. */
 export interface ExitDetails {
   readonly qualification?: bigint

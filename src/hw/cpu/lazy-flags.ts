@@ -15,10 +15,14 @@ export const TF = 1 << 8
 export const IF = 1 << 9
 export const DF = 1 << 10
 export const OF = 1 << 11
+export const IOPL = 3 << 12
 export const NT = 1 << 14
 export const RF = 1 << 16
 export const VM = 1 << 17
 export const AC = 1 << 18
+export const VIF = 1 << 19
+export const VIP = 1 << 20
+export const ID = 1 << 21
 export const STATUS = CF | PF | AF | ZF | SF | OF
 
 const topBit = (size: Size, value: bigint): boolean => signed(size, value) < 0n

@@ -11,8 +11,10 @@ import type { Memory } from '../memory.ts'
 import { type AddressSpace, addressSpaceOf } from './address-space.ts'
 import { Fault, generalProtection, VECTOR } from './faults.ts'
 import { AC } from './lazy-flags.ts'
+import type { OperatingMode, Width } from './mode.ts'
 import { type Access, walk } from './paging.ts'
 import { type Cpu, cplOf, type Registers } from './registers.ts'
+import { segmentedAddress, wrapped } from './segmentation.ts'
 import { ACCESS, PRIVILEGE, type Tlb, TlbCache } from './tlb.ts'
 
 export class LinearMemory {
@@ -23,6 +25,10 @@ export class LinearMemory {
   readonly tlbs: TlbCache
   /** How the current program's explicit accesses count: a `PRIVILEGE`. */
   privilege: number = PRIVILEGE.supervisor
+  /** What code runs: the mode, the width of the code and of the stack pointer (see `mode`). */
+  mode: OperatingMode = 'real'
+  bits: Width = 16
+  stackBits: Width = 16
   space!: AddressSpace
   /** Bits of a linear address, by which the current mode tells canonical ones. */
   linearBits: LinearBits = 48
@@ -66,8 +72,9 @@ export class LinearMemory {
     return walked + inPage
   }
 
-  /** Linear address of an offset in a segment (64-bit mode: only FS and GS have bases). */
-  linear(segment: SegmentIndex, offset: bigint): bigint {
+  /** Linear address of `bytes` bytes at an offset in a segment (64-bit mode: only FS and GS have bases, and nothing a limit). */
+  linear(segment: SegmentIndex, offset: bigint, bytes: number, access: 'read' | 'write'): bigint {
+    if (this.bits !== 64) return segmentedAddress(this, segment, offset, bytes, access)
     const linear = segment >= FS ? BigInt.asUintN(64, this.registers.segmentBase[segment]! + offset) : offset
     if (!isCanonical(linear, this.linearBits)) throw segment === SS ? new Fault(VECTOR.SS, 0) : generalProtection()
     return linear
@@ -91,29 +98,32 @@ export class LinearMemory {
     else this.memory.write8(address, low32(value))
   }
 
-  /** Raises what a store of so many bytes (at most a page) would raise, and stores nothing. */
+  /** The linear address some bytes on. Outside 64-bit mode 0 follows the last of 2^32 (but the CPU's own accesses go higher). */
+  beyond(linear: bigint, bytes: number): bigint {
+    const sum = linear + BigInt(bytes)
+    return this.bits === 64 || linear > 0xffff_ffffn ? BigInt.asUintN(64, sum) : wrapped(sum)
+  }
+
+  /**
+   * Raises what a store of so many bytes (at most a page) would raise, and stores nothing. A fault on the second page is reported
+   * with that page's first byte.
+   */
   touchLinear(bytes: number, linear: bigint, privilege: number = this.privilege): void {
     this.translate(linear, 'write', privilege)
-    if ((low32(linear) & 0xfff) + bytes > 4096) this.translate(nextPage(linear), 'write', privilege)
+    if ((low32(linear) & 0xfff) + bytes > 4096) this.translate(this.beyond(linear & ~0xfffn, 4096), 'write', privilege)
   }
 
   #loadAcross(size: Size, linear: bigint, privilege: number): bigint {
     let value = 0n
     this.translate(linear, 'read', privilege)
     for (let byte = size / 8 - 1; byte >= 0; byte--)
-      value = (value << 8n) | BigInt(this.memory.read8(this.translate(at(linear, byte), 'read', privilege)))
+      value = (value << 8n) | BigInt(this.memory.read8(this.translate(this.beyond(linear, byte), 'read', privilege)))
     return value
   }
 
   #storeAcross(size: Size, linear: bigint, value: bigint, privilege: number): void {
     this.touchLinear(size / 8, linear, privilege)
     for (let byte = 0; byte < size / 8; byte++)
-      this.memory.write8(this.translate(at(linear, byte), 'write', privilege), low32(shiftRight(value, 8 * byte)) & 0xff)
+      this.memory.write8(this.translate(this.beyond(linear, byte), 'write', privilege), low32(shiftRight(value, 8 * byte)) & 0xff)
   }
 }
-
-/** A fault on the second page of an access is reported with that page's first byte. */
-const nextPage = (linear: bigint): bigint => BigInt.asUintN(64, (linear & ~0xfffn) + 0x1000n)
-
-/** The linear address so many bytes on; linear addresses wrap at 64 bits. */
-const at = (linear: bigint, bytes: number): bigint => BigInt.asUintN(64, linear + BigInt(bytes))

@@ -90,6 +90,8 @@ export const cplOf = (cpu: Cpu): number => (cpu.segments[2]!.accessRights >> 5) 
 
 export const CODE64_RIGHTS = 0xa09b
 export const DATA_RIGHTS = 0xc093
+/** Accessed, writable data with 16-bit offsets: every segment of real-address mode at reset. */
+export const DATA16_RIGHTS = 0x0093
 export const TSS_BUSY_RIGHTS = 0x008b
 export const LDT_RIGHTS = 0x0082
 export const UNUSABLE_RIGHTS = 0x10000

@@ -1,13 +1,13 @@
 /**
- * The state of a CPU before software: what a boot loader would have left for code in long mode is written over it by whoever boots
- * the machine; here is only what the hardware fixes (Intel SDM, "Processor State After Reset").
+ * The state of a CPU before software (Intel SDM, "Processor State After Reset"): real-address mode, the first instruction 16 bytes
+ * below 4 GBytes. Whoever boots the machine writes over it what a boot loader would have left.
  */
 
 import { APIC_BITS, APIC_REGISTERS } from '../../spec/apic-registers.ts'
 import { PAT_AT_RESET } from '../../spec/memory-types.ts'
 import { MSRS } from '../../spec/msrs.ts'
 import type { Machine } from '../machine.ts'
-import { type Registers, X87 } from './registers.ts'
+import { type Cpu, DATA16_RIGHTS, LDT_RIGHTS, LDTR, type Registers, TR, TSS_BUSY_RIGHTS, X87 } from './registers.ts'
 
 /** IA32_APIC_BASE: the default page, global enable, bootstrap processor. */
 export const APIC_BASE_AT_RESET = 0xfee0_0900n
@@ -23,10 +23,25 @@ function resetFloatingPoint(registers: Registers): void {
   registers.xcr0[0] = 1n
 }
 
+const LIMIT_AT_RESET = 0xffff
+const CS = 1
+
+function resetSegments(cpu: Cpu, registers: Registers): void {
+  for (const index of cpu.segments.keys()) {
+    const accessRights = index === LDTR ? LDT_RIGHTS : index === TR ? TSS_BUSY_RIGHTS : DATA16_RIGHTS
+    cpu.segments[index] = { selector: index === CS ? 0xf000 : 0, limit: LIMIT_AT_RESET, accessRights }
+    registers.segmentBase[index] = index === CS ? 0xffff_0000n : 0n
+  }
+  cpu.gdtr = { base: 0n, limit: LIMIT_AT_RESET }
+  cpu.idtr = { base: 0n, limit: LIMIT_AT_RESET }
+}
+
 export function resetCpu(machine: Machine, index: number): void {
   const cpu = machine.cpus[index]!
   const registers = machine.registers[index]!
   registers.rflags[0] = 2n
+  registers.rip[0] = 0xfff0n
+  resetSegments(cpu, registers)
   registers.cr[0] = CR0_AT_RESET
   registers.dr[6] = 0xffff_0ff0n
   registers.dr[7] = 0x400n

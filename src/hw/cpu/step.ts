@@ -2,7 +2,8 @@
 
 import { low32 } from '../../base/u64.ts'
 import { PAGE_SIZE } from '../../base/units.ts'
-import { decode } from '../../isa/decode.ts'
+import { decode, MAX_INSTRUCTION_LENGTH } from '../../isa/decode.ts'
+import { CS } from '../../isa/operands.ts'
 import type { Machine } from '../machine.ts'
 import { emit } from '../observe.ts'
 import { vmExit } from '../vmx/exit.ts'
@@ -13,6 +14,7 @@ import type { Engine } from './engine.ts'
 import { Fault, generalProtection, undefinedOpcode, VECTOR, VmExit } from './faults.ts'
 import { RF, TF } from './lazy-flags.ts'
 import type { Cpu } from './registers.ts'
+import { wrapped } from './segmentation.ts'
 
 /** Runs the instruction at RIP. Faults and VM exits are dealt with; nothing of ours is thrown. */
 export function step(engine: Engine): void {
@@ -47,7 +49,7 @@ function execute(engine: Engine, cpu: Cpu, { instruction, ticks }: DecodedInstru
 
 function proceed(engine: Engine, length: number): void {
   const { position, registers } = engine
-  if (position < 0) registers.rip[0] = BigInt.asUintN(64, registers.rip[0]! + BigInt(length))
+  if (position < 0) registers.rip[0] = engine.wrapRip(registers.rip[0]! + BigInt(length))
   else {
     engine.position = position + length
     if (engine.position >= PAGE_SIZE) engine.releaseRip()
@@ -59,7 +61,11 @@ const pageStart = (linear: bigint): bigint => linear & ~0xfffn
 
 function goTo(engine: Engine, target: bigint): void {
   engine.registers.rip[0] = target
-  engine.position = pageStart(target) === engine.codeStart ? low32(target) & IN_PAGE : -1
+  if (engine.bits === 64) engine.position = pageStart(target) === engine.codeStart ? low32(target) & IN_PAGE : -1
+  else {
+    const offset = target - engine.codeStart
+    engine.position = offset >= 0n && offset <= IN_PAGE ? Number(offset) : -1
+  }
 }
 
 /** The monitor trap flag: an exit before the next instruction, if this one did not leave the guest itself. */
@@ -86,34 +92,50 @@ function raiseSingleStep(engine: Engine): void {
 function fetch(engine: Engine): DecodedInstruction {
   engine.releaseRip()
   const rip = engine.registers.rip[0]!
-  if (pageStart(rip) !== engine.codeStart) enterCodePage(engine, rip)
-  engine.position = low32(rip) & IN_PAGE
-  return engine.codeOffsets[engine.position] ?? decodeAt(engine, rip, engine.position)
+  const linear = engine.bits === 64 ? rip : codeAddress(engine, rip)
+  const offset = low32(linear) & IN_PAGE
+  const start = rip - BigInt(offset)
+  if (start !== engine.codeStart) enterCodePage(engine, start, pageStart(linear))
+  engine.position = offset
+  return engine.codeOffsets[offset] ?? decodeAt(engine, rip, linear, offset)
 }
 
-function enterCodePage(engine: Engine, rip: bigint): void {
-  engine.codeFrame = engine.translate(rip, 'execute') - (low32(rip) & IN_PAGE)
-  engine.codeOffsets = decodedPage(engine.machine.decoded, engine.codeFrame / PAGE_SIZE, 64)
-  engine.codeStart = pageStart(rip)
+/** Outside 64-bit mode code lies in its segment, within its limit. */
+function codeAddress({ cpu, registers }: Engine, rip: bigint): bigint {
+  if (rip > cpu.segments[CS]!.limit) throw generalProtection()
+  return wrapped(registers.segmentBase[CS]! + rip)
 }
 
-function decodeAt(engine: Engine, rip: bigint, offset: number): DecodedInstruction {
-  const { memory, machine } = engine
+/** What is decoded in a page where the segment ends is not kept: whoever finds it there again may have another limit. */
+const UNCACHED: (DecodedInstruction | undefined)[] = []
+
+function enterCodePage(engine: Engine, start: bigint, page: bigint): void {
+  const { machine, cpu, bits, stackBits } = engine
+  engine.codeFrame = engine.translate(page, 'execute')
+  const endsInside = bits !== 64 && start + BigInt(IN_PAGE) > cpu.segments[CS]!.limit
+  engine.codeOffsets = endsInside ? UNCACHED : decodedPage(machine.decoded, engine.codeFrame / PAGE_SIZE, bits, stackBits)
+  engine.codeStart = start
+}
+
+function decodeAt(engine: Engine, rip: bigint, linear: bigint, offset: number): DecodedInstruction {
+  const { memory, machine, bits } = engine
   const frame = engine.codeFrame
+  const bytesLeft = bits === 64 ? MAX_INSTRUCTION_LENGTH : Number(BigInt(engine.cpu.segments[CS]!.limit) - rip) + 1
   let crosses = false
   const decoded = decode(
     index => {
-      if (offset + index < 4096) return memory.read8(frame + offset + index)
+      if (index >= bytesLeft) throw generalProtection()
+      if (offset + index < PAGE_SIZE) return memory.read8(frame + offset + index)
       crosses = true
-      return memory.read8(engine.translate(BigInt.asUintN(64, rip + BigInt(index)), 'execute'))
+      return memory.read8(engine.translate(engine.beyond(linear, index), 'execute'))
     },
-    { bits: 64, stackSize: 64 },
+    { bits, stackSize: engine.stackBits },
   )
   if (decoded === 'undefined') throw undefinedOpcode()
   if (decoded === 'too-long') throw generalProtection()
   const prepared = prepare(decoded, machine.config.costs)
-  if (!crosses && machine.caching) {
-    memory.markCode(frame / 4096)
+  if (!crosses && machine.caching && engine.codeOffsets !== UNCACHED) {
+    memory.markCode(frame / PAGE_SIZE)
     engine.codeOffsets[offset] = prepared
   }
   return prepared

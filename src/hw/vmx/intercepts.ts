@@ -56,7 +56,7 @@ export function interceptInstruction(engine: Engine, instruction: Instruction): 
 
 /** The linear address of INVLPG, the displacement of a memory operand of the others. */
 function qualificationOf(engine: Engine, { row, dst, src }: Instruction): bigint {
-  if (row.mnemonic === 'INVLPG') return engine.linear(dst.kind === 'memory' ? dst.segment : 3, engine.address(dst))
+  if (row.mnemonic === 'INVLPG') return engine.linear(dst.kind === 'memory' ? dst.segment : 3, engine.address(dst), 1, 'read')
   if (!WITH_INFORMATION.has(row.mnemonic)) return 0n
   const memory = dst.kind === 'memory' ? dst : src.kind === 'memory' ? src : null
   if (memory === null) return 0n

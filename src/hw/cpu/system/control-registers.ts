@@ -2,7 +2,7 @@
 
 import { shiftRight, unsigned } from '../../../base/u64.ts'
 import type { Instruction } from '../../../isa/instruction.ts'
-import type { RegisterOperand, SpecialOperand } from '../../../isa/operands.ts'
+import { CS, type RegisterOperand, type SpecialOperand } from '../../../isa/operands.ts'
 import { CR0, CR4, EFER } from '../../../spec/cr-bits.ts'
 import { cr4Bits } from '../../../spec/cr4-features.ts'
 import { MSRS } from '../../../spec/msrs.ts'
@@ -11,6 +11,9 @@ import { guestHas } from '../../vmx/state.ts'
 import { virtualPage, virtualTpr } from '../../vmx/virtual-apic.ts'
 import type { Engine } from '../engine.ts'
 import { generalProtection, undefinedOpcode, VmExit } from '../faults.ts'
+import { isLongMode, LONG } from '../mode.ts'
+import { type Cpu, TR } from '../registers.ts'
+import { SYSTEM_TYPE } from './descriptor.ts'
 import { hasFeature } from './features.ts'
 import { checkPagingInCr0, checkPagingInCr4, writeCr3 } from './paging-control.ts'
 import { requireRing0 } from './privilege.ts'
@@ -110,26 +113,46 @@ function writeCr0(engine: Engine, value: bigint): void {
   const { registers, cpu } = engine
   const { vmx } = cpu
   if (shiftRight(value, 32) !== 0n) throw generalProtection()
-  const paging = (value & bitOf(CR0.PG)) !== 0n
-  const protectedMode = (value & bitOf(CR0.PE)) !== 0n
-  const longModeEnabled = (cpu.msrs[MSRS.MSR_EFER.index]! & bitOf(EFER.LME)) !== 0n
-  const pae = (registers.cr[4]! & bitOf(CR4.PAE)) !== 0n
-  if ((paging && !protectedMode) || (paging && longModeEnabled && !pae)) throw generalProtection()
-  if ((value & bitOf(CR0.NW)) !== 0n && (value & bitOf(CR0.CD)) === 0n) throw generalProtection()
-  // Leaving paging from 64-bit code is not possible, and VMX operation fixes PE, NE and PG.
-  if (!paging && (registers.cr[0]! & bitOf(CR0.PG)) !== 0n) throw generalProtection()
-  const fixed = vmx.mode === 'off' ? 0n : engine.machine.config.vmxMsrs[MSRS.MSR_IA32_VMX_CR0_FIXED0.index]!
-  if ((value & fixed) !== fixed) throw generalProtection()
   const mask = vmx.mode === 'non-root' ? vmx.controls.cr0Mask : 0n
-  checkPagingInCr0(engine, value, cpu.msrs[MSRS.MSR_EFER.index]!)
-  registers.cr[0] = (registers.cr[0]! & mask) | (value & CR0_BITS & ~mask) | bitOf(CR0.ET)
+  const written = (registers.cr[0]! & mask) | (value & CR0_BITS & ~mask) | bitOf(CR0.ET)
+  const isSet = (position: number): boolean => (written & bitOf(position)) !== 0n
+  if ((isSet(CR0.PG) && !isSet(CR0.PE)) || (isSet(CR0.NW) && !isSet(CR0.CD))) throw generalProtection()
+  const fixed = fixedCr0(engine)
+  if ((written & fixed) !== fixed) throw generalProtection()
+  const switches = isSet(CR0.PG) !== ((registers.cr[0]! & bitOf(CR0.PG)) !== 0n)
+  const efer = switches ? switchPaging(engine, isSet(CR0.PG)) : cpu.msrs[MSRS.MSR_EFER.index]!
+  checkPagingInCr0(engine, written, efer)
+  registers.cr[0] = written
+  cpu.msrs[MSRS.MSR_EFER.index] = efer
 }
+
+/** Bits of CR0 that VMX operation holds at 1: an unrestricted guest may turn paging and protection off. */
+function fixedCr0({ cpu, machine }: Engine): bigint {
+  if (cpu.vmx.mode === 'off') return 0n
+  const fixed = machine.config.vmxMsrs[MSRS.MSR_IA32_VMX_CR0_FIXED0.index]!
+  return guestHas(cpu.vmx, 'SECONDARY_EXEC_UNRESTRICTED_GUEST') ? fixed & ~(bitOf(CR0.PE) | bitOf(CR0.PG)) : fixed
+}
+
+/** Paging with IA32_EFER.LME is IA-32e mode: entered from 32-bit code with PAE on, left from compatibility mode. IA32_EFER after it. */
+function switchPaging({ cpu, registers, mode }: Engine, on: boolean): bigint {
+  const efer = cpu.msrs[MSRS.MSR_EFER.index]!
+  if (!on) {
+    if (mode === '64-bit') throw generalProtection()
+    return efer & ~bitOf(EFER.LMA)
+  }
+  if ((efer & bitOf(EFER.LME)) === 0n) return efer
+  const hasPae = (registers.cr[4]! & bitOf(CR4.PAE)) !== 0n
+  if (!hasPae || (cpu.segments[CS]!.accessRights & LONG) !== 0 || isTask16(cpu)) throw generalProtection()
+  return efer | bitOf(EFER.LMA)
+}
+
+const isTask16 = ({ segments }: Cpu): boolean => (segments[TR]!.accessRights & 0x1001f) === SYSTEM_TYPE.busyTss16
 
 function writeCr4(engine: Engine, value: bigint): void {
   const { registers, cpu } = engine
   const { vmx } = cpu
   const supported = cr4Bits(feature => hasFeature(engine, feature))
-  const losesPae = (value & bitOf(CR4.PAE)) === 0n
+  const losesPae = isLongMode(engine.mode) && (value & bitOf(CR4.PAE)) === 0n
   const losesVmxe = vmx.mode !== 'off' && (value & bitOf(CR4.VMXE)) === 0n
   if ((value & ~supported) !== 0n || losesPae || (losesVmxe && (vmx.controls.cr4Mask & bitOf(CR4.VMXE)) === 0n)) throw generalProtection()
   const mask = vmx.mode === 'non-root' ? vmx.controls.cr4Mask : 0n
@@ -177,7 +200,7 @@ function exitOnMachineStatus(engine: Engine, i: Instruction, source: bigint): vo
   throw new VmExit('EXIT_REASON_CR_ACCESS', {
     byInstruction: true,
     qualification: (3n << 4n) | (memory ? 1n << 6n : 0n) | ((source & 0xffffn) << 16n),
-    ...(memory ? { guestLinear: engine.linear(operand.segment, engine.address(operand)) } : {}),
+    ...(memory ? { guestLinear: engine.linear(operand.segment, engine.address(operand), 2, 'read') } : {}),
   })
 }
 

@@ -62,7 +62,8 @@ const isWide = ({ form }: Instruction): boolean => form.wide
 function areaOf(engine: Engine, i: Instruction, alignment: 16 | 64): bigint {
   if ((engine.registers.cr[0]! & TASK_SWITCHED) !== 0n) throw new Fault(VECTOR.NM, null)
   const operand = i.dst as MemoryOperand
-  const linear = engine.linear(operand.segment, engine.address(operand))
+  const access = i.row.mnemonic.includes('SAVE') ? 'write' : 'read'
+  const linear = engine.linear(operand.segment, engine.address(operand), LEGACY_BYTES, access)
   if (linear % BigInt(alignment) !== 0n) throw generalProtection()
   return linear
 }

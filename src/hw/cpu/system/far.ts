@@ -1,154 +1,110 @@
-/**
- * Far transfers within 64-bit mode (Intel SDM, "Control Transfer Terminology"; "JMP", "CALL", "RET"), and segment registers loaded
- * from the stack and from far pointers. Call gates, task switches and transfers to 16- and 32-bit code segments are refused with #GP.
- */
+/** Far JMP, CALL and RET (Intel SDM, their pages; "Call Gates"; "Stack Switching"), in every mode. */
 
-import { assert } from '../../../base/assert.ts'
-import { type Size, unsigned } from '../../../base/u64.ts'
 import type { Instruction } from '../../../isa/instruction.ts'
-import type { Operand } from '../../../isa/operands.ts'
-import { isCanonical } from '../../../spec/address-width.ts'
+import { CS, gpr, RSP, SS } from '../../../isa/operands.ts'
 import type { Engine } from '../engine.ts'
-import { Fault, generalProtection, VECTOR } from '../faults.ts'
-import { cplOf, UNUSABLE_RIGHTS } from '../registers.ts'
-import { stackSegment } from './interrupts.ts'
-import { type Descriptor, dplOf, loadDataSegment, markAccessed, readDescriptor } from './segments.ts'
+import { generalProtection } from '../faults.ts'
+import { isRealStyle } from '../mode.ts'
+import { cplOf } from '../registers.ts'
+import { type CodeTarget, enterCode, findTarget, isLongCode, readCodeDescriptor, requireInCode } from './code-transfer.ts'
+import { dplOf, isConforming, markAccessed, selectorCode } from './descriptor.ts'
+import { type FarPointer, farPointer } from './far-pointer.ts'
+import { dropInnerSegments, loadParagraph, setSegment } from './load-segment.ts'
+import { enterOuterStack, readOuterStack } from './outer-stack.ts'
+import { presentStack, pushFrame, stackSlot } from './stack-frame.ts'
+import { innerStack } from './task-state.ts'
 
-const CS = 1
-const SS = 2
-const RSP = 4
-
-interface FarPointer {
-  readonly selector: number
-  readonly offset: bigint
-}
-
-/** In memory the offset comes first, as wide as the operand size. */
-function farPointer(engine: Engine, operand: Operand, size: Size): FarPointer {
-  if (operand.kind === 'far') return operand
-  assert(operand.kind === 'memory', 'a far pointer is an immediate or lies in memory')
-  const at = engine.address(operand)
-  const offset = engine.load(size, operand.segment, at)
-  const behind = engine.add(operand.addressSize, at, BigInt(size / 8))
-  return { offset, selector: Number(engine.load(16, operand.segment, behind)) }
-}
-
-const isLongCode = (rights: number): boolean => (rights & 0x18) === 0x18 && (rights & 0x6000) === 0x2000
-const isConforming = (rights: number): boolean => (rights & 4) !== 0
-
-/** A code segment that a jump or call at the present privilege may enter. */
-function enterableCode(engine: Engine, selector: number): Descriptor {
-  if ((selector & 0xfffc) === 0) throw generalProtection()
-  const code = readDescriptor(engine, selector)
-  const { rights } = code
-  const cpl = cplOf(engine.cpu)
-  const dpl = dplOf(rights)
-  const fits = isConforming(rights) ? dpl <= cpl : dpl === cpl && (selector & 3) <= cpl
-  if (!isLongCode(rights) || !fits) throw generalProtection(selector & 0xfffc)
-  if ((rights & 0x80) === 0) throw new Fault(VECTOR.NP, selector & 0xfffc)
-  return code
-}
-
-function enterCode(engine: Engine, code: Descriptor, selector: number, offset: bigint): void {
-  markAccessed(engine, code)
-  engine.cpu.segments[CS] = { selector, limit: code.limit, accessRights: code.rights | 1 }
-  engine.registers.segmentBase[CS] = 0n
+/** Real-address and virtual-8086 mode: the offset must be within the limit that CS has. */
+export function enterParagraph(engine: Engine, { selector, offset }: FarPointer): void {
+  loadParagraph(engine, CS, selector)
   engine.target = offset
-  engine.reloadAddressSpace()
+  engine.loadMode()
 }
-
-function requireCanonical(offset: bigint): void {
-  if (!isCanonical(offset)) throw generalProtection()
-}
-
-const withCpl = (engine: Engine, selector: number): number => (selector & ~3) | cplOf(engine.cpu)
 
 export function farJump(engine: Engine, i: Instruction): void {
-  const { selector, offset } = farPointer(engine, i.dst, i.size)
-  const code = enterableCode(engine, selector)
-  requireCanonical(offset)
-  enterCode(engine, code, withCpl(engine, selector), offset)
+  const pointer = farPointer(engine, i.dst, i.size)
+  if (isRealStyle(engine.mode)) {
+    engine.checkTarget(pointer.offset)
+    return enterParagraph(engine, pointer)
+  }
+  const { descriptor, selector, offset } = findTarget(engine, pointer, i.size as 16 | 32 | 64, 'jump')
+  requireInCode(engine, descriptor, offset)
+  markAccessed(engine, descriptor)
+  enterCode(engine, descriptor, selector, cplOf(engine.cpu), offset)
 }
 
 export function farCall(engine: Engine, i: Instruction): void {
-  const { size, stackSize } = i
-  const { selector, offset } = farPointer(engine, i.dst, size)
-  const code = enterableCode(engine, selector)
-  requireCanonical(offset)
-  const { gpr } = engine.registers
-  const bytes = BigInt(size / 8)
-  const first = engine.sub(stackSize, gpr[RSP]!, bytes)
-  const second = engine.sub(stackSize, first, bytes)
-  engine.touch(size, SS, first)
-  engine.touch(size, SS, second)
-  engine.store(size, SS, first, BigInt(engine.cpu.segments[CS]!.selector))
-  engine.store(size, SS, second, unsigned(size, engine.following))
-  gpr[RSP] = second
-  enterCode(engine, code, withCpl(engine, selector), offset)
+  const pointer = farPointer(engine, i.dst, i.size)
+  if (isRealStyle(engine.mode)) {
+    engine.checkTarget(pointer.offset)
+    pushOnPresent(engine, i.size as 16 | 32, false)
+    return enterParagraph(engine, pointer)
+  }
+  const target = findTarget(engine, pointer, i.size as 16 | 32 | 64, 'call')
+  const { descriptor, selector, offset, parameters } = target
+  const dpl = dplOf(descriptor.rights)
+  requireInCode(engine, descriptor, offset)
+  if (parameters !== null && !isConforming(descriptor.rights) && dpl < cplOf(engine.cpu)) return callInward(engine, target, parameters)
+  const cpl = cplOf(engine.cpu)
+  pushOnPresent(engine, target.size, isLongCode(engine, descriptor.rights))
+  markAccessed(engine, descriptor)
+  enterCode(engine, descriptor, selector, cpl, offset)
+}
+
+const returnAddress = (engine: Engine): bigint[] => [BigInt(engine.cpu.segments[CS]!.selector), engine.following]
+
+function pushOnPresent(engine: Engine, size: 16 | 32 | 64, flat: boolean): void {
+  const stack = presentStack(engine, flat)
+  engine.write(gpr(stack.width, RSP), pushFrame(engine, stack, size, returnAddress(engine)))
+}
+
+/** Through a gate to a more privileged level: its stack gets the caller's SS and stack pointer, and copies of the parameters. */
+function callInward(engine: Engine, { descriptor, selector, offset, size }: CodeTarget, parameters: number): void {
+  const privilege = dplOf(descriptor.rights)
+  const stack = innerStack(engine, privilege, 0)
+  const copies = size === 64 ? [] : Array.from({ length: parameters }, (_, index) => stackSlot(engine, size, parameters - 1 - index))
+  const caller = [BigInt(engine.cpu.segments[SS]!.selector), engine.registers.gpr[RSP]!]
+  const pointer = pushFrame(engine, stack, size, [...caller, ...copies, ...returnAddress(engine)])
+  markAccessed(engine, descriptor)
+  setSegment(engine, SS, stack.segment, stack.base)
+  engine.write(gpr(stack.width, RSP), pointer)
+  enterCode(engine, descriptor, selector, privilege, offset)
 }
 
 /** Returns to the same privilege level or to an outer one, whose stack pointer stands behind the parameters. */
 export function farReturn(engine: Engine, i: Instruction): void {
-  const { size, stackSize, dst } = i
-  const { registers, cpu } = engine
-  const bytes = BigInt(size / 8)
-  const from = registers.gpr[RSP]!
-  const at = (offset: bigint): bigint => engine.add(stackSize, from, offset)
-  const offset = engine.load(size, SS, from)
-  const selector = Number(engine.load(size, SS, at(bytes)) & 0xffffn)
-  const parameters = dst.kind === 'immediate' ? BigInt.asUintN(16, dst.value) : 0n
-  const cpl = cplOf(cpu)
-  const newCpl = selector & 3
-  if ((selector & 0xfffc) === 0) throw generalProtection()
-  const code = readDescriptor(engine, selector)
-  const dpl = dplOf(code.rights)
-  const fits = isConforming(code.rights) ? dpl <= newCpl : dpl === newCpl
-  if (!isLongCode(code.rights) || newCpl < cpl || !fits) throw generalProtection(selector & 0xfffc)
-  if ((code.rights & 0x80) === 0) throw new Fault(VECTOR.NP, selector & 0xfffc)
-  requireCanonical(offset)
-  const behind = 2n * bytes + parameters
-  if (newCpl === cpl) {
-    registers.gpr[RSP] = at(behind)
-    return enterCode(engine, code, selector, offset)
+  const { dst } = i
+  const size = i.size as 16 | 32 | 64
+  const released = dst.kind === 'immediate' ? Number(BigInt.asUintN(16, dst.value)) : 0
+  const pointer = { offset: stackSlot(engine, size, 0), selector: Number(stackSlot(engine, size, 1) & 0xffffn) }
+  const behind = BigInt((2 * size) / 8 + released)
+  const stackPointer = gpr(engine.stackBits, RSP)
+  const pastParameters = engine.add(engine.stackBits, engine.read(stackPointer), behind)
+  if (isRealStyle(engine.mode)) {
+    engine.checkTarget(pointer.offset)
+    engine.write(stackPointer, pastParameters)
+    return enterParagraph(engine, pointer)
   }
-  const stackPointer = engine.load(size, SS, at(behind))
-  const stack = stackSegment(engine, Number(engine.load(size, SS, at(behind + bytes)) & 0xffffn), newCpl)
-  cpu.segments[SS] = stack
-  registers.gpr[RSP] = engine.add(stackSize, stackPointer, parameters)
-  enterCode(engine, code, selector, offset)
-  dropInnerSegments(engine, newCpl)
-}
-
-/** Data segments that the outer level may not use become null. */
-function dropInnerSegments(engine: Engine, cpl: number): void {
-  for (const index of [0, 3, 4, 5]) {
-    const { accessRights } = engine.cpu.segments[index]!
-    const isShared = (accessRights & 0x1c) === 0x1c
-    if ((accessRights & UNUSABLE_RIGHTS) !== 0 || isShared || dplOf(accessRights) >= cpl) continue
-    engine.cpu.segments[index] = { selector: 0, limit: 0, accessRights: UNUSABLE_RIGHTS }
-    engine.registers.segmentBase[index] = 0n
+  const { offset, selector } = pointer
+  const cpl = cplOf(engine.cpu)
+  const privilege = selector & 3
+  const descriptor = readReturnCode(engine, selector)
+  requireInCode(engine, descriptor, offset)
+  if (privilege === cpl) {
+    markAccessed(engine, descriptor)
+    engine.write(stackPointer, pastParameters)
+    return enterCode(engine, descriptor, selector, privilege, offset)
   }
+  const outer = readOuterStack(engine, size, behind, selector, descriptor)
+  markAccessed(engine, descriptor)
+  enterOuterStack(engine, outer, BigInt(released))
+  enterCode(engine, descriptor, selector, privilege, offset)
+  dropInnerSegments(engine, privilege)
 }
 
-/** POP ES .. GS: the stack pointer moves only when the segment is loaded; SS blocks events for one instruction. */
-export function popToSegment(engine: Engine, i: Instruction): void {
-  const { gpr } = engine.registers
-  const { size, stackSize, dst } = i
-  assert(dst.kind === 'segment', 'POP to a segment register')
-  const selector = Number(engine.load(size, SS, gpr[RSP]!) & 0xffffn)
-  const next = engine.add(stackSize, gpr[RSP]!, BigInt(size / 8))
-  loadDataSegment(engine, dst.index, selector)
-  gpr[RSP] = next
-  if (dst.index !== SS) return
-  engine.cpu.movSsBlocking = true
-  engine.beganBlocking = true
-  engine.attention = true
-}
-
-const SEGMENT_OF: Readonly<Record<string, number>> = { LES: 0, LSS: 2, LDS: 3, LFS: 4, LGS: 5 }
-
-export function loadFarPointer(engine: Engine, i: Instruction): void {
-  const { selector, offset } = farPointer(engine, i.src, i.size)
-  loadDataSegment(engine, SEGMENT_OF[i.row.mnemonic]!, selector)
-  engine.write(i.dst, offset)
+/** The code segment that RET and IRET return to: at the level of its RPL, never an inner one. */
+export function readReturnCode(engine: Engine, selector: number) {
+  const privilege = selector & 3
+  if ((selector & 0xfffc) !== 0 && privilege < cplOf(engine.cpu)) throw generalProtection(selectorCode(selector))
+  return readCodeDescriptor(engine, selector, (dpl, conforming) => (conforming ? dpl <= privilege : dpl === privilege))
 }

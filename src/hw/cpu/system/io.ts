@@ -1,5 +1,6 @@
 /** IN, OUT, INS and OUTS (Intel SDM, "I/O Instructions"; "Exit Qualification for I/O Instructions"). */
 
+import { unsigned } from '../../../base/u64.ts'
 import { readPort, writePort } from '../../../devices/bus.ts'
 import type { Instruction } from '../../../isa/instruction.ts'
 import { DS, ES, type MemoryOperand, type Operand, RDI, RSI } from '../../../isa/operands.ts'
@@ -34,7 +35,7 @@ function intercept(engine: Engine, access: Access, { repeat }: Instruction): voi
   if (vmx.mode !== 'non-root') return
   const exits = guestHas(vmx, 'CPU_BASED_USE_IO_BITMAPS') ? inBitmap(engine, access) : guestHas(vmx, 'CPU_BASED_UNCOND_IO_EXITING')
   if (!exits) return
-  const linear = access.string ? { guestLinear: stringAddress(engine, access.input) } : {}
+  const linear = access.string ? { guestLinear: stringAddress(engine, access) } : {}
   throw new VmExit('EXIT_REASON_IO_INSTRUCTION', { byInstruction: true, qualification: qualification(access, repeat !== 0), ...linear })
 }
 
@@ -49,11 +50,11 @@ function inBitmap(engine: Engine, { port, bytes }: Access): boolean {
   return port + bytes > 0x10000
 }
 
-const stringAddress = (engine: Engine, input: boolean): bigint => {
+const stringAddress = (engine: Engine, { input, bytes }: Access): bigint => {
   const { addressSize, segment } = engine.current
   const pointer = engine.registers.gpr[input ? RDI : RSI]!
-  const offset = addressSize === 32 ? BigInt.asUintN(32, pointer) : pointer
-  return engine.linear(input ? ES : segment === -1 ? DS : segment, offset)
+  const offset = unsigned(addressSize, pointer)
+  return engine.linear(input ? ES : segment === -1 ? DS : segment, offset, bytes, input ? 'write' : 'read')
 }
 
 function input(engine: Engine, access: Access): number {

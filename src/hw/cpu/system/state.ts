@@ -9,16 +9,10 @@ import { guestReadMsr, guestWriteMsr } from '../../vmx/msr-access.ts'
 import { type CpuidContext, cpuid } from '../cpuid.ts'
 import type { Engine } from '../engine.ts'
 import { generalProtection } from '../faults.ts'
-import { AC, DF, IF, NT, RF, STATUS, TF, VM } from '../lazy-flags.ts'
+import { AC, DF, ID, IF, IOPL, NT, RF, STATUS, TF, VM } from '../lazy-flags.ts'
 import { ownTsc } from '../msrs.ts'
 import { cplOf } from '../registers.ts'
-import { requireRing0 } from './privilege.ts'
-
-const IOPL_SHIFT = 12
-const IOPL = 3 << IOPL_SHIFT
-const ID = 1 << 21
-
-const iopl = (engine: Engine): number => (engine.flagsWord >> IOPL_SHIFT) & 3
+import { iopl, requireRing0 } from './privilege.ts'
 
 export function cli(engine: Engine): void {
   if (cplOf(engine.cpu) > iopl(engine)) throw generalProtection()

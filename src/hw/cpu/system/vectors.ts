@@ -11,16 +11,16 @@ export type Alignment = 'aligned' | 'any'
 const bytesOf = ({ size }: MemoryOperand): number => (size === 0 ? 16 : size / 8)
 
 /** Linear address of the operand's first byte. */
-function placeOf(engine: Engine, operand: MemoryOperand, alignment: Alignment): bigint {
-  const linear = engine.linear(operand.segment, engine.address(operand))
+function placeOf(engine: Engine, operand: MemoryOperand, alignment: Alignment, access: 'read' | 'write'): bigint {
+  const linear = engine.linear(operand.segment, engine.address(operand), bytesOf(operand), access)
   if (alignment === 'aligned' && linear % BigInt(bytesOf(operand)) !== 0n) throw generalProtection()
   return linear
 }
 
 export function readVector(engine: Engine, operand: Operand, alignment: Alignment): readonly bigint[] {
   if (operand.kind === 'memory') {
-    const linear = placeOf(engine, operand, alignment)
-    return Array.from({ length: bytesOf(operand) / 8 }, (_, lane) => engine.loadLinear(64, BigInt.asUintN(64, linear + BigInt(8 * lane))))
+    const linear = placeOf(engine, operand, alignment, 'read')
+    return Array.from({ length: bytesOf(operand) / 8 }, (_, lane) => engine.loadLinear(64, engine.beyond(linear, 8 * lane)))
   }
   assert(operand.kind === 'xmm' || operand.kind === 'ymm', `a ${operand.kind} operand is not read as a vector`)
   const { xmm, ymmHigh } = engine.registers
@@ -30,11 +30,11 @@ export function readVector(engine: Engine, operand: Operand, alignment: Alignmen
 
 export function writeVector(engine: Engine, operand: Operand, lanes: readonly bigint[], alignment: Alignment): void {
   if (operand.kind === 'memory') {
-    const linear = placeOf(engine, operand, alignment)
+    const linear = placeOf(engine, operand, alignment, 'write')
     const bytes = bytesOf(operand)
     // A store across pages faults before anything is written.
     engine.touchLinear(bytes, linear)
-    for (let lane = 0; lane < bytes / 8; lane++) engine.storeLinear(64, BigInt.asUintN(64, linear + BigInt(8 * lane)), lanes[lane]!)
+    for (let lane = 0; lane < bytes / 8; lane++) engine.storeLinear(64, engine.beyond(linear, 8 * lane), lanes[lane]!)
     return
   }
   assert(operand.kind === 'xmm' || operand.kind === 'ymm', `a ${operand.kind} operand is not written as a vector`)
