@@ -65,12 +65,15 @@ export function assemble(source: string, options: AssembleOptions): AssembleResu
   const assembly = newAssembly(source, options)
   const lexed = new Map<number, readonly TokenLine[]>()
   let reading = readingPass(assembly, options, lexed)
-  while (assembly.moved && assembly.pass < MAX_PASSES) reading = nextPass(assembly, options, lexed, reading)
-  const settled = !assembly.moved
-  assembly.final = true
-  reading = nextPass(assembly, options, lexed, reading)
+  // What %fatal or a limit cut off would only make names unknown.
+  if (!reading.preprocessor.stopped) {
+    while (assembly.moved && assembly.pass < MAX_PASSES) reading = nextPass(assembly, options, lexed, reading)
+    const settled = !assembly.moved
+    assembly.final = true
+    reading = nextPass(assembly, options, lexed, reading)
+    if (!settled) reportUnsettled(assembly, reading)
+  }
   assembly.diagnostics.push(...reading.diagnostics)
-  if (!settled) reportUnsettled(assembly, reading)
   const diagnostics = sorted(assembly.diagnostics)
   const failed = diagnostics.some(entry => entry.severity === 'error')
   const image = failed ? undefined : makeImage(assembly)

@@ -123,7 +123,9 @@ function pushNumber(
     }
   }
   if (unit > 8) {
-    report(assembly, 'E0501', `\`${unit}\`-byte numbers are not supported`, placeOf(node, tokens), { help: ['write the parts with dq'] })
+    report(assembly, 'E0501', `numbers of ${unit} bytes are outside the dialect that vtick reads`, placeOf(node, tokens), {
+      help: ['write the parts with dq, dd and dw'],
+    })
   }
   const wrapped = BigInt.asUintN(64, number)
   const low = low32(wrapped)

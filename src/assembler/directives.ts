@@ -5,7 +5,8 @@ import type { DirectiveNode, Statement } from './ast.ts'
 import { countOf } from './data.ts'
 import { emit, offsetOf, reserve } from './emit.ts'
 import { placeOf, type Scope } from './evaluate.ts'
-import { externDirective, globalDirective, refuseStatic } from './linkage.ts'
+import { externDirective, globalDirective } from './linkage.ts'
+import { OUTSIDE_DIRECTIVES } from './outside.ts'
 import { sectionDirective } from './sections.ts'
 import { type Assembly, isObject, MAX_IMAGE_BYTES } from './state.ts'
 import { beginInstance, beginStructure, endInstance, endStructure, placeField } from './structures.ts'
@@ -29,7 +30,6 @@ const DIRECTIVES: Readonly<Record<string, Directive>> = {
   section: sectionDirective,
   segment: sectionDirective,
   global: globalDirective,
-  static: refuseStatic,
   extern: externDirective,
   absolute: beginAbsolute,
   struc: beginStructure,
@@ -43,7 +43,14 @@ export function runDirective(node: DirectiveNode, tokens: readonly Token[], asse
   const word = tokens[node.word]!
   const directive = DIRECTIVES[word.text.toLowerCase()]
   if (directive) directive(node, tokens, assembly, scope, run)
-  else report(assembly, 'E0114', `\`${word.text.toLowerCase()}\` is outside the dialect that vtick reads`, word)
+  else refuseOutside(word, assembly)
+}
+
+/** By its name, with what to do instead. */
+export function refuseOutside(word: Token, assembly: Assembly): void {
+  const name = word.text.toLowerCase()
+  const help = OUTSIDE_DIRECTIVES[name]
+  report(assembly, 'E0114', `\`${name}\` is outside the dialect that vtick reads`, word, { help: help === undefined ? [] : [help] })
 }
 
 function switchTo(bits: number, assembly: Assembly): boolean {
@@ -94,6 +101,12 @@ function setDefault(node: DirectiveNode, tokens: readonly Token[], assembly: Ass
     const text = word.text.toLowerCase()
     if (text === 'rel' || text === 'abs') assembly.relative = text === 'rel'
     else {
+      if (text === 'bnd' || text === 'nobnd') {
+        report(assembly, 'E0114', `\`default ${text}\` is outside the dialect that vtick reads`, word, {
+          help: ['MPX is gone from processors'],
+        })
+        continue
+      }
       const suggestion = nearest(text, ['rel', 'abs'])
       report(assembly, 'E0502', '`default` takes `rel` or `abs`', word, { hint: suggestion ? `did you mean \`${suggestion}\`?` : '' })
     }

@@ -47,12 +47,6 @@ export function externDirective(node: DirectiveNode, tokens: readonly Token[], a
   for (const { name } of node.attributes) defineExtern(assembly, tokens[name]!)
 }
 
-export function refuseStatic(node: DirectiveNode, tokens: readonly Token[], assembly: Assembly): void {
-  report(assembly, 'E0114', '`static` is outside the dialect that vtick reads', placeOf(node, tokens), {
-    help: ['what is not `global` is local anyway'],
-  })
-}
-
 /** A name that is to be seen from outside must be there. */
 export function checkGlobals(assembly: Assembly): void {
   for (const [name, { span }] of assembly.globals) {

@@ -4,10 +4,11 @@ import { nearest } from '../base/suggest.ts'
 import type { EquNode, Expression, InstructionNode, LineNode, Statement, TimesNode } from './ast.ts'
 import { chooseBranch, runBranch } from './branches.ts'
 import { countOf, dataBytes, includeBinary, reserveSpace } from './data.ts'
-import { runDirective } from './directives.ts'
+import { refuseOutside, runDirective } from './directives.ts'
 import { emit, offsetOf } from './emit.ts'
 import { evaluate, placeOf, type Scope } from './evaluate.ts'
 import { emitInstruction, emitPrefixes, encodeInstruction, isBranch, prepare } from './instructions.ts'
+import { OUTSIDE_DIRECTIVES } from './outside.ts'
 import { type Assembly, type Item, MAX_IMAGE_BYTES, type Section } from './state.ts'
 import { defineConstant, defineLabel, moveLabel, opensScope, report } from './symbols.ts'
 import type { Token } from './tokens.ts'
@@ -103,7 +104,8 @@ function runStatement(statement: Statement, tokens: readonly Token[], assembly: 
       )
       return
     case 'unknown':
-      unknownInstruction(tokens[statement.name]!, assembly)
+      if (tokens[statement.name]!.text.toLowerCase() in OUTSIDE_DIRECTIVES) refuseOutside(tokens[statement.name]!, assembly)
+      else unknownInstruction(tokens[statement.name]!, assembly)
       return
     case 'equ':
       report(assembly, 'E0502', '`equ` needs a name in front', placeOf(statement, tokens))

@@ -3,6 +3,7 @@
 import { nearest } from '../base/suggest.ts'
 import type { DiagnosticCode } from './diagnostic-codes.ts'
 import type { DiagnosticNotes } from './diagnostics.ts'
+import { OUTSIDE_DIRECTIVES, OUTSIDE_FUNCTIONS } from './outside.ts'
 import type { SyntaxFailure } from './parse.ts'
 import { isWord, type Span, type Token } from './tokens.ts'
 import { wordsOfType } from './words.ts'
@@ -30,6 +31,7 @@ export function syntaxProblem(failure: SyntaxFailure, tokens: readonly Token[], 
   if (failure.reason === 'too-long')
     return problem('E0606', 'the line has too many parts', tokens[0]!, { help: ['spread it over several lines'] })
   return (
+    outsideDialect(tokens) ??
     badToken(tokens) ??
     leftoverDirective(tokens) ??
     unknownWord(failure, tokens, macroNames) ??
@@ -37,6 +39,32 @@ export function syntaxProblem(failure: SyntaxFailure, tokens: readonly Token[], 
     foreignSyntax(failure, tokens) ??
     missing(failure, token, end)
   )
+}
+
+/** What NASM reads and vtick does not, by its name. */
+function outsideDialect(tokens: readonly Token[]): SyntaxProblem | undefined {
+  const first = tokens.findIndex(({ type }) => type !== '[' && type !== 'prefix')
+  const word = tokens[first]
+  const refused = (token: Token, name: string, help: string): SyntaxProblem =>
+    problem(token.type === 'preprocessor' ? 'E0401' : 'E0114', `${name} is outside the dialect that vtick reads`, token, { help: [help] })
+  if (word?.type === 'refused') return refused(word, `\`${word.text.toLowerCase()}\``, OUTSIDE_DIRECTIVES[word.text.toLowerCase()] ?? '')
+  for (const [position, token] of tokens.entries()) {
+    const instead = token.type === 'preprocessor' ? OUTSIDE_FUNCTIONS[token.text.toLowerCase()] : undefined
+    if (instead !== undefined) return refused(token, `the preprocessor function \`${token.text}()\``, instead)
+    if (token.type === 'preprocessor' && token.text.startsWith('%!'))
+      return refused(token, `the environment variable \`${token.text}\``, '`-D NAME=VALUE` gives a value from outside')
+    if (token.type === '%' && tokens[position + 1]?.type === ',') return refused(token, 'the conditional comma `%,`', '%if and %0 decide')
+    if (token.type === '{')
+      return refused(
+        token,
+        `\`{${tokens[position + 1]?.text ?? ''}}\``,
+        'masks and encodings in braces are those of AVX-512, EVEX, VEX and REX',
+      )
+    const isInside = position > 0 && (tokens[position - 1]!.type === '[' || tokens[position - 1]!.type === 'relative')
+    if (token.type === 'prefix' && isInside && /^[ao]\d/i.test(token.text))
+      return refused(token, `\`${token.text}\` inside brackets`, `it is a prefix: \`${token.text} mov eax, [x]\``)
+  }
+  return undefined
 }
 
 /** One place behind the last token. */
@@ -118,7 +146,7 @@ function missing(failure: SyntaxFailure, token: Token | undefined, end: Span): S
   const found =
     token === undefined
       ? 'the line ends too early'
-      : isWord(token) && expected.has(',')
+      : (isWord(token) || token.type === 'string' || token.type === 'number') && expected.has(',')
         ? `a comma is missing before \`${token.text}\``
         : `\`${token.text}\` does not fit here`
   const value = expected.has('number')

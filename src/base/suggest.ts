@@ -31,7 +31,9 @@ export function nearest(word: string, candidates: Iterable<string>): string | un
     if (candidate === word) continue
     const steps = distance(folded, candidate.toLowerCase(), Math.min(limit, least))
     // A short word turns into any other in two steps: half of it must remain.
-    if (steps < least && steps * 2 <= Math.max(word.length, candidate.length)) {
+    if (steps > limit || steps * 2 > Math.max(word.length, candidate.length)) continue
+    // Of equals the one that the word begins with: `move` means `mov` and not `movbe`.
+    if (steps < least || (steps === least && !folded.startsWith(best!.toLowerCase()) && folded.startsWith(candidate.toLowerCase()))) {
       best = candidate
       least = steps
     }

@@ -47,8 +47,8 @@ export const LAYOUT_AND_WARNINGS = {
   E0606: {
     about:
       'Macros made a million lines, or a line of a hundred thousand words: one that contains another twice, many times over, grows like that.',
-    wrong: '%rep 1000\n%rep 1000\n%rep 10\nnop\n%endrep\n%endrep\n%endrep',
-    right: '%rep 10\nnop\n%endrep',
+    wrong: '%xdefine sum 1\n%rep 20\n%xdefine sum sum + sum\n%endrep\ndb sum',
+    right: '%xdefine sum 1\n%rep 5\n%xdefine sum sum + sum\n%endrep\ndb sum',
   },
   W0206: {
     about: 'The value needs more bits than there are, and its upper ones are lost. Class number-overflow.',

@@ -19,6 +19,9 @@ function nameOf(state: Preprocessor, directive: Token, token: Token | undefined)
   return undefined
 }
 
+/** Parameters that are evaluated, made strings, kept from expanding, or greedy. */
+const ODD_PARAMETER = /^([=&!]|&&|\.\.\..*)$/
+
 /** With a parenthesis right behind the name, a macro with parameters. */
 const define =
   (ignoresCase: boolean, now: boolean): Directive =>
@@ -34,7 +37,14 @@ const define =
         return
       }
       const inside = rest.slice(2, close)
-      parameters = inside.length === 0 ? [] : splitArguments(inside).map(parameter => textOf(parameter).replace(/^=/, ''))
+      const odd = inside.find(token => ODD_PARAMETER.test(token.text) || (token.type === '+' && token === inside.at(-1)))
+      if (odd !== undefined) {
+        state.report('E0402', `\`${odd.text}\` in the parameters of a single-line macro is outside the dialect that vtick reads`, odd, {
+          help: ['its parameters are plain names; `%macro` has greedy ones'],
+        })
+        return
+      }
+      parameters = inside.length === 0 ? [] : splitArguments(inside).map(parameter => textOf(parameter))
       start = close + 1
     }
     const body = now ? expandLine(state, rest.slice(start)) : expandInPlace(state, rest.slice(start))

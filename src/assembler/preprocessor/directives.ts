@@ -2,6 +2,7 @@
 
 import { nearest } from '../../base/suggest.ts'
 import { lexSource } from '../lexer.ts'
+import { OUTSIDE_PREPROCESSOR } from '../outside.ts'
 import { type Token, type TokenLine, textOf } from '../tokens.ts'
 import { DEFINITIONS } from './definitions.ts'
 import { expandLine } from './expand.ts'
@@ -38,6 +39,12 @@ export function runDirective(state: Preprocessor, name: string, directive: Token
   const run = DIRECTIVES[name]
   if (run) {
     run(state, directive, rest)
+    return
+  }
+  const instead = OUTSIDE_PREPROCESSOR[name]
+  if (instead !== undefined) {
+    if (/^%i?rmacro$/.test(name)) blockOf(state, directive, /^%(i?r?)macro$/i, /^%endm(acro)?$/i)
+    state.report('E0401', `\`${name}\` is outside the dialect that vtick reads`, directive, { help: [instead] })
     return
   }
   const suggestion = nearest(name, [...Object.keys(DIRECTIVES), '%if', '%ifdef', '%ifndef', '%elif', '%else', '%endif', '%ifidn'])

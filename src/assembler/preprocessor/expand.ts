@@ -5,6 +5,7 @@
 
 import { lexAt } from '../lexer.ts'
 import { quoted } from '../literals.ts'
+import { OUTSIDE_MACROS } from '../outside.ts'
 import { isWord, type Token, type Via } from '../tokens.ts'
 import { contextOf, definesNamed } from './define-table.ts'
 import { type Define, LIMITS, type Preprocessor } from './state.ts'
@@ -83,8 +84,11 @@ function expand(state: Preprocessor, tokens: readonly Token[], active: Active | 
       state.madeTokens = Number.POSITIVE_INFINITY
       return out
     }
+    // Counted before it is made: a body that is too long is not made in vain.
+    count(state, call.define.body.length, token)
+    if (state.madeTokens > LIMITS.tokensInLine) return out
     const body = instantiate(state, call, token)
-    count(state, body.length, token)
+    count(state, Math.max(0, body.length - call.define.body.length), token)
     const made = expand(state, body, { name: call.define, outer: active, depth: (active?.depth ?? 0) + 1 })
     for (const one of made) out.push(one)
     position = call.end - 1
@@ -163,16 +167,18 @@ export function unbraced(argument: Token[]): Token[] {
 }
 
 function instantiate(state: Preprocessor, { define, arguments: values }: Call, at: Token): Token[] {
+  const { source, line, column, length } = at
   const via: Via = { name: define.name, definition: define.span }
   const body: Token[] = []
-  for (const [position, token] of define.body.entries()) {
+  for (let position = 0; position < define.body.length; position++) {
+    const token = define.body[position]!
+    const { type, text } = token
     const space = position === 0 ? at.space : token.space
-    const parameter = define.parameters === null ? -1 : define.parameters.indexOf(token.text)
+    const parameter = define.parameters === null ? -1 : define.parameters.indexOf(text)
     if (parameter !== -1) {
       for (const [index, value] of values[parameter]!.entries()) body.push(index === 0 ? { ...value, space } : value)
-    } else if (token.text === '%?' || token.text === '%??')
-      body.push({ ...at, type: 'name', text: token.text === '%?' ? at.text : define.name, space, via })
-    else body.push({ ...token, source: at.source, line: at.line, column: at.column, length: at.length, space, via })
+    } else if (text === '%?' || text === '%??') body.push({ ...at, type: 'name', text: text === '%?' ? at.text : define.name, space, via })
+    else body.push({ type, text, source, line, column, length, space, via })
   }
   return inPlace(state, body) as Token[]
 }
@@ -188,9 +194,21 @@ function specialMacro(state: Preprocessor, token: Token): Token[] | undefined {
     case 'BITS':
       return lexAt(String(state.options.bits()), token)
     default:
-      return undefined
+      return refusedMacro(state, token)
   }
 }
+
+/** A standard macro of NASM's that is refused by its name stands for nothing, or where a value must stand for 0. */
+function refusedMacro(state: Preprocessor, token: Token): Token[] | undefined {
+  const name = /^__\??(\w+?)\??__$/.exec(token.text)?.[1] ?? ''
+  const instead = OUTSIDE_MACROS[name] ?? OUTSIDE_MACROS[FLOAT_NAMES[name] ?? '']
+  if (instead === undefined || definesNamed(state, token) !== undefined) return undefined
+  state.report('E0401', `\`${token.text}\` is outside the dialect that vtick reads`, token, { help: [instead] })
+  return name === 'SECT' || /^(b?float|utf)\d/.test(name) ? [] : lexAt('0', token)
+}
+
+/** The old spellings of these are in lower case. */
+const FLOAT_NAMES: Readonly<Record<string, string>> = { infinity: 'Infinity', nan: 'NaN', qnan: 'QNaN', snan: 'SNaN' }
 
 /** Inside a macro, the line is that of the outermost call. */
 function outermostLine(state: Preprocessor): number | undefined {
