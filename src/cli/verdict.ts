@@ -35,8 +35,17 @@ export function verdictOf(request: VerdictRequest): Verdict {
     if (guestStatus) return { code: ((end.status << 1) | 1) & 0xff, words }
     return { code: words === '' ? EXIT.fine : EXIT.no, words }
   }
+  if (end.reason === 'power-off') {
+    const words = failureText(request)
+    return { code: words === '' ? EXIT.fine : EXIT.no, words }
+  }
   const place = placeOf(guest)
   switch (end.reason) {
+    case 'reset':
+      return {
+        code: EXIT.guestDied,
+        words: `${name}: the guest reset the machine by ${end.why}, and a run ends there; end it well with a write of 0 to port 0xf4`,
+      }
     case 'shutdown':
       return { code: EXIT.guestDied, words: `${name}: ${shutdownText(request, place)}` }
     case 'halted':

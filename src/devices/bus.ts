@@ -1,53 +1,104 @@
 /**
- * The I/O ports of the test world's convention: a 16550 at 0x3F8 is the console, port 0xE9 prints too, and a write to port 0xF4
- * ends the run. A port with nothing behind it reads all ones.
+ * The devices' side of an access: which one it reaches, and what comes due by itself. Time passes here only when somebody asks: before an
+ * access, and at the tick that `dueTick` names.
  */
 
-import { newUart, readUart, type UartState, writeUart } from './uart.ts'
+import type { BusAccess, BusState } from './devices.ts'
+import { advanceHpet, hpetDue } from './hpet.ts'
+import { updateLines } from './interrupt-lines.ts'
+import { MMIO, type MmioRow } from './mmio-table.ts'
+import type { Moment } from './moment.ts'
+import { pitDue } from './pit.ts'
+import { PORTS, type PortRow } from './port-table.ts'
+import { advanceRtc, rtcDue } from './rtc.ts'
 
-export interface BusState {
-  uart: UartState
-}
+const rowOf = new Map<number, PortRow>(
+  PORTS.flatMap(row => Array.from({ length: row.count }, (_, offset) => [row.first + offset, row] as const)),
+)
 
-export const UART_PORT = 0x3f8
-export const DEBUG_PORT = 0xe9
-export const EXIT_PORT = 0xf4
-
-export const newBus = (): BusState => ({ uart: newUart() })
-
-const isUart = (port: number): boolean => port >= UART_PORT && port < UART_PORT + 8
+const ones = (size: number): number => 2 ** (8 * size) - 1
 
 /** `size` in bytes: 1, 2 or 4. */
-export function readPort(bus: BusState, port: number, size: number): number {
+export function readPort(access: BusAccess, port: number, size: number): number {
+  settle(access)
+  const row = rowOf.get(port)
   let value = 0
-  for (let byte = size - 1; byte >= 0; byte--) value = value * 256 + readByte(bus, port + byte)
+  if (row?.wide) value = ((row.read?.(access, port - row.first, size) ?? ones(size)) & ones(size)) >>> 0
+  else for (let byte = size - 1; byte >= 0; byte--) value = value * 256 + readByte(access, (port + byte) & 0xffff)
+  updateLines(access)
   return value
 }
 
-function readByte(bus: BusState, port: number): number {
-  if (isUart(port)) return readUart(bus.uart, port - UART_PORT)
-  // A read of the debug port gives its own number: "there is something here".
-  return port === DEBUG_PORT ? DEBUG_PORT : 0xff
+function readByte(access: BusAccess, port: number): number {
+  const row = rowOf.get(port)
+  return row?.read === undefined || row.wide ? 0xff : row.read(access, port - row.first, 1) & 0xff
 }
 
-/** What a write did that somebody outside wants to know. */
-export type PortEffect = { readonly kind: 'console'; readonly byte: number } | { readonly kind: 'exit'; readonly status: number } | null
+export function writePort(access: BusAccess, port: number, size: number, value: number): void {
+  settle(access)
+  const row = rowOf.get(port)
+  if (row?.wide) row.write?.(access, port - row.first, value, size)
+  else for (let byte = 0; byte < size; byte++) writeByte(access, (port + byte) & 0xffff, (value >>> (8 * byte)) & 0xff)
+  updateLines(access)
+}
 
-export function writePort(bus: BusState, port: number, size: number, value: number): PortEffect {
-  if (port === EXIT_PORT) return { kind: 'exit', status: value }
-  if (port === DEBUG_PORT) return { kind: 'console', byte: value & 0xff }
-  let effect: PortEffect = null
-  for (let byte = 0; byte < size; byte++) {
-    const at = port + byte
-    const sent = isUart(at) ? writeUart(bus.uart, at - UART_PORT, (value >>> (8 * byte)) & 0xff) : -1
-    if (sent >= 0) effect = { kind: 'console', byte: sent }
+function writeByte(access: BusAccess, port: number, value: number): void {
+  const row = rowOf.get(port)
+  if (row !== undefined && !row.wide) row.write?.(access, port - row.first, value, 1)
+}
+
+const mmioRowAt = (address: number): MmioRow | undefined => MMIO.find(({ base, bytes }) => address >= base && address < base + bytes)
+
+/** `size` in bytes: 1, 2 or 4. */
+export function readMmio(access: BusAccess, address: number, size: number): number {
+  const row = mmioRowAt(address)
+  if (row === undefined) return ones(size)
+  settle(access)
+  const offset = address - row.base
+  let value = 0
+  if (row.byteWise) for (let byte = size - 1; byte >= 0; byte--) value = value * 256 + row.read(access, offset + byte)
+  else value = ((row.read(access, offset & ~3) >>> (8 * (offset & 3))) & ones(size)) >>> 0
+  updateLines(access)
+  return value
+}
+
+export function writeMmio(access: BusAccess, address: number, size: number, value: number): void {
+  const row = mmioRowAt(address)
+  if (row === undefined) return
+  settle(access)
+  const offset = address - row.base
+  if (row.byteWise) for (let byte = 0; byte < size; byte++) row.write(access, offset + byte, (value >>> (8 * byte)) & 0xff)
+  else row.write(access, offset & ~3, value >>> 0)
+  updateLines(access)
+}
+
+/** The next tick at which a device does something by itself; `NOT_DUE` for never. */
+export function dueTick(bus: BusState, hertz: number): number {
+  const moment = { tick: bus.settled, hertz }
+  return Math.min(pitDue(bus.pit, moment), rtcDue(bus.rtc, moment), hpetDue(bus.hpet, moment))
+}
+
+/** Does all that has come due, each thing at its own tick. */
+export function settle(access: BusAccess): void {
+  const { bus, moment, effects } = access
+  for (;;) {
+    const tick = Math.max(dueTick(bus, moment.hertz), bus.settled)
+    if (tick > moment.tick) break
+    const from: Moment = { tick: bus.settled, hertz: moment.hertz }
+    const at: Moment = { tick, hertz: moment.hertz }
+    advanceRtc(bus.rtc, at)
+    const pulses = advanceHpet(bus.hpet, from, at)
+    bus.settled = tick
+    updateLines({ bus, moment: at, effects }, pulses)
   }
-  return effect
+  bus.settled = moment.tick
 }
 
-/** A person's input arrives at a device. */
-export function receive(bus: BusState, device: string, bytes: Uint8Array): boolean {
+/** A person's input arrives at a device; false where there is no such device. */
+export function receive(access: BusAccess, device: string, bytes: Uint8Array): boolean {
+  settle(access)
   if (device !== 'uart') return false
-  for (const byte of bytes) bus.uart.received.push(byte)
+  for (const byte of bytes) access.bus.uart.received.push(byte)
+  updateLines(access)
   return true
 }

@@ -5,7 +5,7 @@
 
 import { assert } from '../base/assert.ts'
 import { viewsOf } from '../base/layout.ts'
-import { type BusState, newBus } from '../devices/bus.ts'
+import { type BusFacts, type BusState, newBus } from '../devices/devices.ts'
 import { CPU_MODELS, type CpuFeature, type CpuModelName, closeFeatures, DEFAULT_CPU_MODEL, signatureOf } from '../spec/cpu-models.ts'
 import type { Observe } from '../spec/trace-events.ts'
 import { newApic } from './apic/registers.ts'
@@ -14,6 +14,7 @@ import { Engine } from './cpu/engine.ts'
 import { BLOCK_BYTES, type Cpu, REGISTER_LAYOUT, type Registers } from './cpu/registers.ts'
 import { resetCpu } from './cpu/reset.ts'
 import { Memory } from './memory.ts'
+import { readBeyond, writeBeyond } from './physical-devices.ts'
 import { type CostTable, defaultCosts } from './time/costs.ts'
 import { type EventQueue, emptyQueue, NEVER } from './time/event-queue.ts'
 import { capabilityMsrs } from './vmx/capabilities.ts'
@@ -33,7 +34,20 @@ export interface MachineConfig {
   readonly costs: CostTable
   /** VMX capability MSRs by index. */
   readonly vmxMsrs: Readonly<Record<number, bigint>>
+  readonly devices: DeviceConfig
 }
+
+/** What firmware and devices say of the machine. */
+export interface DeviceConfig {
+  /** The memory that its user, a guest or the bare CPU's software, has. */
+  readonly memoryMiB: number
+  /** The date at power-on, in seconds since 1970. */
+  readonly dateSeconds: number
+  readonly commandLine: string
+}
+
+/** 1 January 2026, noon. */
+const DEFAULT_DATE_SECONDS = Date.UTC(2026, 0, 1, 12) / 1000
 
 export interface MachineOptions {
   readonly memoryMiB?: number
@@ -42,13 +56,19 @@ export interface MachineOptions {
   readonly features?: readonly CpuFeature[]
   readonly randomSeed?: number
   readonly tscKhz?: number
+  readonly devices?: Partial<DeviceConfig>
 }
+
+/** exit-port: the status that was written. shutdown: a triple fault. reset: `by` names what pulsed the line. */
+export type MachineEnd =
+  | { readonly reason: 'exit-port' | 'shutdown' | 'power-off'; readonly status: number }
+  | { readonly reason: 'reset'; readonly status: number; readonly by: string }
 
 /** The part of a machine that is plain data under one root. */
 export interface PlainState {
   tick: number
   /** The exit port was written, or a CPU shut down: why the run is over. */
-  ended: { readonly reason: 'exit-port' | 'shutdown'; readonly status: number } | null
+  ended: MachineEnd | null
   queue: EventQueue
   cpus: Cpu[]
   bus: BusState
@@ -64,6 +84,10 @@ export interface Machine extends PlainState {
   readonly decoded: DecodeCache
   /** TLB, decode cache and what VM entries remember in use; switched off only to show that they are not observable. */
   readonly caching: boolean
+  /** Read-only memory that ends at 4 GiB; part of the program that is run, not of the state. */
+  rom: Uint8Array
+  /** The CPU whose instruction is under way. */
+  running: number
   observe: Observe | undefined
   /** Set by an observer: `run` returns before the next instruction. */
   pause: boolean
@@ -75,8 +99,9 @@ export const PLAIN_KEYS = ['tick', 'ended', 'queue', 'cpus', 'bus', 'host'] as c
 export function resolveConfig(options: MachineOptions = {}): MachineConfig {
   const model = CPU_MODELS[options.model ?? DEFAULT_CPU_MODEL]
   const features = closeFeatures(new Set(options.features ?? model.features))
+  const memoryMiB = options.memoryMiB ?? 64
   return {
-    memoryMiB: options.memoryMiB ?? 64,
+    memoryMiB,
     cpus: 1,
     features,
     signature: signatureOf(model),
@@ -85,6 +110,7 @@ export function resolveConfig(options: MachineOptions = {}): MachineConfig {
     tscKhz: options.tscKhz ?? 2_000_000,
     costs: defaultCosts(),
     vmxMsrs: capabilityMsrs(new Set(features)),
+    devices: { memoryMiB, dateSeconds: DEFAULT_DATE_SECONDS, commandLine: '', ...options.devices },
   }
 }
 
@@ -125,6 +151,14 @@ function newCpu(index: number): Cpu {
   }
 }
 
+const busFacts = ({ cpus, devices: { memoryMiB, dateSeconds, commandLine } }: MachineConfig): BusFacts => ({
+  cpus,
+  memoryBytes: memoryMiB * 2 ** 20,
+  dateSeconds,
+  commandLine,
+  files: [],
+})
+
 export function createMachine(config: MachineConfig = resolveConfig(), caching = true): Machine {
   assert(config.cpus === 1, 'this machine has one CPU')
   const memory = new Memory(config.cpus, config.memoryMiB * 2 ** 20)
@@ -136,19 +170,23 @@ export function createMachine(config: MachineConfig = resolveConfig(), caching =
     engines: [],
     decoded: newDecodeCache(),
     caching,
+    rom: new Uint8Array(),
+    running: 0,
     observe: undefined,
     pause: false,
     tick: 0,
     ended: null,
     queue: emptyQueue(),
     cpus: indexes.map(newCpu),
-    bus: newBus(),
+    bus: newBus(busFacts(config)),
     host: null,
   }
   for (const index of indexes) {
     machine.engines.push(new Engine(machine, index))
     resetCpu(machine, index)
   }
+  memory.readBeyond = (address, size) => readBeyond(machine, address, size)
+  memory.writeBeyond = (address, size, value) => writeBeyond(machine, address, size, value)
   memory.onCodeWrite = page => dropDecoded(machine.decoded, page)
   memory.onPagingWrite = () => {
     memory.unmarkPaging()

@@ -8,7 +8,7 @@
 
 import { assert } from '../base/assert.ts'
 import { ramOffset } from '../base/layout.ts'
-import { low32 } from '../base/u64.ts'
+import { high32, low32 } from '../base/u64.ts'
 import { PAGE_SIZE } from '../base/units.ts'
 import { BLOCK_BYTES } from './cpu/registers.ts'
 
@@ -20,11 +20,8 @@ const HOLDS_PAGING = { guest: 8, ept: 16 } as const
 const HOLDS_ANY_PAGING = HOLDS_PAGING.guest | HOLDS_PAGING.ept
 const PLAINLY_WRITTEN = WRITTEN_SINCE_KEYFRAME | WRITTEN_EVER
 
-/** Behind RAM, what any read beyond it gives: all ones. (Choosing an address, not a value, keeps V8 11's optimizer from failing.) */
+/** Behind RAM, eight bytes that 64-bit reads beyond it are put into. (Choosing an address, not a value, keeps V8 11's optimizer from failing.) */
 const BEYOND_BYTES = 8
-
-/** What a read of an address without memory or device gives: all ones. */
-const NOTHING_THERE = 0xff
 
 export type PagingKind = keyof typeof HOLDS_PAGING
 
@@ -36,6 +33,9 @@ export class Memory {
   /** Called before a store to a page that the decode cache, or the TLB, was filled from. */
   onCodeWrite: (page: number) => void = () => {}
   onPagingWrite: () => void = () => {}
+  /** What lies beyond RAM, by accesses of 1, 2 or 4 bytes: nothing, which reads as all ones, until a machine puts its devices there. */
+  readBeyond: (address: number, size: number) => number = (_, size) => 2 ** (8 * size) - 1
+  writeBeyond: (address: number, size: number, value: number) => void = () => {}
   readonly #view: DataView
   readonly #marks: Uint8Array
   readonly #pagingPages: number[] = []
@@ -47,43 +47,54 @@ export class Memory {
     this.size = bytes
     this.ram = new Uint8Array(this.buffer, offset, bytes)
     this.#view = new DataView(this.buffer, offset, bytes + BEYOND_BYTES)
-    this.#view.setBigUint64(bytes, 0xffff_ffff_ffff_ffffn)
     this.#marks = new Uint8Array(bytes / PAGE_SIZE)
   }
 
   read8(address: number): number {
-    return address < this.size ? this.ram[address]! : NOTHING_THERE
+    return address < this.size ? this.ram[address]! : this.readBeyond(address, 1)
   }
   read16(address: number): number {
-    return address + 2 <= this.size ? this.#view.getUint16(address, true) : 0xffff
+    return address + 2 <= this.size ? this.#view.getUint16(address, true) : this.readBeyond(address, 2)
   }
   read32(address: number): number {
-    return address + 4 <= this.size ? this.#view.getUint32(address, true) : 0xffff_ffff
+    return address + 4 <= this.size ? this.#view.getUint32(address, true) : this.readBeyond(address, 4)
   }
   read64(address: number): bigint {
-    return this.#view.getBigUint64(address + 8 <= this.size ? address : this.size, true)
+    return this.#view.getBigUint64(address + 8 <= this.size ? address : this.#fetchBeyond(address), true)
   }
 
   // A store never crosses a page: whoever translates linear addresses splits it first.
   write8(address: number, value: number): void {
-    if (address + 1 > this.size) return
+    if (address + 1 > this.size) return this.writeBeyond(address, 1, value)
     this.#beforeWrite(address)
     this.ram[address] = value
   }
   write16(address: number, value: number): void {
-    if (address + 2 > this.size) return
+    if (address + 2 > this.size) return this.writeBeyond(address, 2, value)
     this.#beforeWrite(address)
     this.#view.setUint16(address, value, true)
   }
   write32(address: number, value: number): void {
-    if (address + 4 > this.size) return
+    if (address + 4 > this.size) return this.writeBeyond(address, 4, value)
     this.#beforeWrite(address)
     this.#view.setUint32(address, value, true)
   }
   write64(address: number, value: bigint): void {
-    if (address + 8 > this.size) return
+    if (address + 8 > this.size) return this.#sendBeyond(address, value)
     this.#beforeWrite(address)
     this.#view.setBigUint64(address, value, true)
+  }
+
+  /** 64 bits from beyond RAM, as two accesses; returns where they are. */
+  #fetchBeyond(address: number): number {
+    this.#view.setUint32(this.size, this.readBeyond(address, 4), true)
+    this.#view.setUint32(this.size + 4, this.readBeyond(address + 4, 4), true)
+    return this.size
+  }
+
+  #sendBeyond(address: number, value: bigint): void {
+    this.writeBeyond(address, 4, low32(value))
+    this.writeBeyond(address + 4, 4, high32(value))
   }
 
   /** Copies bytes in, across pages; what lies beyond the end is dropped. */

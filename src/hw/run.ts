@@ -3,14 +3,14 @@
  * budget, or ends. Returns values; may be called again at any time.
  */
 
-import { APIC_BITS } from '../spec/apic-registers.ts'
 import { timerExpired } from './apic/apic-timer.ts'
 import { offeredVector } from './apic/interrupts.ts'
-import { apicRegister } from './apic/registers.ts'
+import { canWake } from './apic/wake.ts'
 import { attend } from './cpu/boundary.ts'
 import type { Engine } from './cpu/engine.ts'
 import { IF } from './cpu/lazy-flags.ts'
 import { step } from './cpu/step.ts'
+import { devicesDue } from './devices.ts'
 import type { Machine } from './machine.ts'
 import { NEVER, nextTick, type PendingEvent } from './time/event-queue.ts'
 
@@ -43,7 +43,8 @@ function advance(machine: Machine, engine: Engine, instructions: number): RunRes
   if (machine.pause) return paused(machine)
   if (cpu.vmx.rootSoftware === 'kvm' && cpu.vmx.mode !== 'non-root') return idleInHost(machine, engine)
   if (engine.attention && attend(engine)) return null
-  if (cpu.activity === 'hlt') return canWake(machine, engine) ? jumpToNextEvent(machine, engine) : 'idle'
+  if (cpu.activity === 'hlt')
+    return canWake(machine, engine.index, (engine.flagsWord & IF) !== 0) ? jumpToNextEvent(machine, engine) : 'idle'
   do {
     if (cpu.instructions >= instructions) return 'budget'
     step(engine)
@@ -65,13 +66,6 @@ function idleInHost(machine: Machine, engine: Engine): RunResult | null {
   return jumpToNextEvent(machine, engine)
 }
 
-/** Whether anything that is queued could end a HLT: interrupts must be open, and the timer not masked. */
-function canWake(machine: Machine, engine: Engine): boolean {
-  if (engine.cpu.vmx.mode === 'non-root') return true
-  const masked = (apicRegister(machine, engine.index, 'APIC_LVTT') & APIC_BITS.APIC_LVT_MASKED) !== 0
-  return (engine.flagsWord & IF) !== 0 && machine.queue.rows.some(row => row.kind !== 'apic-timer' || !masked)
-}
-
 /** HLT: time passes to the next event; without one the CPU would wait for ever. */
 function jumpToNextEvent(machine: Machine, engine: Engine): RunResult | null {
   const next = nextTick(machine.queue)
@@ -88,5 +82,6 @@ function dispatchDue(machine: Machine): void {
 function dispatch(machine: Machine, event: PendingEvent): void {
   machine.engines[event.cpu]!.attention = true
   if (event.kind === 'apic-timer') timerExpired(machine, event.cpu)
+  else if (event.kind === 'devices') devicesDue(machine)
   // The guest timer and the preemption timer are looked at between instructions, by their own state.
 }

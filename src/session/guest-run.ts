@@ -4,7 +4,7 @@
  */
 
 import type { Image } from '../assembler/image.ts'
-import { receive } from '../devices/bus.ts'
+import { receiveInput } from '../hw/devices.ts'
 import { createMachine, type Machine } from '../hw/machine.ts'
 import { run } from '../hw/run.ts'
 import { NEVER } from '../hw/time/event-queue.ts'
@@ -22,11 +22,12 @@ export interface GuestRun {
 }
 
 /**
- * exit-port: the guest wrote its status. shutdown: triple fault. halted: HLT, and nothing is left that could wake it.
+ * exit-port: the guest wrote its status. power-off: it switched the machine off by ACPI. reset: it reset the machine, `why` says how.
+ * shutdown: triple fault. halted: HLT, and nothing is left that could wake it.
  * budget: `maxInstructions` are used up. internal-error: KVM cannot go on, `why` says what happened.
  */
 export interface RunEnd {
-  readonly reason: 'exit-port' | 'shutdown' | 'halted' | 'budget' | 'internal-error'
+  readonly reason: 'exit-port' | 'power-off' | 'shutdown' | 'reset' | 'halted' | 'budget' | 'internal-error'
   readonly status: number
   readonly why: string
 }
@@ -67,7 +68,7 @@ export function deliverInput({ machine }: GuestRun, device: string, bytes: Uint8
     instructions: machine.cpus[0]!.instructions,
   }
   machine.observe?.(event)
-  receive(machine.bus, device, bytes)
+  receiveInput(machine, device, bytes)
 }
 
 /** Whether the host's software, not the CPU, is to act next. */
@@ -82,7 +83,8 @@ function isHostsTurn({ machine, vmm }: GuestRun): boolean {
  */
 export function turn(guest: GuestRun, instructions: number): RunEnd | null {
   const { machine, vmm } = guest
-  if (machine.ended !== null) return endOf(machine.ended.reason, machine.ended.status)
+  if (machine.ended !== null)
+    return endOf(machine.ended.reason, machine.ended.status, machine.ended.reason === 'reset' ? machine.ended.by : '')
   if (vmm !== null && isHostsTurn(guest)) {
     if (vmm.vcpu.step() !== 'user') return null
     const end = handleUserExit(machine, vmm.vcpu)

@@ -33,6 +33,8 @@ export const TRACE_EVENTS = {
   apic_timer_arm: { nature: 'observation', by: 'hw', fields: { virtual_deadline: 'u64', deadline: 'u64' } },
   apic_timer_fire: { nature: 'observation', by: 'hw', fields: { vector: 'u8' } },
   pio: { nature: 'observation', by: 'hw', fields: { write: 'u8', port: 'u16', size: 'u8', value: 'u32' } },
+  /** A device or the local APIC in physical memory, on the bare CPU. */
+  mmio: { nature: 'observation', by: 'hw', fields: { write: 'u8', address: 'count', size: 'u8', value: 'u32' } },
   console: { nature: 'observation', by: 'hw', fields: { byte: 'u8' } },
   shutdown: { nature: 'observation', by: 'hw', fields: { rip: 'u64', vector: 'u8' } },
 

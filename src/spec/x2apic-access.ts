@@ -12,8 +12,8 @@ export const X2APIC_READABLE: ReadonlyMap<number, ApicRegisterName> = new Map(
   }),
 )
 
-/** Bits of a register that software may set. */
-const WRITABLE_BITS: Partial<Readonly<Record<ApicRegisterName, number>>> = {
+/** Bits of a register that software may set; in xAPIC mode too. */
+export const WRITABLE_BITS: Partial<Readonly<Record<ApicRegisterName, number>>> = {
   APIC_TASKPRI: 0xff,
   APIC_EOI: 0,
   APIC_SPIV: 0x13ff,

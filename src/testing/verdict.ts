@@ -49,6 +49,8 @@ function abnormalEnd(plan: GuestTestPlan, run: CellRun): readonly Failure[] {
   const last = exits.findLast(({ reason }) => reason === (end.reason === 'halted' ? 'HLT' : 'TRIPLE_FAULT'))
   const actual = {
     shutdown: 'a triple fault',
+    reset: `a reset of the machine by ${end.why}`,
+    'power-off': 'it switched the machine off, and a test tells its result by port 0xf4',
     halted: 'HLT, and nothing is left that could wake the guest',
     budget: `it is still running after ${groupedNumber(MAX_INSTRUCTIONS)} instructions; \`;! budget insns<=n\` sets another limit`,
     'internal-error': `KVM cannot go on: ${end.why}`,

@@ -46,6 +46,7 @@ const ARCH: Partial<Record<EventKind, KeyRow>> = {
   exception: { as: 'exception', fields: ['vector', 'error_code', 'rip', 'cr2'] },
   pio: { as: 'pio', fields: ['write', 'port', 'size', 1, 'value'] },
   kvm_pio: { as: 'pio', fields: ['write', 'port', 'size', 'count', 'value'] },
+  mmio: { as: 'mmio', fields: ['write', 'address', 'size', 'value'] },
   shutdown: { as: 'shutdown', fields: ['vector', 'rip'] },
   end: { as: 'end', fields: ['reason', 'status'] },
 }
@@ -96,6 +97,7 @@ const SHAPE_FIELDS: Partial<Record<EventKind, readonly string[]>> = {
   interrupt: ['vector'],
   exception: ['vector'],
   pio: ['write', 'port'],
+  mmio: ['write', 'address'],
   kvm_pio: ['write', 'port'],
 }
 

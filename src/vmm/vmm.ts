@@ -3,9 +3,8 @@
  * which nothing else uses while KVM runs the CPUs.
  */
 
-import { readPort, writePort } from '../devices/bus.ts'
+import { portRead, portWrite } from '../hw/devices.ts'
 import type { Machine } from '../hw/machine.ts'
-import { emit } from '../hw/observe.ts'
 import { rootMachine } from '../hw/root-cpu.ts'
 import type { KvmExit } from '../kvm/exit-reason.ts'
 import { type Kvm, openKvm, type Vcpu } from '../kvm/kvm.ts'
@@ -68,11 +67,9 @@ export function handleUserExit(machine: Machine, vcpu: Vcpu): VmEnd | null {
 
 function handleIo(machine: Machine, vcpu: Vcpu, { write, port, size, data }: Extract<KvmExit, { reason: 'KVM_EXIT_IO' }>): void {
   if (!write) {
-    vcpu.resume(readPort(machine.bus, port, size))
+    vcpu.resume(portRead(machine, vcpu.id, port, size))
     return
   }
-  const effect = writePort(machine.bus, port, size, data)
-  if (effect?.kind === 'console') emit(machine, machine.cpus[0]!, 'console', { byte: effect.byte })
-  if (effect?.kind === 'exit') machine.ended = { reason: 'exit-port', status: effect.status }
+  portWrite(machine, vcpu.id, port, size, data)
   vcpu.resume()
 }

@@ -12,7 +12,8 @@
  *     8  virtual interrupt
  */
 
-import { acknowledge, endOfInterrupt, offeredVector } from '../apic/interrupts.ts'
+import { endOfInterrupt } from '../apic/eoi.ts'
+import { isInterruptOffered, takeOfferedInterrupt } from '../apic/interrupts.ts'
 import { emit } from '../observe.ts'
 import { vmExit } from '../vmx/exit.ts'
 import { guestTimerPending, processGuestTimer } from '../vmx/guest-timer.ts'
@@ -65,9 +66,9 @@ const isBlocked = (engine: Engine): boolean => engine.cpu.stiBlocking || engine.
 
 function attendInterrupt(engine: Engine): boolean {
   const { cpu, machine } = engine
-  if (isBlocked(engine) || offeredVector(machine, engine.index) < 0) return false
+  if (isBlocked(engine) || !isInterruptOffered(machine, engine.index)) return false
   if (guestHas(cpu.vmx, 'PIN_BASED_EXT_INTR_MASK')) {
-    const acknowledged = guestHas(cpu.vmx, 'VM_EXIT_ACK_INTR_ON_EXIT') ? acknowledge(machine, engine.index) : -1
+    const acknowledged = guestHas(cpu.vmx, 'VM_EXIT_ACK_INTR_ON_EXIT') ? takeOfferedInterrupt(machine, engine.index) : -1
     if (guestHas(cpu.vmx, 'PIN_BASED_POSTED_INTR') && acknowledged === cpu.vmx.controls.postedVector) {
       endOfInterrupt(machine, engine.index)
       processPostedInterrupts(engine)
@@ -79,7 +80,7 @@ function attendInterrupt(engine: Engine): boolean {
   }
   if ((engine.flagsWord & IF) === 0) return false
   wake(engine)
-  const vector = acknowledge(machine, engine.index)
+  const vector = takeOfferedInterrupt(machine, engine.index)
   emit(machine, cpu, 'interrupt', { vector, source: 'external', rip: engine.registers.rip[0]! })
   deliverEvent(engine, { vector, type: EVENT.external, errorCode: null, length: 0 })
   return true

@@ -8,6 +8,7 @@ import { FS, type SegmentIndex, SS } from '../../isa/operands.ts'
 import { isCanonical, type LinearBits } from '../../spec/address-width.ts'
 import type { Machine } from '../machine.ts'
 import type { Memory } from '../memory.ts'
+import { accessedFrame } from '../physical-devices.ts'
 import { type AddressSpace, addressSpaceOf } from './address-space.ts'
 import { Fault, generalProtection, VECTOR } from './faults.ts'
 import { AC } from './lazy-flags.ts'
@@ -68,8 +69,9 @@ export class LinearMemory {
     if (frame >= 0) return frame + inPage
     if (!isCanonical(linear, this.linearBits)) throw generalProtection()
     const { frame: walked, rights } = walk(this.memory, this.space, linear, access, privilege)
-    if (this.tlbs.enabled) this.#tlb.insert(page, walked, rights)
-    return walked + inPage
+    const accessed = accessedFrame(this.machine, this.index, walked)
+    if (this.tlbs.enabled) this.#tlb.insert(page, accessed, rights)
+    return accessed + inPage
   }
 
   /** Linear address of `bytes` bytes at an offset in a segment (64-bit mode: only FS and GS have bases, and nothing a limit). */

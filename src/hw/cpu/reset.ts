@@ -3,9 +3,9 @@
  * below 4 GBytes. Whoever boots the machine writes over it what a boot loader would have left.
  */
 
-import { APIC_BITS, APIC_REGISTERS } from '../../spec/apic-registers.ts'
 import { PAT_AT_RESET } from '../../spec/memory-types.ts'
 import { MSRS } from '../../spec/msrs.ts'
+import { resetApicRegisters } from '../apic/registers.ts'
 import type { Machine } from '../machine.ts'
 import { type Cpu, DATA16_RIGHTS, LDT_RIGHTS, LDTR, type Registers, TR, TSS_BUSY_RIGHTS, X87 } from './registers.ts'
 
@@ -52,10 +52,5 @@ export function resetCpu(machine: Machine, index: number): void {
   cpu.msrs[MSRS.MSR_IA32_TSC_ADJUST.index] = 0n
   // Locked, VMXON allowed outside SMX: what firmware leaves behind.
   cpu.msrs[MSRS.MSR_IA32_FEAT_CTL.index] = machine.config.features.includes('vmx') ? 5n : 1n
-  const page = registers.apic
-  page[APIC_REGISTERS.APIC_ID.offset / 4] = index
-  page[APIC_REGISTERS.APIC_LVR.offset / 4] = 0x0005_0014
-  page[APIC_REGISTERS.APIC_SPIV.offset / 4] = 0xff
-  for (const name of ['APIC_LVTCMCI', 'APIC_LVTT', 'APIC_LVTTHMR', 'APIC_LVTPC', 'APIC_LVT0', 'APIC_LVT1', 'APIC_LVTERR'] as const)
-    page[APIC_REGISTERS[name].offset / 4] = APIC_BITS.APIC_LVT_MASKED
+  resetApicRegisters(machine, index)
 }

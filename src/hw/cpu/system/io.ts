@@ -1,9 +1,9 @@
 /** IN, OUT, INS and OUTS (Intel SDM, "I/O Instructions"; "Exit Qualification for I/O Instructions"). */
 
 import { unsigned } from '../../../base/u64.ts'
-import { readPort, writePort } from '../../../devices/bus.ts'
 import type { Instruction } from '../../../isa/instruction.ts'
 import { DS, ES, type MemoryOperand, type Operand, RDI, RSI } from '../../../isa/operands.ts'
+import { portRead, portWrite } from '../../devices.ts'
 import { emit } from '../../observe.ts'
 import { guestHas } from '../../vmx/state.ts'
 import type { Engine } from '../engine.ts'
@@ -58,7 +58,7 @@ const stringAddress = (engine: Engine, { input, bytes }: Access): bigint => {
 }
 
 function input(engine: Engine, access: Access): number {
-  const value = readPort(engine.machine.bus, access.port, access.bytes)
+  const value = portRead(engine.machine, engine.index, access.port, access.bytes)
   emit(engine.machine, engine.cpu, 'pio', { write: 0, port: access.port, size: access.bytes, value })
   return value
 }
@@ -66,9 +66,7 @@ function input(engine: Engine, access: Access): number {
 function output(engine: Engine, access: Access, value: number): void {
   const { machine, cpu } = engine
   emit(machine, cpu, 'pio', { write: 1, port: access.port, size: access.bytes, value })
-  const effect = writePort(machine.bus, access.port, access.bytes, value)
-  if (effect?.kind === 'console') emit(machine, cpu, 'console', { byte: effect.byte })
-  if (effect?.kind === 'exit') machine.ended = { reason: 'exit-port', status: effect.status }
+  portWrite(machine, engine.index, access.port, access.bytes, value)
 }
 
 const portOf = (engine: Engine, operand: Operand): number => Number(engine.read(operand))
