@@ -1,10 +1,9 @@
 /** GLOBAL and EXTERN: what an object file shares with others. A flat binary has nobody to share with. */
 
-import { nearest } from '../base/suggest.ts'
 import type { Attribute, DirectiveNode } from './ast.ts'
 import { placeOf } from './evaluate.ts'
 import { type Assembly, type GlobalName, isObject } from './state.ts'
-import { defineExtern, qualified, report } from './symbols.ts'
+import { defineExtern, didYouMean, qualified, report } from './symbols.ts'
 import type { Token } from './tokens.ts'
 
 const TYPES: Readonly<Record<string, GlobalName['type']>> = { notype: 'notype', function: 'function', data: 'data', object: 'data' }
@@ -27,9 +26,8 @@ function linkageOf({ words }: Attribute, tokens: readonly Token[], assembly: Ass
     if (TYPES[text]) type = TYPES[text]
     else if (VISIBILITIES.has(text)) visibility = text as GlobalName['visibility']
     else {
-      const suggestion = nearest(text, [...Object.keys(TYPES), ...VISIBILITIES])
       report(assembly, 'E0502', `\`${word.text}\` says nothing about a global name`, word, {
-        hint: suggestion ? `did you mean \`${suggestion}\`?` : '',
+        hint: didYouMean(assembly, text, () => [...Object.keys(TYPES), ...VISIBILITIES]),
         help: ['a type is function, data or notype, a visibility default, internal, hidden or protected'],
       })
     }
@@ -52,9 +50,8 @@ export function checkGlobals(assembly: Assembly): void {
   for (const [name, { span }] of assembly.globals) {
     const entry = assembly.symbols.get(name)
     if (entry !== undefined && entry.pass === assembly.pass) continue
-    const suggestion = nearest(name, [...assembly.symbols.keys()])
     report(assembly, 'E0110', `\`${name}\` is global and is not defined`, span, {
-      hint: suggestion ? `did you mean \`${suggestion}\`?` : '',
+      hint: didYouMean(assembly, name, () => [...assembly.symbols.keys()]),
       help: ['`extern` says that another file defines a name'],
     })
   }

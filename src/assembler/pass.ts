@@ -1,6 +1,5 @@
 /** One pass over the lines: labels get their offsets, instructions their sizes and, in the last pass, bytes go out. */
 
-import { nearest } from '../base/suggest.ts'
 import type { EquNode, Expression, InstructionNode, LineNode, Statement, TimesNode } from './ast.ts'
 import { chooseBranch, runBranch } from './branches.ts'
 import { countOf, dataBytes, includeBinary, reserveSpace } from './data.ts'
@@ -10,7 +9,7 @@ import { evaluate, placeOf, type Scope } from './evaluate.ts'
 import { emitInstruction, emitPrefixes, encodeInstruction, isBranch, prepare } from './instructions.ts'
 import { OUTSIDE_DIRECTIVES } from './outside.ts'
 import { type Assembly, type Item, MAX_IMAGE_BYTES, type Section } from './state.ts'
-import { defineConstant, defineLabel, moveLabel, opensScope, report } from './symbols.ts'
+import { defineConstant, defineLabel, didYouMean, moveLabel, opensScope, report } from './symbols.ts'
 import type { Token } from './tokens.ts'
 import { UNKNOWN } from './value.ts'
 import { wordsOfType } from './words.ts'
@@ -117,9 +116,8 @@ function runLabel(item: Item, assembly: Assembly): void {
   const token = item.line.tokens[label!]!
   item.symbol = defineLabel(assembly, token)
   if (colon || statement !== null) return
-  const suggestion = nearest(token.text, [...wordsOfType('mnemonic'), ...assembly.macroNames()])
   report(assembly, 'W0502', `\`${token.text}\` alone on its line is a label`, token, {
-    hint: suggestion ? `did you mean \`${suggestion}\`?` : '',
+    hint: didYouMean(assembly, token.text, () => [...wordsOfType('mnemonic'), ...assembly.macroNames()]),
     help: ['a colon says that it is meant'],
   })
 }
@@ -221,12 +219,12 @@ function repeated(bytes: readonly number[], times: number): Uint8Array {
 }
 
 function unknownInstruction(name: Token, assembly: Assembly): void {
-  const suggestion = nearest(name.text, [
+  const hint = didYouMean(assembly, name.text, () => [
     ...assembly.macroNames(),
     ...wordsOfType('mnemonic', 'data', 'reserve', 'times', 'bits', 'align', 'section'),
   ])
   report(assembly, 'E0111', `unknown instruction \`${name.text}\``, name, {
-    hint: suggestion ? `did you mean \`${suggestion}\`?` : '',
-    help: suggestion ? [] : ['neither an instruction nor a macro has this name: is its %include missing?'],
+    hint,
+    help: hint !== '' ? [] : ['neither an instruction nor a macro has this name: is its %include missing?'],
   })
 }

@@ -24,6 +24,12 @@ export function report(assembly: Assembly, code: DiagnosticCode, message: string
   assembly.diagnostics.push(diagnostic(code, message, span, { ...notes, calls: notes.calls ?? callsOf(assembly) }))
 }
 
+/** The hint of a report: sought only in the pass that makes it. */
+export function didYouMean(assembly: Assembly, word: string, names: () => readonly string[]): string {
+  const suggestion = assembly.final ? nearest(word, names()) : undefined
+  return suggestion === undefined ? '' : `did you mean \`${suggestion}\`?`
+}
+
 /** The macro calls around the present line, deepest first. */
 function callsOf({ item }: Assembly): MacroCall[] {
   const calls: MacroCall[] = []

@@ -60,5 +60,11 @@ const WORDS = everyWord()
 export const classify = (text: string): WordType => WORDS.get(text) ?? WORDS.get(text.toLowerCase()) ?? 'name'
 
 /** The words of some types, for suggestions. */
-export const wordsOfType = (...types: readonly WordType[]): string[] =>
-  [...WORDS].filter(([, type]) => types.includes(type)).map(([word]) => word)
+export const wordsOfType = (...types: readonly WordType[]): readonly string[] => {
+  const key = types.join()
+  const known = listed.get(key) ?? [...WORDS].filter(([, type]) => types.includes(type)).map(([word]) => word)
+  listed.set(key, known)
+  return known
+}
+
+const listed = new Map<string, readonly string[]>()

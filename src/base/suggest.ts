@@ -21,19 +21,37 @@ export function distance(a: string, b: string, limit: number): number {
   return last[b.length]!
 }
 
+/** Which letters a word has, as bits: one that only one of two words has takes a step at least. */
+function lettersOf(word: string): number {
+  let letters = 0
+  for (let position = 0; position < word.length; position++) letters |= 1 << (word.charCodeAt(position) & 31)
+  return letters
+}
+
+function bitsIn(letters: number): number {
+  let count = 0
+  for (let rest = letters; rest !== 0; rest &= rest - 1) count++
+  return count
+}
+
 /** The candidate nearest to `word`, when it is near enough to be what was meant. Case counts only between equals. */
 export function nearest(word: string, candidates: Iterable<string>): string | undefined {
   const limit = word.length <= 2 ? 1 : word.length <= 5 ? 2 : 3
   const folded = word.toLowerCase()
+  const letters = lettersOf(folded)
   let best: string | undefined
   let least = limit + 1
   for (const candidate of candidates) {
     if (candidate === word) continue
-    const steps = distance(folded, candidate.toLowerCase(), Math.min(limit, least))
+    if (Math.abs(candidate.length - word.length) > least) continue
+    const name = candidate.toLowerCase()
+    const others = lettersOf(name)
+    if (Math.max(bitsIn(letters & ~others), bitsIn(others & ~letters)) > least) continue
+    const steps = distance(folded, name, Math.min(limit, least))
     // A short word turns into any other in two steps: half of it must remain.
     if (steps > limit || steps * 2 > Math.max(word.length, candidate.length)) continue
     // Of equals the one that the word begins with: `move` means `mov` and not `movbe`.
-    if (steps < least || (steps === least && !folded.startsWith(best!.toLowerCase()) && folded.startsWith(candidate.toLowerCase()))) {
+    if (steps < least || (steps === least && !folded.startsWith(best!.toLowerCase()) && folded.startsWith(name))) {
       best = candidate
       least = steps
     }
