@@ -27,7 +27,13 @@ export function contextOf(machine: RootMachine, cpu: number): Context {
 
 type Details<K extends EventKind> = Omit<EventOf<K>, 'kind' | 'tick' | 'cpu' | 'level'>
 
-/** A tracepoint of KVM. `level` is whose doing it is: 0 the host's own, 1 the guest's. */
-export function trace<K extends EventKind>({ machine, vcpu }: Context, kind: K, details: Details<K>, level: 0 | 1 = 0): void {
+/** A tracepoint of KVM: whose doing it is, the host's own or the guest's, of which the one that runs now. */
+export function trace<K extends EventKind>(
+  { machine, vcpu }: Context,
+  kind: K,
+  details: Details<K>,
+  whose: 'host' | 'guest' = 'host',
+): void {
+  const level = whose === 'host' ? 0 : vcpu.nested.guestMode ? 2 : 1
   machine.observe?.({ kind, tick: machine.tick, cpu: vcpu.id, level, ...details } as unknown as TraceEvent)
 }

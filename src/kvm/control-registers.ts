@@ -1,48 +1,115 @@
-/** CR accesses that exit (Linux `handle_cr`): the guest's view is the read shadow, and writes are checked as the CPU would. */
+/**
+ * CR0, CR4 and IA32_EFER of the guest (Linux `kvm_set_cr0`, `vmx_set_cr0` and their like; `handle_cr`). What the guest reads is the
+ * read shadow; the CPU runs with what VMX requires besides. The bits that the guest owns are in the VMCS, the others in the vCPU.
+ */
 
 import { shiftRight } from '../base/u64.ts'
+import { CR0, CR4, EFER } from '../spec/cr-bits.ts'
 import { cr4Bits } from '../spec/cr4-features.ts'
 import type { Context } from './context.ts'
 import { hasFeature } from './cpuid.ts'
 import type { ExitOutcome } from './exit-reason.ts'
 import { queueGeneralProtection, skipInstruction } from './interrupts.ts'
 import { apicRegister, setApicRegister } from './lapic.ts'
-import { CR0_GUEST_OWNED, CR4_GUEST_OWNED } from './vmcs01.ts'
+import { isHostCr0Valid, isHostCr4Valid } from './nested/fixed-bits.ts'
+import { readVmcs12 } from './nested/vmcs12.ts'
+import { setControl } from './vmcs01.ts'
 
-const CR0_PG = 1n << 31n
-const CR0_CD = 1n << 30n
-const CR0_NW = 1n << 29n
-const CR0_PE = 1n
-const CR0_ET = 1n << 4n
-const CR0_NE = 1n << 5n
-const CR4_PAE = 1n << 5n
-const CR4_VMXE = 1n << 13n
+const bitOf = (position: number): bigint => 1n << BigInt(position)
+const has = (word: bigint, position: number): boolean => (word & bitOf(position)) !== 0n
+
+const CR0_PE = bitOf(CR0.PE)
+const CR0_PG = bitOf(CR0.PG)
+const LONG_ACTIVE = bitOf(EFER.LMA)
+/** The low half of CR0, as LMSW writes it: PE, MP, EM, TS; PE it cannot clear. */
+const LMSW_BITS = 0xfn
+
+const owned = ({ cpu }: Context, register: 'CR0' | 'CR4'): bigint => ~cpu.vmread(`${register}_GUEST_HOST_MASK`) & 0xffff_ffffn
+
+export const readCr0 = (c: Context): bigint => (c.vcpu.cr0 & ~owned(c, 'CR0')) | (c.cpu.vmread('GUEST_CR0') & owned(c, 'CR0'))
+export const readCr4 = (c: Context): bigint => (c.vcpu.cr4 & ~owned(c, 'CR4')) | (c.cpu.vmread('GUEST_CR4') & owned(c, 'CR4'))
+
+/** The value that the guest has from now on; IA-32e mode follows from paging and LME. */
+export function setCr0(c: Context, value: bigint): void {
+  const { cpu, vcpu } = c
+  vcpu.cr0 = value | bitOf(CR0.ET)
+  cpu.vmwrite('CR0_READ_SHADOW', vcpu.cr0)
+  cpu.vmwrite('GUEST_CR0', vcpu.cr0 | bitOf(CR0.NE))
+  const isLong = has(vcpu.efer, EFER.LME) && has(value, CR0.PG)
+  if (isLong !== has(vcpu.efer, EFER.LMA)) setEfer(c, isLong ? vcpu.efer | LONG_ACTIVE : vcpu.efer & ~LONG_ACTIVE)
+}
+
+export function setCr4({ cpu, vcpu }: Context, value: bigint): void {
+  vcpu.cr4 = value
+  cpu.vmwrite('CR4_READ_SHADOW', value)
+  cpu.vmwrite('GUEST_CR4', value | bitOf(CR4.VMXE))
+}
+
+export function setEfer(c: Context, value: bigint): void {
+  c.vcpu.efer = value
+  c.cpu.vmwrite('GUEST_IA32_EFER', value)
+  setControl(c, 'VM_ENTRY_IA32E_MODE', has(value, EFER.LMA))
+}
+
+const isCode64 = ({ cpu, vcpu }: Context): boolean => has(vcpu.efer, EFER.LMA) && (cpu.vmread('GUEST_CS_AR_BYTES') & 0x2000n) !== 0n
+
+/** False where the write raises #GP. */
+export function writeCr0(c: Context, value: bigint): boolean {
+  if (shiftRight(value, 32) !== 0n || (has(value, CR0.NW) && !has(value, CR0.CD)) || (has(value, CR0.PG) && !has(value, CR0.PE)))
+    return false
+  const before = readCr0(c)
+  const turnsOn = has(value, CR0.PG) && !has(before, CR0.PG)
+  if (turnsOn && has(c.vcpu.efer, EFER.LME) && (!has(readCr4(c), CR4.PAE) || (c.cpu.vmread('GUEST_CS_AR_BYTES') & 0x2000n) !== 0n))
+    return false
+  if (!has(value, CR0.PG) && has(before, CR0.PG) && (isCode64(c) || has(readCr4(c), CR4.PCIDE))) return false
+  if (c.vcpu.nested.vmxon && !c.vcpu.nested.guestMode && !isHostCr0Valid(c, value)) return false
+  setCr0(c, value)
+  return true
+}
+
+export function writeCr4(c: Context, value: bigint): boolean {
+  const { vcpu } = c
+  const long = has(vcpu.efer, EFER.LMA)
+  // Those of the features that the guest's CPUID has.
+  const allowed = cr4Bits(feature => hasFeature(vcpu.cpuid, feature))
+  if ((value & ~allowed) !== 0n || (long && !has(value, CR4.PAE))) return false
+  if (long && has(value ^ readCr4(c), CR4.LA57)) return false
+  if (vcpu.nested.vmxon && !vcpu.nested.guestMode && !isHostCr4Valid(c, value)) return false
+  setCr4(c, value)
+  return true
+}
 
 const TO_CR = 0
 const FROM_CR = 1
 const CLTS = 2
+const LMSW = 3
 
 export function handleControlAccess(c: Context): ExitOutcome {
   const { cpu } = c
-  const qualification = Number(cpu.vmread('EXIT_QUALIFICATION'))
+  const qualification = Number(cpu.vmread('EXIT_QUALIFICATION') & 0xffff_ffffn)
   const register = qualification & 15
   const type = (qualification >> 4) & 3
   const operand = (qualification >> 8) & 15
   cpu.spend('kvmEmulate')
-  if (type === CLTS) {
-    setCr0(c, cpu.vmread('GUEST_CR0') & ~8n)
-    skipInstruction(c)
-  } else if (type === FROM_CR) {
-    writeOperand(c, operand, BigInt(apicRegister(c, 'APIC_TASKPRI') >> 4))
-    skipInstruction(c)
-  } else if (type === TO_CR && writeControl(c, register, readOperand(c, operand))) skipInstruction(c)
+  let done = true
+  if (type === CLTS) setCr0(c, readCr0(c) & ~bitOf(CR0.TS))
+  else if (type === LMSW) {
+    const source = BigInt(qualification >>> 16) & LMSW_BITS
+    done = writeCr0(c, (readCr0(c) & ~(LMSW_BITS & ~CR0_PE)) | source)
+  } else if (type === FROM_CR)
+    writeOperand(c, operand, register === 3 ? cpu.vmread('GUEST_CR3') : BigInt(apicRegister(c, 'APIC_TASKPRI') >> 4))
+  else if (type === TO_CR) done = writeControl(c, register, readOperand(c, operand))
+  if (done) skipInstruction(c)
   else queueGeneralProtection(c)
   return 'resume'
 }
 
 /** RSP lives in the VMCS, the others in the CPU. */
 const RSP = 4
-const readOperand = ({ cpu }: Context, index: number): bigint => (index === RSP ? cpu.vmread('GUEST_RSP') : cpu.gpr(index))
+const readOperand = (c: Context, index: number): bigint => {
+  const value = index === RSP ? c.cpu.vmread('GUEST_RSP') : c.cpu.gpr(index)
+  return isCode64(c) ? value : value & 0xffff_ffffn
+}
 
 function writeOperand({ cpu }: Context, index: number, value: bigint): void {
   if (index === RSP) cpu.vmwrite('GUEST_RSP', value)
@@ -52,9 +119,12 @@ function writeOperand({ cpu }: Context, index: number, value: bigint): void {
 function writeControl(c: Context, register: number, value: bigint): boolean {
   switch (register) {
     case 0:
-      return writeCr0(c, value)
+      return writeShadowed(c, 'CR0', value, writeCr0)
+    case 3:
+      c.cpu.vmwrite('GUEST_CR3', value)
+      return true
     case 4:
-      return writeCr4(c, value)
+      return writeShadowed(c, 'CR4', value, writeCr4)
     case 8:
       if (value > 15n) return false
       setApicRegister(c, 'APIC_TASKPRI', Number(value) << 4)
@@ -64,30 +134,16 @@ function writeControl(c: Context, register: number, value: bigint): boolean {
   }
 }
 
-function writeCr0(c: Context, value: bigint): boolean {
-  const noWriteThrough = (value & CR0_NW) !== 0n && (value & CR0_CD) === 0n
-  // The guest is in 64-bit mode, which it can leave only through compatibility mode.
-  const leavesPaging = (value & CR0_PG) === 0n || (value & CR0_PE) === 0n
-  if (shiftRight(value, 32) !== 0n || noWriteThrough || leavesPaging) return false
-  setCr0(c, value)
+/**
+ * L2 changed a bit that L0 keeps and L1 does not (Linux `handle_set_cr0`, `handle_set_cr4`): the CPU gets L2's bits together with those
+ * that L1 keeps from it, and L2 reads back what it wrote.
+ */
+function writeShadowed(c: Context, name: 'CR0' | 'CR4', value: bigint, write: (c: Context, value: bigint) => boolean): boolean {
+  if (!c.vcpu.nested.guestMode) return write(c, value)
+  const kept = readVmcs12(c, `${name}_GUEST_HOST_MASK`)
+  if (!write(c, (value & ~kept) | (readVmcs12(c, `GUEST_${name}`) & kept))) return false
+  c.cpu.vmwrite(`${name}_READ_SHADOW`, value)
   return true
 }
 
-/** The guest reads what it wrote; the CPU runs with what VMX requires besides. */
-export function setCr0({ cpu }: Context, value: bigint): void {
-  cpu.vmwrite('GUEST_CR0', value | CR0_NE | CR0_ET)
-  cpu.vmwrite('CR0_READ_SHADOW', (value | CR0_ET) & ~CR0_GUEST_OWNED)
-}
-
-function writeCr4(c: Context, value: bigint): boolean {
-  // Those of the features that the guest's CPUID has.
-  const allowed = cr4Bits(feature => hasFeature(c.vcpu.cpuid, feature))
-  if ((value & ~allowed) !== 0n || (value & CR4_PAE) === 0n) return false
-  setCr4(c, value)
-  return true
-}
-
-export function setCr4({ cpu }: Context, value: bigint): void {
-  cpu.vmwrite('GUEST_CR4', value | CR4_VMXE)
-  cpu.vmwrite('CR4_READ_SHADOW', value & ~CR4_GUEST_OWNED)
-}
+export const isPaging = (c: Context): boolean => (readCr0(c) & CR0_PG) !== 0n

@@ -57,10 +57,10 @@ const SIGNATURE: CpuidEntry = {
 const FEATURES: CpuidEntry = { leaf: 0x4000_0001, subleaf: 0, indexed: false, eax: 0, ebx: 0, ecx: 0, edx: 0 }
 
 /**
- * Features that a guest does not get: nested VMX is off, KVM keeps CR4.PCIDE and CR4.LA57 for itself and does not enable XSAVES.
+ * Features that a guest does not get: KVM keeps CR4.PCIDE and CR4.LA57 for itself and does not enable XSAVES.
  * OSXSAVE follows the guest's CR4.
  */
-const HIDDEN: readonly CpuidFeatureName[] = ['vmx', 'pcid', 'invpcid', 'la57', 'xsaves', 'osxsave']
+const HIDDEN: readonly CpuidFeatureName[] = ['pcid', 'invpcid', 'la57', 'xsaves', 'osxsave']
 /** Of leaf 06H KVM passes on the always-running timer alone. */
 const ARAT = 1 << 2
 
@@ -79,7 +79,7 @@ export const hasFeature = (entries: readonly CpuidEntry[], name: CpuidFeatureNam
 }
 
 /** KVM_GET_SUPPORTED_CPUID. */
-export function supportedCpuid(cpu: RootCpu): CpuidEntry[] {
+export function supportedCpuid(cpu: RootCpu, nested: boolean): CpuidEntry[] {
   const entries = LEAVES.flatMap(([leaf, subleaves]) =>
     Array.from(
       { length: Math.max(1, subleaves) },
@@ -90,6 +90,7 @@ export function supportedCpuid(cpu: RootCpu): CpuidEntry[] {
   const thermal = entries.find(({ leaf }) => leaf === 6)
   if (thermal !== undefined) Object.assign(thermal, { eax: thermal.eax & ARAT, ebx: 0, ecx: 0, edx: 0 })
   for (const name of HIDDEN) setFeature(entries, name, false)
+  if (!nested) setFeature(entries, 'vmx', false)
   setFeature(entries, 'hypervisor', true)
   return entries
 }

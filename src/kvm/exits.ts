@@ -11,13 +11,28 @@ import { type Context, trace } from './context.ts'
 import { handleControlAccess } from './control-registers.ts'
 import { lookupCpuid, runtimeCpuid } from './cpuid.ts'
 import type { ExitOutcome } from './exit-reason.ts'
-import { handleHostInterrupt } from './host-timer.ts'
 import { queueGeneralProtection, queueUndefinedOpcode, skipInstruction } from './interrupts.ts'
 import { handleIo } from './io.ts'
-import { hostTimerExpired, hvTimerExpired } from './lapic-timer.ts'
+import { hvTimerExpired } from './lapic-timer.ts'
 import { mapGuestPage } from './mmu.ts'
 import { readMsr, writeMsr } from './msr.ts'
+import { handleVmlaunch, handleVmresume } from './nested/entry.ts'
+import { handleNestedEptViolation } from './nested/ept.ts'
+import { hasNestedEpt } from './nested/ept-walk.ts'
+import { handleVmread, handleVmwrite } from './nested/field-access.ts'
+import {
+  handleInvept,
+  handleInvvpid,
+  handleVmclear,
+  handleVmptrld,
+  handleVmptrst,
+  handleVmxoff,
+  handleVmxon,
+} from './nested/instructions.ts'
+import { isReflected } from './nested/routing.ts'
+import { nestedVmexit } from './nested/vmexit.ts'
 import { setControl } from './vmcs01.ts'
+import { takeHostInterrupt } from './wake.ts'
 
 type ExitHandler = (c: Context) => ExitOutcome
 
@@ -34,7 +49,7 @@ function handleCpuid(c: Context): ExitOutcome {
   const leaf = low32(cpu.gpr(RAX))
   const subleaf = low32(cpu.gpr(RCX))
   const { eax, ebx, ecx, edx } = runtimeCpuid(c, leaf, subleaf)
-  trace(c, 'kvm_cpuid', { leaf, subleaf, eax, ebx, ecx, edx }, 1)
+  trace(c, 'kvm_cpuid', { leaf, subleaf, eax, ebx, ecx, edx }, 'guest')
   for (const [register, value] of [
     [RAX, eax],
     [RBX, ebx],
@@ -65,7 +80,7 @@ function handleRdmsr(c: Context): ExitOutcome {
   const { cpu } = c
   const index = low32(cpu.gpr(RCX))
   const value = readMsr(c, index)
-  trace(c, 'kvm_msr', { write: 0, index, value: value ?? 0n, exception: value === null ? 1 : 0 }, 1)
+  trace(c, 'kvm_msr', { write: 0, index, value: value ?? 0n, exception: value === null ? 1 : 0 }, 'guest')
   if (value === null) {
     queueGeneralProtection(c)
     return 'resume'
@@ -80,7 +95,7 @@ function handleWrmsr(c: Context): ExitOutcome {
   const { cpu } = c
   const index = low32(cpu.gpr(RCX))
   const value = (BigInt(low32(cpu.gpr(RDX))) << 32n) | BigInt(low32(cpu.gpr(RAX)))
-  trace(c, 'kvm_msr', { write: 1, index, value, exception: 0 }, 1)
+  trace(c, 'kvm_msr', { write: 1, index, value, exception: 0 }, 'guest')
   if (writeMsr(c, index, value)) skipInstruction(c)
   else queueGeneralProtection(c)
   return 'resume'
@@ -88,13 +103,13 @@ function handleWrmsr(c: Context): ExitOutcome {
 
 function handleExternalInterrupt(c: Context): ExitOutcome {
   c.vcpu.stats.irqExits++
-  const vector = Number(c.cpu.vmread('VM_EXIT_INTR_INFO')) & 0xff
-  if (handleHostInterrupt(c, vector)) hostTimerExpired(c)
+  takeHostInterrupt(c, Number(c.cpu.vmread('VM_EXIT_INTR_INFO')) & 0xff)
   return 'resume'
 }
 
+/** L1's deadline, unless the exit was asked for. */
 function handlePreemptionTimer(c: Context): ExitOutcome {
-  hvTimerExpired(c)
+  if (!c.vcpu.immediateExit) hvTimerExpired(c)
   return 'resume'
 }
 
@@ -104,19 +119,39 @@ function handleHalt(c: Context): ExitOutcome {
   return 'block'
 }
 
-/** The guest's VMX instructions, as with `nested=0`. */
-function handleVmx(c: Context): ExitOutcome {
-  queueUndefinedOpcode(c)
+/** VMCALL: KVM knows no hypercall. */
+const KVM_ENOSYS = 1000n
+
+function handleVmcall(c: Context): ExitOutcome {
+  c.cpu.setGpr(RAX, BigInt.asUintN(64, -KVM_ENOSYS))
+  skipInstruction(c)
   return 'resume'
 }
 
 function handleEptViolation(c: Context): ExitOutcome {
   const { cpu } = c
   const guestPhysical = Number(cpu.vmread('GUEST_PHYSICAL_ADDRESS'))
-  trace(c, 'kvm_page_fault', { rip: cpu.vmread('GUEST_RIP'), gpa: BigInt(guestPhysical), error_code: cpu.vmread('EXIT_QUALIFICATION') }, 1)
+  const qualification = cpu.vmread('EXIT_QUALIFICATION')
   cpu.spend('kvmPageFault')
+  if (hasNestedEpt(c)) return handleNestedViolation(c, guestPhysical, qualification)
+  trace(c, 'kvm_page_fault', { rip: cpu.vmread('GUEST_RIP'), gpa: BigInt(guestPhysical), error_code: qualification }, 'guest')
   if (mapGuestPage(c, guestPhysical)) return 'resume'
   return internalError(c, `the guest touched guest-physical address 0x${guestPhysical.toString(16)}, where it has no memory`)
+}
+
+/** L2's: through L1's EPT, which may not allow it. */
+function handleNestedViolation(c: Context, guestPhysical: number, qualification: bigint): ExitOutcome {
+  const fault = handleNestedEptViolation(c, guestPhysical, qualification)
+  switch (fault.kind) {
+    case 'mapped':
+      return 'resume'
+    case 'violation':
+      return nestedVmexit(c, { reason: 'EXIT_REASON_EPT_VIOLATION', qualification: fault.qualification, reflected: true })
+    case 'misconfiguration':
+      return nestedVmexit(c, { reason: 'EXIT_REASON_EPT_MISCONFIG', reflected: true })
+    case 'no-memory':
+      return internalError(c, `L2 touched guest-physical address 0x${guestPhysical.toString(16)}, where L1 has no memory`)
+  }
 }
 
 function internalError({ vcpu }: Context, why: string): ExitOutcome {
@@ -134,26 +169,28 @@ function handleInterruptWindow(c: Context): ExitOutcome {
   return 'resume'
 }
 
+function handleNmiWindow(c: Context): ExitOutcome {
+  setControl(c, 'CPU_BASED_NMI_WINDOW_EXITING', false)
+  return 'resume'
+}
+
 /** An EOI that the hardware virtualized and the bitmap asked to see: the vector is out of service already. */
 function handleInducedEoi(c: Context): ExitOutcome {
   trace(c, 'kvm_eoi', { apicid: c.vcpu.id, vector: Number(c.cpu.vmread('EXIT_QUALIFICATION')) & 0xff })
   return 'resume'
 }
 
-const VMX_INSTRUCTIONS: readonly ExitReason[] = [
-  'EXIT_REASON_VMCALL',
-  'EXIT_REASON_VMCLEAR',
-  'EXIT_REASON_VMLAUNCH',
-  'EXIT_REASON_VMPTRLD',
-  'EXIT_REASON_VMPTRST',
-  'EXIT_REASON_VMREAD',
-  'EXIT_REASON_VMRESUME',
-  'EXIT_REASON_VMWRITE',
-  'EXIT_REASON_VMOFF',
-  'EXIT_REASON_VMON',
-  'EXIT_REASON_INVEPT',
-  'EXIT_REASON_INVVPID',
-]
+/** With `nested=0` the guest has no VMX instructions. */
+const vmx =
+  (handler: ExitHandler): ExitHandler =>
+  c => {
+    if (c.kvm.parameters.nested) {
+      c.cpu.spend('kvmEmulate')
+      return handler(c)
+    }
+    queueUndefinedOpcode(c)
+    return 'resume'
+  }
 
 const exitHandlers: Partial<Record<ExitReason, ExitHandler>> = {
   EXIT_REASON_EXTERNAL_INTERRUPT: handleExternalInterrupt,
@@ -170,16 +207,42 @@ const exitHandlers: Partial<Record<ExitReason, ExitHandler>> = {
   EXIT_REASON_EOI_INDUCED: handleInducedEoi,
   EXIT_REASON_EPT_VIOLATION: handleEptViolation,
   EXIT_REASON_PREEMPTION_TIMER: handlePreemptionTimer,
-  ...Object.fromEntries(VMX_INSTRUCTIONS.map(reason => [reason, handleVmx])),
+  EXIT_REASON_NMI_WINDOW: handleNmiWindow,
+  EXIT_REASON_VMCALL: handleVmcall,
+  EXIT_REASON_VMON: vmx(handleVmxon),
+  EXIT_REASON_VMOFF: vmx(handleVmxoff),
+  EXIT_REASON_VMCLEAR: vmx(handleVmclear),
+  EXIT_REASON_VMPTRLD: vmx(handleVmptrld),
+  EXIT_REASON_VMPTRST: vmx(handleVmptrst),
+  EXIT_REASON_VMREAD: vmx(handleVmread),
+  EXIT_REASON_VMWRITE: vmx(handleVmwrite),
+  EXIT_REASON_VMLAUNCH: vmx(handleVmlaunch),
+  EXIT_REASON_VMRESUME: vmx(handleVmresume),
+  EXIT_REASON_INVEPT: vmx(handleInvept),
+  EXIT_REASON_INVVPID: vmx(handleInvvpid),
 }
 
 export function handleExit(c: Context, reason: ExitReason): ExitOutcome {
+  if (c.vcpu.nested.guestMode && isReflected(c, reason)) return reflect(c, reason)
   const handler = exitHandlers[reason]
   return handler ? handler(c) : internalError(c, `no handler for ${reason}`)
 }
 
+/** L1 gets the hardware's exit as it is. */
+function reflect(c: Context, reason: ExitReason): ExitOutcome {
+  const { cpu } = c
+  return nestedVmexit(c, {
+    reason,
+    qualification: cpu.vmread('EXIT_QUALIFICATION'),
+    interruption: Number(cpu.vmread('VM_EXIT_INTR_INFO')),
+    interruptionError: Number(cpu.vmread('VM_EXIT_INTR_ERROR_CODE')),
+    reflected: true,
+  })
+}
+
 /** Exits that re-enter the guest without a turn of the outer loop: a written deadline, and the preemption timer. */
-export function isFastpath({ cpu }: Context, reason: ExitReason): boolean {
+export function isFastpath({ cpu, vcpu }: Context, reason: ExitReason): boolean {
+  if (vcpu.nested.guestMode) return false
   if (reason === 'EXIT_REASON_PREEMPTION_TIMER') return true
   return reason === 'EXIT_REASON_MSR_WRITE' && low32(cpu.gpr(RCX)) === MSRS.MSR_IA32_TSC_DEADLINE.index
 }

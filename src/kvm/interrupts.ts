@@ -1,51 +1,95 @@
-/** Events for the guest at VM entry (Linux `kvm_check_and_inject_events`): exceptions first, then interrupts. */
+/** Events for the guest at VM entry (Linux `kvm_check_and_inject_events`): what was interrupted, then exceptions, NMIs, interrupts. */
 
+import { BLOCKING } from '../spec/vmcs-fields.ts'
 import { type Context, trace } from './context.ts'
 import { apicRegister, deliverableVector, highestInService, highestRequest, isApicvActive, takeInterrupt } from './lapic.ts'
+import { vmcs12Has } from './nested/vmcs12.ts'
 import { setControl } from './vmcs01.ts'
 
-const VALID = 0x8000_0000
-const TYPE_EXTERNAL = 0
-const TYPE_EXCEPTION = 3
-const HAS_ERROR_CODE = 1 << 11
+export const INTR_INFO_VALID = 0x8000_0000
+export const INTR_TYPE = { external: 0, nmi: 2, exception: 3, software: 4, privileged: 5, softwareException: 6 } as const
+export const HAS_ERROR_CODE = 1 << 11
+/** Of VM exits: an IRET was unblocking NMIs. */
+const NMI_UNBLOCKING = 1 << 12
+const NMI_VECTOR = 2
 const RFLAGS_IF = 1n << 9n
-const BLOCKING_STI_OR_MOV_SS = 3n
+
+export const interruptionType = (information: number): number => (information >>> 8) & 7
+export const isInformationValid = (information: number): boolean => information >>> 31 === 1
 
 /** An exception for the guest at the next entry. */
-export function queueException({ vcpu }: Context, vector: number, errorCode: number | null = null): void {
-  vcpu.exception = { vector, errorCode }
+export function queueException({ vcpu }: Context, vector: number, errorCode: number | null = null, cr2 = 0n): void {
+  vcpu.exception = { vector, errorCode, cr2 }
 }
 
 export const queueGeneralProtection = (c: Context): void => queueException(c, 13, 0)
 export const queueUndefinedOpcode = (c: Context): void => queueException(c, 6)
 
-/** What was being delivered when the guest exited is delivered again. */
-export function recoverInterruptedDelivery(c: Context): void {
-  const information = Number(c.cpu.vmread('IDT_VECTORING_INFO_FIELD'))
-  if (information >>> 31 === 0) return
-  const vector = information & 0xff
-  const type = (information >>> 8) & 7
-  if (type === TYPE_EXTERNAL) c.vcpu.injectedVector = vector
-  else if (type === TYPE_EXCEPTION)
-    c.vcpu.exception = { vector, errorCode: (information & HAS_ERROR_CODE) === 0 ? null : Number(c.cpu.vmread('IDT_VECTORING_ERROR_CODE')) }
-  else {
-    c.cpu.vmwrite('VM_ENTRY_INTR_INFO_FIELD', information & ~(1 << 12))
-    c.cpu.vmwrite('VM_ENTRY_INSTRUCTION_LEN', c.cpu.vmread('VM_EXIT_INSTRUCTION_LEN'))
+/** What was being delivered when the guest exited is delivered again (Linux `vmx_complete_interrupts`). */
+export function recoverInterruptedDelivery({ cpu, vcpu }: Context): void {
+  const information = Number(cpu.vmread('IDT_VECTORING_INFO_FIELD'))
+  vcpu.injected = null
+  if (!isInformationValid(information)) return
+  vcpu.injected = {
+    information: (information & ~NMI_UNBLOCKING) >>> 0,
+    errorCode: Number(cpu.vmread('IDT_VECTORING_ERROR_CODE')),
+    instructionLength: Number(cpu.vmread('VM_EXIT_INSTRUCTION_LEN')),
   }
+  // The NMI was not delivered, so it blocks no other.
+  if (interruptionType(information) === INTR_TYPE.nmi)
+    cpu.vmwrite('GUEST_INTERRUPTIBILITY_INFO', cpu.vmread('GUEST_INTERRUPTIBILITY_INFO') & ~BigInt(BLOCKING.nmi))
 }
 
 /** Writes the event of the next entry, and what makes the guest exit when it can take the one that must wait. */
 export function injectEvents(c: Context): void {
-  const { cpu, vcpu } = c
-  if (vcpu.exception !== null) {
-    const { vector, errorCode } = vcpu.exception
-    trace(c, 'kvm_inj_exception', { vector, error_code: errorCode ?? 0, reinjected: 0 })
-    cpu.vmwrite('VM_ENTRY_INTR_INFO_FIELD', (vector | (TYPE_EXCEPTION << 8) | (errorCode === null ? 0 : HAS_ERROR_CODE) | VALID) >>> 0)
-    if (errorCode !== null) cpu.vmwrite('VM_ENTRY_EXCEPTION_ERROR_CODE', errorCode)
-    vcpu.exception = null
-  } else if (vcpu.injectedVector >= 0) injectInterrupt(c, vcpu.injectedVector, true)
-  if (isApicvActive(c)) syncVirtualInterrupts(c)
+  const { vcpu } = c
+  // An emulated VM entry brings its own event.
+  if (!vcpu.nested.runPending) {
+    if (vcpu.injected !== null) reinject(c, vcpu.injected)
+    else if (vcpu.exception !== null) injectException(c, vcpu.exception)
+    else if (vcpu.nmiPending && isNmiOpen(c)) injectNmi(c)
+  }
+  setControl(c, 'CPU_BASED_NMI_WINDOW_EXITING', vcpu.nmiPending || (vcpu.nested.guestMode && vmcs12Has(c, 'CPU_BASED_NMI_WINDOW_EXITING')))
+  if (isDeliveredByHardware(c)) syncVirtualInterrupts(c)
   else offerInterrupt(c)
+}
+
+/** Virtual-interrupt delivery works on the local APIC that KVM emulates: not while L2 runs. */
+const isDeliveredByHardware = (c: Context): boolean => isApicvActive(c) && !c.vcpu.nested.guestMode
+
+function reinject(c: Context, { information, errorCode, instructionLength }: NonNullable<Context['vcpu']['injected']>): void {
+  const { cpu, vcpu } = c
+  const type = interruptionType(information)
+  if (type === INTR_TYPE.exception) trace(c, 'kvm_inj_exception', { vector: information & 0xff, error_code: errorCode, reinjected: 1 })
+  else trace(c, 'kvm_inj_virq', { vector: information & 0xff, soft: type >= INTR_TYPE.software ? 1 : 0, reinjected: 1 })
+  cpu.vmwrite('VM_ENTRY_INTR_INFO_FIELD', information)
+  if ((information & HAS_ERROR_CODE) !== 0) cpu.vmwrite('VM_ENTRY_EXCEPTION_ERROR_CODE', errorCode)
+  cpu.vmwrite('VM_ENTRY_INSTRUCTION_LEN', instructionLength)
+  vcpu.injected = null
+}
+
+const PAGE_FAULT = 14
+
+function injectException(c: Context, { vector, errorCode, cr2 }: NonNullable<Context['vcpu']['exception']>): void {
+  const { cpu, vcpu } = c
+  trace(c, 'kvm_inj_exception', { vector, error_code: errorCode ?? 0, reinjected: 0 })
+  // Outside protected mode exceptions push no error code.
+  const code = errorCode !== null && (vcpu.cr0 & 1n) !== 0n ? errorCode : null
+  cpu.vmwrite(
+    'VM_ENTRY_INTR_INFO_FIELD',
+    (vector | (INTR_TYPE.exception << 8) | (code === null ? 0 : HAS_ERROR_CODE) | INTR_INFO_VALID) >>> 0,
+  )
+  if (code !== null) cpu.vmwrite('VM_ENTRY_EXCEPTION_ERROR_CODE', code)
+  if (vector === PAGE_FAULT) cpu.setCr2(cr2)
+  vcpu.exception = null
+}
+
+const isNmiOpen = ({ cpu }: Context): boolean =>
+  (Number(cpu.vmread('GUEST_INTERRUPTIBILITY_INFO')) & (BLOCKING.sti | BLOCKING.movSs | BLOCKING.nmi)) === 0
+
+function injectNmi({ cpu, vcpu }: Context): void {
+  vcpu.nmiPending = false
+  cpu.vmwrite('VM_ENTRY_INTR_INFO_FIELD', (NMI_VECTOR | (INTR_TYPE.nmi << 8) | INTR_INFO_VALID) >>> 0)
 }
 
 /** With virtual-interrupt delivery the CPU delivers: RVI is the highest request, SVI the highest in service. */
@@ -55,22 +99,26 @@ function syncVirtualInterrupts(c: Context): void {
 }
 
 function offerInterrupt(c: Context): void {
-  const { cpu } = c
-  const busy = Number(cpu.vmread('VM_ENTRY_INTR_INFO_FIELD')) >>> 31 === 1
-  const waiting = deliverableVector(c) >= 0
-  if (waiting && !busy && isInterruptible(c)) injectInterrupt(c, takeInterrupt(c), false)
-  setControl(c, 'CPU_BASED_INTR_WINDOW_EXITING', deliverableVector(c) >= 0)
-  updateTprThreshold(c)
+  const { cpu, vcpu } = c
+  const busy = isInformationValid(Number(cpu.vmread('VM_ENTRY_INTR_INFO_FIELD')))
+  const offers = !exitsOnInterrupt(c)
+  if (offers && deliverableVector(c) >= 0 && !busy && !vcpu.nested.runPending && isInterruptible(c)) injectInterrupt(c, takeInterrupt(c))
+  const waits = offers && deliverableVector(c) >= 0
+  setControl(c, 'CPU_BASED_INTR_WINDOW_EXITING', waits || (vcpu.nested.guestMode && vmcs12Has(c, 'CPU_BASED_INTR_WINDOW_EXITING')))
+  if (!vcpu.nested.guestMode) updateTprThreshold(c)
 }
 
-function injectInterrupt(c: Context, vector: number, reinjected: boolean): void {
-  c.vcpu.injectedVector = -1
-  trace(c, 'kvm_inj_virq', { vector, soft: 0, reinjected: reinjected ? 1 : 0 })
-  c.cpu.vmwrite('VM_ENTRY_INTR_INFO_FIELD', (vector | (TYPE_EXTERNAL << 8) | VALID) >>> 0)
+/** L2 runs, and L1 wants its interrupts as VM exits: they are not for L2. */
+export const exitsOnInterrupt = (c: Context): boolean => c.vcpu.nested.guestMode && vmcs12Has(c, 'PIN_BASED_EXT_INTR_MASK')
+
+function injectInterrupt(c: Context, vector: number): void {
+  trace(c, 'kvm_inj_virq', { vector, soft: 0, reinjected: 0 })
+  c.cpu.vmwrite('VM_ENTRY_INTR_INFO_FIELD', (vector | (INTR_TYPE.external << 8) | INTR_INFO_VALID) >>> 0)
 }
 
 export const isInterruptible = ({ cpu }: Context): boolean =>
-  (cpu.vmread('GUEST_RFLAGS') & RFLAGS_IF) !== 0n && (cpu.vmread('GUEST_INTERRUPTIBILITY_INFO') & BLOCKING_STI_OR_MOV_SS) === 0n
+  (cpu.vmread('GUEST_RFLAGS') & RFLAGS_IF) !== 0n &&
+  (Number(cpu.vmread('GUEST_INTERRUPTIBILITY_INFO')) & (BLOCKING.sti | BLOCKING.movSs)) === 0
 
 /** A request that the guest's TPR holds back: an exit when the TPR falls below its class. */
 function updateTprThreshold(c: Context): void {
@@ -82,5 +130,5 @@ function updateTprThreshold(c: Context): void {
 /** RIP goes past the instruction, and blocking by STI or MOV SS is over. */
 export function skipInstruction({ cpu }: Context): void {
   cpu.vmwrite('GUEST_RIP', cpu.vmread('GUEST_RIP') + cpu.vmread('VM_EXIT_INSTRUCTION_LEN'))
-  cpu.vmwrite('GUEST_INTERRUPTIBILITY_INFO', cpu.vmread('GUEST_INTERRUPTIBILITY_INFO') & ~3n)
+  cpu.vmwrite('GUEST_INTERRUPTIBILITY_INFO', cpu.vmread('GUEST_INTERRUPTIBILITY_INFO') & ~BigInt(BLOCKING.sti | BLOCKING.movSs))
 }

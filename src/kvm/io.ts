@@ -5,8 +5,8 @@
 
 import { type Context, trace } from './context.ts'
 import type { ExitOutcome } from './exit-reason.ts'
+import { readGuestByte, writeGuestByte } from './guest-memory.ts'
 import { queueException, skipInstruction } from './interrupts.ts'
-import { readGuestByte, writeGuestByte } from './mmu.ts'
 
 const RAX = 0
 const RCX = 1
@@ -46,7 +46,7 @@ export function handleIo(c: Context): ExitOutcome {
     const value = string ? readElement(c, size) : Number(cpu.gpr(RAX) & valueMask(size))
     if (value < 0) return faultOnElement(c)
     data = value
-    trace(c, 'kvm_pio', { write: 1, port, size, count: 1, value: data }, 1)
+    trace(c, 'kvm_pio', { write: 1, port, size, count: 1, value: data }, 'guest')
   }
   vcpu.exit = { reason: 'KVM_EXIT_IO', write: !input, port, size, data }
   return 'user'
@@ -76,7 +76,7 @@ export function completeIo(c: Context, data: number): void {
   const access = accessOf(c)
   const { size, input, string, port } = access
   if (input) {
-    trace(c, 'kvm_pio', { write: 0, port, size, count: 1, value: data }, 1)
+    trace(c, 'kvm_pio', { write: 0, port, size, count: 1, value: data }, 'guest')
     if (string && !writeElement(c, size, data)) {
       faultOnElement(c)
       return

@@ -5,25 +5,31 @@
 
 import { assert } from '../base/assert.ts'
 import { PAGE_SIZE } from '../base/units.ts'
-import type { RootMachine } from '../hw/root-cpu.ts'
+import type { RootCpu, RootMachine } from '../hw/root-cpu.ts'
+import { MSRS } from '../spec/msrs.ts'
 import { type Context, contextOf, kvmStateOf } from './context.ts'
-import { type CpuidEntry, supportedCpuid } from './cpuid.ts'
+import { type CpuidEntry, hasFeature, supportedCpuid } from './cpuid.ts'
 import { KvmError } from './error.ts'
 import type { KvmExit } from './exit-reason.ts'
-import { initializeHostTimer } from './host-timer.ts'
+import { initializeHostTimer, noHostTimers } from './host-timer.ts'
 import { completeIo } from './io.ts'
 import { resetApic } from './lapic.ts'
 import { allocateHostPage, hostAddress } from './mmu.ts'
+import { getMsrs, type MsrEntry, setMsrs } from './msr-ioctls.ts'
+import { nestedVmxMsrs, withoutGuestTimer } from './nested/capabilities.ts'
+import { newNestedState } from './nested/nested-state.ts'
 import { DEFAULT_PARAMETERS, type KvmParameters } from './parameters.ts'
 import { type Registers, type SpecialRegisters, setRegisters, setSpecialRegisters } from './registers.ts'
 import type { KvmState, VcpuState, VmState } from './state.ts'
 import { type StepResult, step } from './step.ts'
 import { MULTIPLIER_ONE, setGuestTsc } from './tsc.ts'
+import * as virtTimer from './virt-timer.ts'
 import { initializeVmcs } from './vmcs01.ts'
 
 const VMCS_REVISION_MASK = 0x7fff_ffffn
 const VMX_BASIC = 0x480
 const APIC_BASE_AT_RESET = 0xfee0_0900n
+const CR0_AT_RESET = 0x6000_0010n
 const PAT_AT_RESET = 0x0007_0406_0007_0406n
 
 export interface Kvm {
@@ -47,6 +53,10 @@ export interface Vcpu {
   setCpuid2(entries: readonly CpuidEntry[]): void
   setRegs(registers: Registers): void
   setSregs(registers: SpecialRegisters): void
+  /** How many of the MSRs were set: the first that KVM refuses ends it. */
+  setMsrs(entries: readonly MsrEntry[]): number
+  /** The values up to the first MSR that KVM does not have. */
+  getMsrs(indices: readonly number[]): MsrEntry[]
   /** One bounded step of KVM_RUN: the caller alternates it with `machine.run`. */
   step(): StepResult
   /** Why KVM_RUN returned last. */
@@ -66,13 +76,27 @@ export function openKvm(machine: RootMachine, parameters: Partial<KvmParameters>
 }
 
 function initialize(machine: RootMachine, parameters: KvmParameters): void {
-  const state: KvmState = { parameters, lowestHostPage: machine.memory.size, vms: [], hostTimers: machine.cpus.map(() => 0n) }
+  const [cpu] = machine.cpus
+  const nested = parameters.nested && hasFeature(supportedCpuid(cpu!, true), 'vmx')
+  const state: KvmState = {
+    parameters: { ...parameters, nested },
+    lowestHostPage: machine.memory.size,
+    vms: [],
+    hostTimers: machine.cpus.map(noHostTimers),
+    nestedMsrs: nested ? nestedVmxMsrs(msr => capability(cpu!, msr), parameters) : {},
+  }
   machine.host = state
   for (const cpu of machine.cpus) {
     const region = newVmcsPage(machine, cpu.rdmsr(VMX_BASIC))
     if (cpu.vmxon(region).kind !== 'succeeded') throw new KvmError('ENXIO', 'VMXON failed')
     initializeHostTimer(cpu)
   }
+}
+
+/** A capability MSR of the processor; what it does not have offers nothing. */
+function capability(cpu: RootCpu, msr: number): bigint {
+  const hasTertiary = virtTimer.hasTertiaryControls(cpu)
+  return msr === MSRS.MSR_IA32_VMX_PROCBASED_CTLS3.index && !hasTertiary ? 0n : cpu.rdmsr(msr)
 }
 
 function newVmcsPage(machine: RootMachine, basic: bigint): number {
@@ -135,6 +159,7 @@ function writeMemory(machine: RootMachine, vm: VmState, guestPhysical: number, b
 
 function createVcpu(machine: RootMachine, vmIndex: number, vm: VmState, id: number): Vcpu {
   if (vm.vcpus.some(vcpu => vcpu.id === id)) throw new KvmError('EEXIST', `vCPU ${id} exists`)
+  const kvm = kvmStateOf(machine)
   const physical = id
   const cpu = machine.cpus[physical]
   if (cpu === undefined) throw new KvmError('EINVAL', `the machine has ${machine.cpus.length} CPU, and a vCPU is pinned to one`)
@@ -143,7 +168,7 @@ function createVcpu(machine: RootMachine, vmIndex: number, vm: VmState, id: numb
     cpu: physical,
     phase: 'enter',
     exit: null,
-    vmcs: newVmcsPage(machine, cpu.rdmsr(VMX_BASIC)),
+    vmcs01: newVmcsPage(machine, cpu.rdmsr(VMX_BASIC)),
     launched: false,
     msrBitmap: allocateHostPage(machine),
     apicPage: allocateHostPage(machine),
@@ -151,17 +176,27 @@ function createVcpu(machine: RootMachine, vmIndex: number, vm: VmState, id: numb
     timer: { tscDeadline: 0n, periodNs: 0, pending: 0, hvTimerInUse: false, hvDeadline: 0n, apicVirtTimerInUse: false },
     tscOffset: 0n,
     tscMultiplier: MULTIPLIER_ONE,
-    cpuid: supportedCpuid(cpu),
+    featureControl: 0n,
+    cr0: CR0_AT_RESET,
+    cr4: 0n,
+    efer: 0n,
+    cpuid: supportedCpuid(cpu, kvm.parameters.nested),
     msrs: {},
     exception: null,
-    injectedVector: -1,
+    injected: null,
+    nmiPending: false,
+    immediateExit: false,
+    nested: newNestedState(machine, vm.irqchip ? { ...kvm.nestedMsrs } : withoutGuestTimer(kvm.nestedMsrs)),
     stats: { exits: 0, haltExits: 0, irqExits: 0, ioExits: 0 },
   }
   vm.vcpus.push(vcpu)
   const c = contextOf(machine, physical)
   assert(c.vm === vm, 'the vCPU belongs to its VM')
-  cpu.vmclear(vcpu.vmcs)
-  cpu.vmptrld(vcpu.vmcs)
+  const basic = cpu.rdmsr(VMX_BASIC)
+  machine.memory.write32(vcpu.nested.vmcs02, Number(basic & VMCS_REVISION_MASK))
+  cpu.vmclear(vcpu.nested.vmcs02)
+  cpu.vmclear(vcpu.vmcs01)
+  cpu.vmptrld(vcpu.vmcs01)
   resetApic(c)
   initializeVmcs(c)
   cpu.vmwrite('GUEST_IA32_PAT', PAT_AT_RESET)
@@ -182,6 +217,8 @@ function vcpuHandle(machine: RootMachine, vmIndex: number, id: number): Vcpu {
     },
     setRegs: registers => setRegisters(context(), registers),
     setSregs: registers => setSpecialRegisters(context(), registers),
+    setMsrs: entries => setMsrs(context(), entries),
+    getMsrs: indices => getMsrs(context(), indices),
     step: () => step(machine, context().vcpu.cpu),
     exit: () => {
       const { exit } = context().vcpu

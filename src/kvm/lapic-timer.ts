@@ -23,6 +23,8 @@ export interface TimerSituation {
   readonly masked: boolean
   readonly apicvActive: boolean
   readonly rdtscExiting: boolean
+  /** L2 runs: its VMCS is not the place for L1's deadline. */
+  readonly inGuestMode: boolean
   /** The CPU has APIC-timer virtualization and the module parameter allows it. */
   readonly hasGuestTimer: boolean
   readonly hasPreemptionTimer: boolean
@@ -32,7 +34,7 @@ export type TimerBackend = 'guest' | 'preemption' | 'software'
 
 /** Which timer carries the guest's deadline. Blocking does not change it: a host timer is laid over it while the vCPU sleeps. */
 export function timerBackend(t: TimerSituation): TimerBackend {
-  const usable = t.mode === 'tsc-deadline' && !t.masked && t.apicvActive && !t.rdtscExiting
+  const usable = t.mode === 'tsc-deadline' && !t.masked && t.apicvActive && !t.inGuestMode && !t.rdtscExiting
   if (usable && t.hasGuestTimer) return 'guest'
   return t.hasPreemptionTimer ? 'preemption' : 'software'
 }
@@ -53,6 +55,7 @@ export const backendOf = (c: Context): TimerBackend =>
     masked: isMasked(c),
     apicvActive: isApicvActive(c),
     rdtscExiting: virtTimer.isRdtscExiting(c),
+    inGuestMode: c.vcpu.nested.guestMode,
     hasGuestTimer: virtTimer.isSupported(c),
     hasPreemptionTimer: c.kvm.parameters.preemption_timer,
   })
@@ -63,7 +66,7 @@ export function evaluateVirtTimer(c: Context): void {
   const usable = isApicEnabled(c) && backendOf(c) === 'guest'
   if (usable && timer.apicVirtTimerInUse) virtTimer.setVector(c, apicRegister(c, 'APIC_LVTT') & 0xff)
   else if (usable) {
-    cancelHostTimer(c)
+    cancelHostTimer(c, 'lapic')
     cancelHvTimer(c)
     virtTimer.set(c, apicRegister(c, 'APIC_LVTT') & 0xff)
     virtTimer.writeDeadline(c, timer.tscDeadline)
@@ -93,7 +96,7 @@ function cancelHvTimer(c: Context): void {
 
 /** Stops whichever timer runs. */
 export function cancelTimer(c: Context): void {
-  cancelHostTimer(c)
+  cancelHostTimer(c, 'lapic')
   if (c.vcpu.timer.hvTimerInUse) cancelHvTimer(c)
   else if (c.vcpu.timer.apicVirtTimerInUse) stopVirtTimer(c)
   c.vcpu.timer.pending = 0
@@ -119,7 +122,7 @@ function startHvTimer(c: Context): boolean {
     cancelHvTimer(c)
     return false
   }
-  cancelHostTimer(c)
+  cancelHostTimer(c, 'lapic')
   timer.hvTimerInUse = true
   timer.hvDeadline = host
   trace(c, 'kvm_hv_timer_state', { hv_timer: 1 })
@@ -134,7 +137,7 @@ function startSoftTimer(c: Context): void {
   const { timer } = c.vcpu
   cancelHvTimer(c)
   if (timer.tscDeadline <= guestNow(c)) timerExpired(c)
-  else startHostTimer(c, toHost(c, timer.tscDeadline))
+  else startHostTimer(c, 'lapic', toHost(c, timer.tscDeadline))
 }
 
 /** The deadline has come: one interrupt more is due. With APICv it goes into the page at once, unless that is left to the entry. */
@@ -205,8 +208,29 @@ export function beforeBlock(c: Context): void {
 /** It has woken: the fields of the guest timer are still right; the preemption timer is started anew. */
 export function afterBlock(c: Context): void {
   const { timer } = c.vcpu
-  if (timer.apicVirtTimerInUse) cancelHostTimer(c)
-  else if (c.kvm.parameters.preemption_timer && isHostTimerActive(c)) startTimer(c)
+  if (timer.apicVirtTimerInUse) cancelHostTimer(c, 'lapic')
+  else if (c.kvm.parameters.preemption_timer && isHostTimerActive(c, 'lapic')) startTimer(c)
+}
+
+/** VMCS01 is about to be left for L2: the deadline that the CPU holds for L1 is taken along. */
+export function beforeNestedEntry(c: Context): void {
+  const { timer } = c.vcpu
+  if (timer.apicVirtTimerInUse) timer.tscDeadline = virtTimer.readDeadline(c)
+}
+
+/** L2 is what runs next: another timer carries L1's deadline. What vmcs01 holds is left as it is. */
+export function afterNestedEntry(c: Context): void {
+  const { timer } = c.vcpu
+  if (!timer.apicVirtTimerInUse) return
+  timer.apicVirtTimerInUse = false
+  trace(c, 'kvm_apic_virt_timer_state', { apic_virt_timer: 0 })
+  startTimer(c)
+}
+
+/** vmcs01 is current again: the guest timer carries L1's deadline, or is really off there if that changed while L2 ran. */
+export function afterNestedExit(c: Context): void {
+  evaluateVirtTimer(c)
+  if (!c.vcpu.timer.apicVirtTimerInUse && virtTimer.isSet(c)) virtTimer.cancel(c)
 }
 
 /** Read of IA32_TSC_DEADLINE, by the guest or by user space. */
@@ -219,7 +243,7 @@ export function readDeadline(c: Context): bigint {
 export function writeDeadline(c: Context, value: bigint): void {
   const { timer } = c.vcpu
   if (!isApicEnabled(c) || timerMode(c) !== 'tsc-deadline') return
-  cancelHostTimer(c)
+  cancelHostTimer(c, 'lapic')
   cancelHvTimer(c)
   timer.tscDeadline = value
   timer.pending = 0

@@ -13,7 +13,7 @@ export function writeX2apic(c: Context, msr: number, value: bigint): boolean {
   const offset = apicOffsetOf(msr)
   const name = x2apicWriteTarget(msr, value)
   if (!isX2apic(c) || name === undefined) return false
-  trace(c, 'kvm_apic', { write: 1, register: offset, value }, 1)
+  trace(c, 'kvm_apic', { write: 1, register: offset, value }, 'guest')
   writeRegister(c, name, low32(value), value)
   return true
 }

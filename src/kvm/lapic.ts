@@ -7,6 +7,7 @@ import { type ApicPage, clearVector, highestVector, processorPriority, setVector
 import { APIC_BITS, APIC_REGISTERS, type ApicRegisterName, apicOffsetOf } from '../spec/apic-registers.ts'
 import { X2APIC_READABLE } from '../spec/x2apic-access.ts'
 import { type Context, trace } from './context.ts'
+import { isPostedNotification } from './nested/posted.ts'
 
 export function apicPage({ cpu, vcpu }: Context): ApicPage {
   const { memory } = cpu
@@ -44,6 +45,10 @@ export const isApicvActive = ({ kvm, vm }: Context): boolean => kvm.parameters.e
 
 /** A fixed interrupt reaches the vCPU. */
 export function acceptInterrupt(c: Context, vector: number): void {
+  if (isPostedNotification(c, vector)) {
+    c.vcpu.nested.postedPending = true
+    return
+  }
   trace(c, 'kvm_apic_accept_irq', { apicid: c.vcpu.id, mode: 'Fixed', trigger: 'edge', vector })
   setVector(apicPage(c), VECTOR_IRR, vector)
 }
@@ -90,7 +95,7 @@ export function readX2apic(c: Context, msr: number, currentCount: () => number):
   if (!isX2apic(c) || name === undefined) return null
   const page = apicPage(c)
   const value = readRegister(c, name, offset, page, currentCount)
-  trace(c, 'kvm_apic', { write: 0, register: offset, value }, 1)
+  trace(c, 'kvm_apic', { write: 0, register: offset, value }, 'guest')
   return value
 }
 

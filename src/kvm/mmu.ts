@@ -1,10 +1,7 @@
-/**
- * Guest memory: slots, and the EPT that is filled one page at a time as the guest touches it (Linux `arch/x86/kvm/mmu`); and the
- * guest's own page tables, read where KVM must follow a linear address.
- */
+/** Guest memory: slots, and the EPT that is filled one page at a time as the guest touches it (Linux `arch/x86/kvm/mmu`). */
 
 import { PAGE_SIZE } from '../base/units.ts'
-import type { RootMachine } from '../hw/root-cpu.ts'
+import type { PhysicalMemory, RootMachine } from '../hw/root-cpu.ts'
 import type { Context } from './context.ts'
 import { kvmStateOf } from './context.ts'
 import { KvmError } from './error.ts'
@@ -27,58 +24,34 @@ export function hostAddress(vm: VmState, guestPhysical: number): number {
   return slot === undefined ? -1 : slot.hostPhysical + (guestPhysical - slot.guestPhysical)
 }
 
-const RWX = 7n
-const WRITE_BACK = 6n << 3n
-const ADDRESS = 0x000f_ffff_ffff_f000n
+/** Of an EPT entry: rights and, of a leaf, the memory type. */
+export const EPT_RWX = 7n
+export const EPT_WRITE_BACK = 6n << 3n
+export const EPT_ADDRESS = 0x000f_ffff_ffff_f000n
+const LEVELS = 4
+
+/** Maps one 4-KByte page in the tables below `root`. `newTable` gives a zeroed page for a table that is missing. */
+export function mapPage(memory: PhysicalMemory, root: number, guestPhysical: number, leaf: bigint, newTable: () => number): void {
+  let table = root
+  for (let level = LEVELS - 1; level > 0; level--) {
+    const entryAt = table + eptIndex(guestPhysical, level) * 8
+    let entry = memory.read64(entryAt)
+    if ((entry & EPT_RWX) === 0n) {
+      entry = BigInt(newTable()) | EPT_RWX
+      memory.write64(entryAt, entry)
+    }
+    table = Number(entry & EPT_ADDRESS)
+  }
+  memory.write64(table + eptIndex(guestPhysical, 0) * 8, leaf)
+}
+
+const eptIndex = (guestPhysical: number, level: number): number => Math.floor(guestPhysical / 2 ** (12 + 9 * level)) % 512
 
 /** Maps the page that an EPT violation named. False: there is no memory. */
 export function mapGuestPage(c: Context, guestPhysical: number): boolean {
   const host = hostAddress(c.vm, guestPhysical)
   if (host < 0) return false
-  const { memory } = c.cpu
-  let table = c.vm.eptRoot
-  for (let level = 3; level > 0; level--) {
-    const entryAt = table + Number((BigInt(guestPhysical) >> BigInt(12 + 9 * level)) & 0x1ffn) * 8
-    let entry = memory.read64(entryAt)
-    if ((entry & RWX) === 0n) {
-      entry = BigInt(allocateHostPage(c.machine)) | RWX
-      memory.write64(entryAt, entry)
-    }
-    table = Number(entry & ADDRESS)
-  }
-  const entryAt = table + Math.floor((guestPhysical % 2 ** 21) / PAGE_SIZE) * 8
-  memory.write64(entryAt, (BigInt(host) & ADDRESS) | RWX | WRITE_BACK)
-  return true
-}
-
-const PRESENT = 1n
-const LARGE = 0x80n
-
-/** Guest-physical address of a linear one by the guest's 4-level tables, -1 where it is not mapped. */
-export function guestPhysicalOf(c: Context, linear: bigint): number {
-  let table = Number(c.cpu.vmread('GUEST_CR3') & ADDRESS)
-  for (let level = 3; level >= 0; level--) {
-    const host = hostAddress(c.vm, table + Number((linear >> BigInt(12 + 9 * level)) & 0x1ffn) * 8)
-    const entry = host < 0 ? 0n : c.cpu.memory.read64(host)
-    if ((entry & PRESENT) === 0n) return -1
-    const offsetMask = (1n << BigInt(12 + 9 * level)) - 1n
-    if (level === 0 || (entry & LARGE) !== 0n) return Number((entry & ADDRESS & ~offsetMask) | (linear & offsetMask))
-    table = Number(entry & ADDRESS)
-  }
-  return -1
-}
-
-/** One byte of guest memory at a linear address, -1 where there is none. */
-export function readGuestByte(c: Context, linear: bigint): number {
-  const guestPhysical = guestPhysicalOf(c, linear)
-  const host = guestPhysical < 0 ? -1 : hostAddress(c.vm, guestPhysical)
-  return host < 0 ? -1 : c.cpu.memory.read8(host)
-}
-
-export function writeGuestByte(c: Context, linear: bigint, value: number): boolean {
-  const guestPhysical = guestPhysicalOf(c, linear)
-  const host = guestPhysical < 0 ? -1 : hostAddress(c.vm, guestPhysical)
-  if (host < 0) return false
-  c.cpu.memory.write8(host, value)
+  const leaf = (BigInt(host) & EPT_ADDRESS) | EPT_RWX | EPT_WRITE_BACK
+  mapPage(c.cpu.memory, c.vm.eptRoot, guestPhysical, leaf, () => allocateHostPage(c.machine))
   return true
 }

@@ -2,7 +2,7 @@
 
 import type { VmcsFieldName } from '../spec/vmcs-fields.ts'
 import type { Context } from './context.ts'
-import { setCr0, setCr4 } from './control-registers.ts'
+import { setCr0, setCr4, setEfer } from './control-registers.ts'
 import { KvmError } from './error.ts'
 
 export interface Registers {
@@ -61,8 +61,8 @@ export function setSpecialRegisters(c: Context, registers: SpecialRegisters): vo
   cpu.vmwrite('GUEST_IDTR_BASE', registers.idtr.base)
   cpu.vmwrite('GUEST_IDTR_LIMIT', registers.idtr.limit)
   cpu.vmwrite('GUEST_CR3', registers.cr3)
-  cpu.vmwrite('GUEST_IA32_EFER', registers.efer)
   cpu.vmwrite('GUEST_DR7', DR7_AT_RESET)
+  setEfer(c, registers.efer)
   setCr0(c, registers.cr0)
   setCr4(c, registers.cr4)
 }

@@ -5,6 +5,7 @@
 
 import type { CpuidEntry } from './cpuid.ts'
 import type { KvmExit } from './exit-reason.ts'
+import type { NestedState } from './nested/nested-state.ts'
 import type { KvmParameters } from './parameters.ts'
 
 export interface KvmState {
@@ -12,8 +13,20 @@ export interface KvmState {
   /** Host pages are handed out from the top of memory downwards. */
   lowestHostPage: number
   vms: VmState[]
-  /** The one high-resolution timer that a CPU's vCPU uses, as host TSC; 0 when inactive. */
-  hostTimers: bigint[]
+  /** The high-resolution timers of each CPU's vCPU. */
+  hostTimers: HostTimers[]
+  /** What KVM offers to guest hypervisors at most: VMX capability MSRs by index; empty with `nested=0`. */
+  nestedMsrs: Record<number, bigint>
+}
+
+/** When each expires, as host TSC; 0 when inactive. */
+export interface HostTimers {
+  /** The local APIC's timer. */
+  lapic: bigint
+  /** The VMX-preemption timer of vmcs12. */
+  preemption: bigint
+  /** The guest deadline of a halted L2. */
+  guestDeadline: bigint
 }
 
 export interface MemorySlot {
@@ -46,6 +59,13 @@ export interface LapicTimerState {
   apicVirtTimerInUse: boolean
 }
 
+export interface InjectedEvent {
+  /** Interruption information: vector, type, error-code bit, valid bit. */
+  information: number
+  errorCode: number
+  instructionLength: number
+}
+
 /** Where the vCPU's host thread stands. */
 export type VcpuPhase = 'user' | 'enter' | 'guest' | 'blocked'
 
@@ -56,22 +76,32 @@ export interface VcpuState {
   phase: VcpuPhase
   /** What KVM_RUN returned with, while the phase is 'user'. */
   exit: KvmExit | null
-  vmcs: number
+  vmcs01: number
   launched: boolean
   msrBitmap: number
   /** The local APIC's registers; the same page is the virtual-APIC page. */
   apicPage: number
   apicBase: bigint
+  /** IA32_FEATURE_CONTROL. */
+  featureControl: bigint
   timer: LapicTimerState
   tscOffset: bigint
   tscMultiplier: bigint
+  /** As the guest that runs has them; the bits that it owns are in the VMCS. */
+  cr0: bigint
+  cr4: bigint
+  efer: bigint
   cpuid: CpuidEntry[]
   /** MSRs that KVM keeps for the guest, by index. */
   msrs: Record<number, bigint>
-  /** An exception to inject at the next entry. */
-  exception: { vector: number; errorCode: number | null } | null
-  /** A vector taken from the local APIC that entry has not delivered yet (no virtual-interrupt delivery). */
-  injectedVector: number
+  /** An exception to inject at the next entry; `cr2` of a page fault. */
+  exception: { vector: number; errorCode: number | null; cr2: bigint } | null
+  /** An event whose delivery a VM exit interrupted, or that was to be injected: the fields of VM entry. */
+  injected: InjectedEvent | null
+  nmiPending: boolean
+  /** The last entry asked for an exit at once. */
+  immediateExit: boolean
+  nested: NestedState
   /** Counters of `kvm_stat`. */
   stats: { exits: number; haltExits: number; irqExits: number; ioExits: number }
 }

@@ -6,12 +6,16 @@
 import type { RootMachine } from '../hw/root-cpu.ts'
 import { exitReasonOf } from '../spec/exit-reasons.ts'
 import { type Context, contextOf, trace } from './context.ts'
+import type { ExitOutcome } from './exit-reason.ts'
 import { handleExit, isFastpath } from './exits.ts'
-import { handleHostInterrupt } from './host-timer.ts'
+import { startHostTimer } from './host-timer.ts'
 import { injectEvents, isInterruptible, recoverInterruptedDelivery } from './interrupts.ts'
 import { deliverableVector } from './lapic.ts'
-import { afterBlock, beforeBlock, hostTimerExpired, injectTimerInterrupts, isTimerPending, preemptionTimerValue } from './lapic-timer.ts'
+import { afterBlock, beforeBlock, injectTimerInterrupts, isTimerPending, preemptionTimerValue } from './lapic-timer.ts'
+import { hasGuestTimer } from './nested/apic-timer.ts'
+import { checkNestedEvents, isNestedRunnable, processNestedDeadline } from './nested/events.ts'
 import { setControl } from './vmcs01.ts'
+import { takeHostInterrupt } from './wake.ts'
 
 /** run: call `machine.run`, the guest is in or the CPU idles. user: KVM_RUN returned, `vcpu.exit` says why. */
 export type StepResult = 'run' | 'user'
@@ -30,6 +34,7 @@ function afterExit(c: Context): void {
   const hardwareReason = Number(cpu.vmread('VM_EXIT_REASON'))
   const reason = exitReasonOf(hardwareReason)
   vcpu.stats.exits++
+  vcpu.nested.runPending = false
   trace(
     c,
     'kvm_exit',
@@ -41,15 +46,18 @@ function afterExit(c: Context): void {
       intr_info: Number(cpu.vmread('VM_EXIT_INTR_INFO')),
       error_code: Number(cpu.vmread('VM_EXIT_INTR_ERROR_CODE')),
     },
-    1,
+    'guest',
   )
   if (reason === undefined || hardwareReason >>> 31 === 1) return leave(c, { reason: 'KVM_EXIT_FAIL_ENTRY', hardwareReason })
   cpu.spend(isFastpath(c, reason) ? 'kvmFastpath' : 'kvmExit')
   recoverInterruptedDelivery(c)
-  const outcome = handleExit(c, reason)
-  if (outcome === 'resume') vcpu.phase = 'enter'
+  conclude(c, handleExit(c, reason))
+}
+
+function conclude(c: Context, outcome: ExitOutcome): void {
+  if (outcome === 'resume') c.vcpu.phase = 'enter'
   else if (outcome === 'block') block(c)
-  else leave(c, vcpu.exit!)
+  else leave(c, c.vcpu.exit!)
 }
 
 function leave(c: Context, exit: NonNullable<Context['vcpu']['exit']>): void {
@@ -60,26 +68,35 @@ function leave(c: Context, exit: NonNullable<Context['vcpu']['exit']>): void {
 }
 
 /** Whether a halted vCPU has something to run for. */
-const isRunnable = (c: Context): boolean => c.vcpu.exception !== null || (deliverableVector(c) >= 0 && isInterruptible(c))
+function isRunnable(c: Context): boolean {
+  if (c.vcpu.nested.guestMode) return isNestedRunnable(c)
+  return c.vcpu.exception !== null || c.vcpu.nmiPending || (deliverableVector(c) >= 0 && isInterruptible(c))
+}
 
 /** HLT: the vCPU sleeps unless an interrupt is there already. */
 function block(c: Context): void {
+  const { cpu, vcpu } = c
   if (isTimerPending(c)) injectTimerInterrupts(c)
+  processNestedDeadline(c)
+  vcpu.nested.halted = vcpu.nested.guestMode
   if (isRunnable(c)) {
-    c.vcpu.phase = 'enter'
+    vcpu.phase = 'enter'
     return
   }
-  c.vcpu.phase = 'blocked'
+  vcpu.phase = 'blocked'
   beforeBlock(c)
-  c.cpu.spend('kvmBlock')
+  if (vcpu.nested.guestMode && hasGuestTimer(c) && cpu.vmread('GUEST_DEADLINE_PHY') !== 0n)
+    startHostTimer(c, 'guestDeadline', cpu.vmread('GUEST_DEADLINE_PHY'))
+  cpu.spend('kvmBlock')
   attendSleeper(c)
 }
 
 /** Looks whether the sleeper can go on, after a host interrupt if there was one; else the CPU idles. */
 function attendSleeper(c: Context): void {
   const { cpu, vcpu } = c
-  if (cpu.interruptPending() && handleHostInterrupt(c, cpu.takeInterrupt())) hostTimerExpired(c)
+  if (cpu.interruptPending()) takeHostInterrupt(c, cpu.takeInterrupt())
   if (isTimerPending(c)) injectTimerInterrupts(c)
+  processNestedDeadline(c)
   if (!isRunnable(c)) return cpu.idle()
   cpu.spend('kvmWake')
   afterBlock(c)
@@ -90,21 +107,28 @@ function attendSleeper(c: Context): void {
 function enterGuest(c: Context): void {
   const { cpu, vcpu } = c
   injectTimerInterrupts(c)
+  const events = checkNestedEvents(c)
+  if (typeof events === 'object' && events.outcome !== 'resume') return conclude(c, events.outcome)
+  vcpu.nested.halted = false
   injectEvents(c)
   cpu.spend('kvmEntry')
-  trace(c, 'kvm_entry', { rip: cpu.vmread('GUEST_RIP') }, 1)
-  setPreemptionTimer(c)
-  const outcome = vcpu.launched ? cpu.vmresume() : cpu.vmlaunch()
+  trace(c, 'kvm_entry', { rip: cpu.vmread('GUEST_RIP') }, 'guest')
+  setPreemptionTimer(c, events === 'busy')
+  const launched = vcpu.nested.guestMode ? vcpu.nested.vmcs02Launched : vcpu.launched
+  const outcome = launched ? cpu.vmresume() : cpu.vmlaunch()
   if (outcome.kind !== 'entered') {
     const hardwareReason = Number(cpu.vmread('VM_INSTRUCTION_ERROR'))
     return leave(c, { reason: 'KVM_EXIT_FAIL_ENTRY', hardwareReason })
   }
-  vcpu.launched = true
+  if (vcpu.nested.guestMode) vcpu.nested.vmcs02Launched = true
+  else vcpu.launched = true
   vcpu.phase = 'guest'
 }
 
-function setPreemptionTimer(c: Context): void {
-  const value = preemptionTimerValue(c)
+/** `immediate`: the guest is to exit before its first instruction. */
+function setPreemptionTimer(c: Context, immediate: boolean): void {
+  c.vcpu.immediateExit = immediate
+  const value = immediate ? 0 : preemptionTimerValue(c)
   setControl(c, 'PIN_BASED_VMX_PREEMPTION_TIMER', value !== null)
   if (value !== null) c.cpu.vmwrite('VMX_PREEMPTION_TIMER_VALUE', value)
 }

@@ -7,6 +7,8 @@ import { MAX_U64, shiftRight } from '../base/u64.ts'
 import { type GuestTsc, guestTsc, type HostTsc, hostTsc } from '../base/units.ts'
 import type { Context } from './context.ts'
 import { trace } from './context.ts'
+import { readVmcs12, vmcs12Has } from './nested/vmcs12.ts'
+import { setControl } from './vmcs01.ts'
 
 export const MULTIPLIER_ONE = 1n << 48n
 
@@ -14,13 +16,47 @@ const scale = (host: bigint, multiplier: bigint): bigint => BigInt.asUintN(64, s
 
 export const guestNow = ({ cpu, vcpu }: Context): GuestTsc => guestTsc(scale(cpu.rdtsc(), vcpu.tscMultiplier) + vcpu.tscOffset)
 
-/** Sets the offset so that the guest's TSC reads `value` now. */
+/** How L2's TSC follows from L1's: its offset and multiplier of vmcs12, where it uses them (Linux `kvm_calc_nested_tsc_offset`). */
+function nestedTsc(c: Context): { offset: bigint; multiplier: bigint } {
+  const { vcpu } = c
+  if (!vmcs12Has(c, 'CPU_BASED_USE_TSC_OFFSETTING')) return { offset: vcpu.tscOffset, multiplier: vcpu.tscMultiplier }
+  const offset = readVmcs12(c, 'TSC_OFFSET')
+  if (!vmcs12Has(c, 'SECONDARY_EXEC_TSC_SCALING'))
+    return { offset: BigInt.asUintN(64, vcpu.tscOffset + offset), multiplier: vcpu.tscMultiplier }
+  const scaling = readVmcs12(c, 'TSC_MULTIPLIER')
+  const scaled = shiftRight(BigInt.asIntN(64, vcpu.tscOffset) * scaling, 48)
+  return {
+    offset: BigInt.asUintN(64, scaled + offset),
+    multiplier: BigInt.asUintN(64, shiftRight(vcpu.tscMultiplier * scaling, 48)),
+  }
+}
+
+/** What RDTSC returns to the guest that runs, L1 or L2. */
+export function currentTsc(c: Context): GuestTsc {
+  if (!c.vcpu.nested.guestMode) return guestNow(c)
+  const { offset, multiplier } = nestedTsc(c)
+  return guestTsc(scale(c.cpu.rdtsc(), multiplier) + offset)
+}
+
+/** Tells the CPU the TSC of the guest that runs. */
+export function writeTscControls(c: Context): void {
+  const { cpu, vcpu } = c
+  const { offset, multiplier } = vcpu.nested.guestMode ? nestedTsc(c) : { offset: vcpu.tscOffset, multiplier: vcpu.tscMultiplier }
+  cpu.vmwrite('TSC_OFFSET', offset)
+  setControl(c, 'SECONDARY_EXEC_TSC_SCALING', multiplier !== MULTIPLIER_ONE)
+  cpu.vmwrite('TSC_MULTIPLIER', multiplier)
+}
+
+/** L1's TSC at a host TSC. */
+export const l1TscAt = ({ vcpu }: Context, host: bigint): bigint => BigInt.asUintN(64, scale(host, vcpu.tscMultiplier) + vcpu.tscOffset)
+
+/** Sets the offset so that L1's TSC reads `value` now. */
 export function setGuestTsc(c: Context, value: bigint): void {
   const { cpu, vcpu } = c
   const next = BigInt.asUintN(64, value - scale(cpu.rdtsc(), vcpu.tscMultiplier))
   trace(c, 'kvm_write_tsc_offset', { previous: vcpu.tscOffset, next })
   vcpu.tscOffset = next
-  cpu.vmwrite('TSC_OFFSET', next)
+  writeTscControls(c)
 }
 
 /**

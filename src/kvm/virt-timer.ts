@@ -3,6 +3,7 @@
  * the control bit and the MSR-bitmap bits that belong to it.
  */
 
+import type { RootCpu } from '../hw/root-cpu.ts'
 import { MSRS } from '../spec/msrs.ts'
 import { allowedOneBit, VMX_CONTROLS } from '../spec/vmx-controls.ts'
 import type { Context } from './context.ts'
@@ -12,12 +13,15 @@ import { toHost } from './tsc.ts'
 const DEADLINE = MSRS.MSR_IA32_TSC_DEADLINE.index
 const TIMER_BIT = 1n << BigInt(VMX_CONTROLS.TERTIARY_EXEC_GUEST_APIC_TIMER.bit)
 
+export function hasTertiaryControls(cpu: RootCpu): boolean {
+  const primary = cpu.rdmsr(MSRS.MSR_IA32_VMX_TRUE_PROCBASED_CTLS.index)
+  return ((primary >> BigInt(allowedOneBit('CPU_BASED_ACTIVATE_TERTIARY_CONTROLS'))) & 1n) === 1n
+}
+
 /** The CPU may set the control, and the module parameter allows it. */
 export function isSupported({ cpu, kvm }: Context): boolean {
   if (!kvm.parameters.apic_timer_virt) return false
-  const primary = cpu.rdmsr(MSRS.MSR_IA32_VMX_TRUE_PROCBASED_CTLS.index)
-  const hasTertiary = ((primary >> BigInt(allowedOneBit('CPU_BASED_ACTIVATE_TERTIARY_CONTROLS'))) & 1n) === 1n
-  return hasTertiary && (cpu.rdmsr(MSRS.MSR_IA32_VMX_PROCBASED_CTLS3.index) & TIMER_BIT) !== 0n
+  return hasTertiaryControls(cpu) && (cpu.rdmsr(MSRS.MSR_IA32_VMX_PROCBASED_CTLS3.index) & TIMER_BIT) !== 0n
 }
 
 export const isRdtscExiting = ({ cpu }: Context): boolean =>
@@ -42,6 +46,9 @@ export function cancel(c: Context): void {
   setMsrIntercept(c, DEADLINE, { read: true, write: true })
   c.cpu.vmwrite('TERTIARY_VM_EXEC_CONTROL', c.cpu.vmread('TERTIARY_VM_EXEC_CONTROL') & ~TIMER_BIT)
 }
+
+/** Whether the VMCS has the control set. */
+export const isSet = (c: Context): boolean => isSupported(c) && (c.cpu.vmread('TERTIARY_VM_EXEC_CONTROL') & TIMER_BIT) !== 0n
 
 /** The shadow in the guest's units, the armed deadline in the host's: the CPU does not check that they agree. */
 export function writeDeadline(c: Context, value: bigint): void {

@@ -7,7 +7,7 @@ import type { RootCpu } from '../hw/root-cpu.ts'
 import { APIC_BASE_MSR, APIC_REGISTERS, x2apicMsrOf } from '../spec/apic-registers.ts'
 import { MSRS, type MsrName } from '../spec/msrs.ts'
 import type { VmcsFieldName } from '../spec/vmcs-fields.ts'
-import { allowedOneBit, type ControlName, type ControlWord, VMX_CONTROLS } from '../spec/vmx-controls.ts'
+import { allowedOneBit, CONTROL_WORDS, type ControlName, type ControlWord, VMX_CONTROLS } from '../spec/vmx-controls.ts'
 import { X2APIC_READABLE } from '../spec/x2apic-access.ts'
 import type { Context } from './context.ts'
 import { highestInService, isApicvActive, isX2apic } from './lapic.ts'
@@ -25,6 +25,7 @@ const CAPABILITY: Readonly<Record<Exclude<ControlWord, 'tertiary'>, MsrName>> = 
 const WANTED: readonly ControlName[] = [
   'PIN_BASED_EXT_INTR_MASK',
   'PIN_BASED_NMI_EXITING',
+  'PIN_BASED_VIRTUAL_NMIS',
   'CPU_BASED_HLT_EXITING',
   'CPU_BASED_USE_TSC_OFFSETTING',
   'CPU_BASED_UNCOND_IO_EXITING',
@@ -64,18 +65,12 @@ function wordOf(cpu: RootCpu, word: keyof typeof CAPABILITY, wanted: readonly Co
 }
 
 export function setControl({ cpu }: Context, name: ControlName, value: boolean): void {
-  const fields = {
-    pin: 'PIN_BASED_VM_EXEC_CONTROL',
-    primary: 'CPU_BASED_VM_EXEC_CONTROL',
-    secondary: 'SECONDARY_VM_EXEC_CONTROL',
-    tertiary: 'TERTIARY_VM_EXEC_CONTROL',
-    exit: 'VM_EXIT_CONTROLS',
-    entry: 'VM_ENTRY_CONTROLS',
-  } as const
   const { word, bit } = VMX_CONTROLS[name]
-  const before = cpu.vmread(fields[word])
+  const { field } = CONTROL_WORDS[word]
+  const before = cpu.vmread(field)
   const mask = 1n << BigInt(bit)
-  cpu.vmwrite(fields[word], value ? before | mask : before & ~mask)
+  const after = value ? before | mask : before & ~mask
+  if (after !== before) cpu.vmwrite(field, after)
 }
 
 /** CR0 and CR4 bits that the guest may change without an exit: TS and WP; PVI, DE, PCE, PGE, OSFXSR, OSXMMEXCPT. */
@@ -84,17 +79,13 @@ export const CR4_GUEST_OWNED = 0x78an & 0x6ffn
 
 export function initializeVmcs(c: Context): void {
   const { cpu, vcpu, vm } = c
-  for (const word of ['pin', 'primary', 'secondary', 'exit', 'entry'] as const) {
-    const field = {
-      pin: 'PIN_BASED_VM_EXEC_CONTROL',
-      primary: 'CPU_BASED_VM_EXEC_CONTROL',
-      secondary: 'SECONDARY_VM_EXEC_CONTROL',
-      exit: 'VM_EXIT_CONTROLS',
-      entry: 'VM_ENTRY_CONTROLS',
-    } as const
-    cpu.vmwrite(field[word], wordOf(cpu, word, WANTED))
+  for (const word of ['pin', 'primary', 'secondary', 'exit', 'entry'] as const)
+    cpu.vmwrite(CONTROL_WORDS[word].field, wordOf(cpu, word, WANTED))
+  if (!vm.irqchip) {
+    setControl(c, 'CPU_BASED_TPR_SHADOW', false)
+    setControl(c, 'CPU_BASED_CR8_LOAD_EXITING', true)
+    setControl(c, 'CPU_BASED_CR8_STORE_EXITING', true)
   }
-  if (!vm.irqchip) setControl(c, 'CPU_BASED_TPR_SHADOW', false)
   cpu.vmwrite('MSR_BITMAP', vcpu.msrBitmap)
   cpu.vmwrite('VIRTUAL_APIC_PAGE_ADDR', vcpu.apicPage)
   cpu.vmwrite('EPT_POINTER', BigInt(vm.eptRoot) | 0x1en) // write-back, 4 levels
@@ -135,7 +126,7 @@ const HOST_STATE: readonly (readonly [VmcsFieldName, bigint])[] = [
 /** VMXE OSFXSR PGE PAE, as far as the CPU has them. */
 const HOST_CR4 = 0x22a0n
 
-function initializeHostState(cpu: RootCpu): void {
+export function initializeHostState(cpu: RootCpu): void {
   for (const [field, value] of HOST_STATE) cpu.vmwrite(field, value)
   cpu.vmwrite('HOST_CR4', HOST_CR4 & cpu.rdmsr(MSRS.MSR_IA32_VMX_CR4_FIXED1.index))
 }
@@ -152,6 +143,9 @@ const X2APIC_REGISTERS = 0x40
  * current count passes, and writes of TPR, EOI and self-IPI; without it TPR alone.
  */
 export function updateApicVirtualization(c: Context): void {
+  const { nested } = c.vcpu
+  nested.updateVmcs01Apic = nested.guestMode
+  if (nested.guestMode) return
   const apicv = isApicvActive(c)
   const x2apic = c.vm.irqchip && isX2apic(c)
   setControl(c, 'SECONDARY_EXEC_VIRTUALIZE_X2APIC_MODE', x2apic)

@@ -95,7 +95,7 @@ export function guestTimer({ machine, tick }: TimelineView): GuestTimer {
   const tsc = physicalTsc(tick, cpu.msrs[MSRS.MSR_IA32_TSC_ADJUST.index] ?? 0n)
   if (isUnderKvm(machine)) {
     const kvm = machine.host as KvmState
-    return kvmTimer(machine, tsc, kvm.vms[0]!.vcpus[0]!, (kvm.hostTimers[0] ?? 0n) !== 0n)
+    return kvmTimer(machine, tsc, kvm.vms[0]!.vcpus[0]!, (kvm.hostTimers[0]?.lapic ?? 0n) !== 0n)
   }
   return { tsc, deadline: cpu.apic.deadline, carrier: cpu.apic.deadline === 0n ? 'none' : 'APIC timer' }
 }

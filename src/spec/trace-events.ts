@@ -54,6 +54,17 @@ export const TRACE_EVENTS = {
   kvm_inj_virq: { nature: 'observation', by: 'kvm', fields: { vector: 'u8', soft: 'u8', reinjected: 'u8' } },
   kvm_inj_exception: { nature: 'observation', by: 'kvm', fields: { vector: 'u8', error_code: 'u32', reinjected: 'u8' } },
   kvm_eoi: { nature: 'observation', by: 'kvm', fields: { apicid: 'u32', vector: 'u8' } },
+  kvm_nested_vmenter: {
+    nature: 'observation',
+    by: 'kvm',
+    fields: { rip: 'u64', vmcs: 'u64', nested_rip: 'u64', event_inj: 'u32', ept: 'u8' },
+  },
+  kvm_nested_vmenter_failed: { nature: 'observation', by: 'kvm', fields: { msg: 'text', err: 'u32' } },
+  kvm_nested_vmexit_inject: {
+    nature: 'observation',
+    by: 'kvm',
+    fields: { exit_code: 'u32', exit_info1: 'u64', exit_int_info: 'u32', exit_int_info_err: 'u32' },
+  },
   kvm_hv_timer_state: { nature: 'observation', by: 'kvm', fields: { hv_timer: 'u8' } },
   kvm_apic_virt_timer_state: { nature: 'observation', by: 'kvm', fields: { apic_virt_timer: 'u8' } },
   kvm_write_tsc_offset: { nature: 'observation', by: 'kvm', fields: { previous: 'u64', next: 'u64' } },

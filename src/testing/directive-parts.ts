@@ -6,7 +6,13 @@ import { Refusal, suggestion, type WordReader } from './directive-words.ts'
 import type { Axis, Condition } from './plan.ts'
 
 /** Written out, so that vitest's configuration does not load a machine and a KVM to learn three names; the compiler compares them. */
-const PARAMETERS = Object.keys({ enable_apicv: 0, preemption_timer: 0, apic_timer_virt: 0 } satisfies Record<keyof KvmParameters, 0>)
+const PARAMETERS = Object.keys({
+  enable_apicv: 0,
+  preemption_timer: 0,
+  apic_timer_virt: 0,
+  nested: 0,
+  nested_apic_timer_virt: 0,
+} satisfies Record<keyof KvmParameters, 0>)
 const FEATURES: readonly string[] = CPU_FEATURES
 const AXES = [...PARAMETERS, ...FEATURES, 'level']
 const SWITCH_VALUES = ['0', '1']

@@ -9,12 +9,16 @@ import { rootMachine } from '../hw/root-cpu.ts'
 import type { KvmExit } from '../kvm/exit-reason.ts'
 import { type Kvm, openKvm, type Vcpu } from '../kvm/kvm.ts'
 import type { KvmParameters } from '../kvm/parameters.ts'
+import { MSRS } from '../spec/msrs.ts'
 import type { BootEnvironment } from './boot.ts'
 
 /** Guest memory starts here in the machine's; below lies what a host would use. */
 const GUEST_MEMORY_AT = 16 * 2 ** 20
 /** For the host itself and KVM's pages. */
 export const HOST_MEMORY_MIB = 32
+
+/** What firmware leaves: locked, with VMXON allowed outside SMX; where the guest has no VMX, only locked. */
+const FEATURE_CONTROL_BY_FIRMWARE = [5n, 1n]
 
 export interface Vmm {
   readonly kvm: Kvm
@@ -29,6 +33,7 @@ export function startVm(machine: Machine, environment: BootEnvironment, memoryMi
   vm.setUserMemoryRegion({ slot: 0, guestPhysAddr: 0, memorySize: memoryMiB * 2 ** 20, userspaceAddr: GUEST_MEMORY_AT })
   const vcpu = vm.createVcpu(0)
   for (const { address, bytes } of environment.pieces) vm.writeMemory(address, bytes)
+  for (const data of FEATURE_CONTROL_BY_FIRMWARE) if (vcpu.setMsrs([{ index: MSRS.MSR_IA32_FEAT_CTL.index, data }]) === 1) break
   const { registers } = environment
   vcpu.setSregs(registers)
   const gpr = Array.from({ length: 16 }, (_, index) => (index === 4 ? registers.rsp : 0n))

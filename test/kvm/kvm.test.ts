@@ -5,6 +5,7 @@ import { createMachine, resolveConfig } from '../../src/hw/machine.ts'
 import { rootMachine } from '../../src/hw/root-cpu.ts'
 import { KvmError } from '../../src/kvm/error.ts'
 import { type Kvm, openKvm, type Vm } from '../../src/kvm/kvm.ts'
+import type { KvmParameters } from '../../src/kvm/parameters.ts'
 import { resolveRunConfig } from '../../src/session/config.ts'
 import { record } from '../../src/session/record.ts'
 import { longModeBoot } from '../../src/vmm/boot.ts'
@@ -71,33 +72,36 @@ describe('misuse gives the errno of the ioctl', () => {
 })
 
 /** Runs a guest under KVM and gives the registers it left, and the counts of its exits. */
-function runKvm(body: string) {
+function runKvm(body: string, parameters: Partial<KvmParameters> = {}) {
   const exits: Record<number, number> = {}
   const observe = (event: { kind: string; reason?: unknown }): void => {
     if (event.kind === 'kvm_exit') exits[event.reason as number] = (exits[event.reason as number] ?? 0) + 1
   }
-  const { guest, end } = record(resolveRunConfig(), assembled(guestSource(body)), { observe, maxInstructions: 1_000_000 })
+  const { guest, end } = record(resolveRunConfig({ parameters }), assembled(guestSource(body)), { observe, maxInstructions: 1_000_000 })
   return { gpr: (index: number) => guest.machine.registers[0]!.gpr[index]!, exits, end }
 }
 
 describe('a guest', () => {
-  test('sees a hypervisor, KVM by name, and no VMX', () => {
-    const { gpr } = runKvm('mov eax, 1\ncpuid\nmov r8, rcx\nmov eax, 0x40000000\ncpuid\nmov r9, rbx\nmov eax, 0x40000000')
+  test('sees a hypervisor, KVM by name, and with nested=0 no VMX', () => {
+    const { gpr } = runKvm('mov eax, 1\ncpuid\nmov r8, rcx\nmov eax, 0x40000000\ncpuid\nmov r9, rbx\nmov eax, 0x40000000', {
+      nested: false,
+    })
     expect((gpr(8) >> BigInt(31)) & 1n).toBe(1n)
     expect((gpr(8) >> BigInt(5)) & 1n).toBe(0n)
     expect(gpr(9)).toBe(0x4b4d_564bn)
   })
-  test('gets #UD for VMX instructions, as with nested=0', () => {
-    const { gpr } = runKvm('set_gate 6, handler\nload_idt\nvmcall\njmp finish\nhandler: mov r8, 6\nexit 0\nfinish:')
+  test('gets #UD for VMX instructions with nested=0', () => {
+    const { gpr } = runKvm('set_gate 6, handler\nload_idt\nvmxoff\njmp finish\nhandler: mov r8, 6\nexit 0\nfinish:', { nested: false })
     expect(gpr(8)).toBe(6n)
   })
   test('gets #GP for an MSR that KVM does not know', () => {
     const { gpr } = runKvm('set_gate 13, handler\nload_idt\nmov ecx, 0x12345\nrdmsr\nhandler: pop r8\nmov r9, 13\nexit 0')
     expect([gpr(8), gpr(9)]).toEqual([0n, 13n])
   })
-  test('cannot set CR4.VMXE, and reads CR4 without it', () => {
+  test('cannot set CR4.VMXE with nested=0, and reads CR4 without it', () => {
     const { gpr } = runKvm(
       'mov r8, cr4\nset_gate 13, handler\nload_idt\nmov rax, cr4\nor rax, 1 << 13\nmov cr4, rax\nhandler: mov r9, 13\nexit 0',
+      { nested: false },
     )
     expect([gpr(8), gpr(9)]).toEqual([0x20n, 13n])
   })

@@ -13,6 +13,7 @@ const USABLE: TimerSituation = {
   masked: false,
   apicvActive: true,
   rdtscExiting: false,
+  inGuestMode: false,
   hasGuestTimer: true,
   hasPreemptionTimer: true,
 }

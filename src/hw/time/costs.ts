@@ -31,6 +31,11 @@ export const COSTS = {
   kvmProgramTimer: { ticks: 300, source: 'assumption: starting or cancelling a high-resolution timer' },
   kvmTimerExpiry: { ticks: 700, source: 'assumption: timer interrupt in the host, up to the callback' },
   kvmToggleVirtualTimer: { ticks: 150, source: 'assumption: bitmap, control and two fields of the VMCS' },
+  kvmNestedEntry: {
+    ticks: 2000,
+    source: 'assumption: checks and merge of the VMCS for a guest hypervisor, the order of published VMRESUME emulation',
+  },
+  kvmNestedExit: { ticks: 2000, source: 'assumption: the copy back and the load of the host state, as much again' },
   kvmBlock: { ticks: 1800, source: 'assumption: scheduling out a halted vCPU thread' },
   kvmWake: { ticks: 3600, source: 'assumption: waking its thread and scheduling it in' },
   kvmUserExit: { ticks: 3000, source: 'assumption: return of KVM_RUN to user space and the next call' },
