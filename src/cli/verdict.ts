@@ -50,6 +50,11 @@ export function verdictOf(request: VerdictRequest): Verdict {
       return { code: EXIT.guestDied, words: `${name}: ${shutdownText(request, place)}` }
     case 'halted':
       return { code: EXIT.guestDied, words: `${name}: ${haltText(request, place)}` }
+    case 'unsupported':
+      return {
+        code: EXIT.guestDied,
+        words: `${name}: ${end.why} is not supported, at ${placeText(request.image, place.rip)}; the emulated CPU refuses it: do without, for example by switching stacks in software`,
+      }
     case 'internal-error':
       return {
         code: EXIT.guestDied,

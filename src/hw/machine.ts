@@ -59,15 +59,16 @@ export interface MachineOptions {
   readonly devices?: Partial<DeviceConfig>
 }
 
-/** exit-port: the status that was written. shutdown: a triple fault. reset: `by` names what pulsed the line. */
+/** exit-port: the status that was written. shutdown: a triple fault. reset: `by` names what pulsed the line. unsupported: `what` the guest asked for. */
 export type MachineEnd =
   | { readonly reason: 'exit-port' | 'shutdown' | 'power-off'; readonly status: number }
   | { readonly reason: 'reset'; readonly status: number; readonly by: string }
+  | { readonly reason: 'unsupported'; readonly status: number; readonly what: string }
 
 /** The part of a machine that is plain data under one root. */
 export interface PlainState {
   tick: number
-  /** The exit port was written, or a CPU shut down: why the run is over. */
+  /** Why the run is over. */
   ended: MachineEnd | null
   queue: EventQueue
   cpus: Cpu[]

@@ -5,7 +5,7 @@
 
 import type { Image } from '../assembler/image.ts'
 import { receiveInput } from '../hw/devices.ts'
-import { createMachine, type Machine } from '../hw/machine.ts'
+import { createMachine, type Machine, type MachineEnd } from '../hw/machine.ts'
 import { run } from '../hw/run.ts'
 import { NEVER } from '../hw/time/event-queue.ts'
 import type { EventOf } from '../spec/trace-events.ts'
@@ -23,14 +23,17 @@ export interface GuestRun {
 
 /**
  * exit-port: the guest wrote its status. power-off: it switched the machine off by ACPI. reset: it reset the machine, `why` says how.
- * shutdown: triple fault. halted: HLT, and nothing is left that could wake it.
- * budget: `maxInstructions` are used up. internal-error: KVM cannot go on, `why` says what happened.
+ * shutdown: triple fault. halted: HLT, and nothing is left that could wake it. unsupported: the guest asked for what this machine
+ * refuses, `why` names it. budget: `maxInstructions` are used up. internal-error: KVM cannot go on, `why` says what happened.
  */
 export interface RunEnd {
-  readonly reason: 'exit-port' | 'power-off' | 'shutdown' | 'reset' | 'halted' | 'budget' | 'internal-error'
+  readonly reason: 'exit-port' | 'power-off' | 'shutdown' | 'reset' | 'unsupported' | 'halted' | 'budget' | 'internal-error'
   readonly status: number
   readonly why: string
 }
+
+/** Who reset the machine, or what it refuses. */
+const detailOf = (end: MachineEnd): string => (end.reason === 'reset' ? end.by : end.reason === 'unsupported' ? end.what : '')
 
 const endOf = (reason: RunEnd['reason'], status = 0, why = ''): RunEnd => ({ reason, status, why })
 
@@ -83,8 +86,7 @@ function isHostsTurn({ machine, vmm }: GuestRun): boolean {
  */
 export function turn(guest: GuestRun, instructions: number): RunEnd | null {
   const { machine, vmm } = guest
-  if (machine.ended !== null)
-    return endOf(machine.ended.reason, machine.ended.status, machine.ended.reason === 'reset' ? machine.ended.by : '')
+  if (machine.ended !== null) return endOf(machine.ended.reason, machine.ended.status, detailOf(machine.ended))
   if (vmm !== null && isHostsTurn(guest)) {
     if (vmm.vcpu.step() !== 'user') return null
     const end = handleUserExit(machine, vmm.vcpu)

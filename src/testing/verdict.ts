@@ -53,6 +53,7 @@ function abnormalEnd(plan: GuestTestPlan, run: CellRun): readonly Failure[] {
     'power-off': 'it switched the machine off, and a test tells its result by port 0xf4',
     halted: 'HLT, and nothing is left that could wake the guest',
     budget: `it is still running after ${groupedNumber(MAX_INSTRUCTIONS)} instructions; \`;! budget insns<=n\` sets another limit`,
+    unsupported: `${end.why} is not supported`,
     'internal-error': `KVM cannot go on: ${end.why}`,
   }[end.reason as Exclude<typeof end.reason, 'exit-port'>]
   const rip = shutdown?.rip ?? (end.reason === 'halted' || end.reason === 'shutdown' ? last?.rip : undefined)

@@ -4,14 +4,14 @@ import { low32 } from '../../base/u64.ts'
 import { PAGE_SIZE } from '../../base/units.ts'
 import { decode, MAX_INSTRUCTION_LENGTH } from '../../isa/decode.ts'
 import { CS } from '../../isa/operands.ts'
-import type { Machine } from '../machine.ts'
 import { emit } from '../observe.ts'
 import { vmExit } from '../vmx/exit.ts'
 import { interceptInstruction, interceptsException } from '../vmx/intercepts.ts'
 import { type DecodedInstruction, decodedPage, prepare } from './decode-cache.ts'
-import { combine, type DeliveredEvent, deliver, EVENT } from './delivery.ts'
+import { combine, deliver } from './delivery.ts'
 import type { Engine } from './engine.ts'
-import { Fault, generalProtection, undefinedOpcode, VECTOR, VmExit } from './faults.ts'
+import { type DeliveredEvent, EVENT } from './event.ts'
+import { Fault, generalProtection, Refusal, undefinedOpcode, VECTOR, VmExit } from './faults.ts'
 import { RF, TF } from './lazy-flags.ts'
 import type { Cpu } from './registers.ts'
 import { wrapped } from './segmentation.ts'
@@ -141,11 +141,12 @@ function decodeAt(engine: Engine, rip: bigint, linear: bigint, offset: number): 
   return prepared
 }
 
-/** A fault becomes an exception; a VM exit leaves the guest. Anything else is our own mistake and goes on up. */
+/** A fault becomes an exception; a VM exit leaves the guest; a refusal ends the machine. Anything else is our own mistake and goes on up. */
 export function divert(engine: Engine, thrown: unknown): void {
   engine.releaseRip()
   if (thrown instanceof VmExit) vmExit(engine, thrown)
   else if (thrown instanceof Fault) raiseFault(engine, thrown)
+  else if (thrown instanceof Refusal) refuse(engine, thrown)
   else throw thrown
 }
 
@@ -157,7 +158,7 @@ export function raiseFault(engine: Engine, first: Fault): void {
     try {
       if (earlier !== null) {
         const combined = combine(earlier, fault)
-        if (combined === 'shutdown') return shutDown(engine, fault.vector)
+        if (combined === 'shutdown') return shutDown(engine, first.vector)
         fault = combined
       }
       if (engine.cpu.vmx.mode === 'non-root') interceptsException(engine, fault)
@@ -178,21 +179,27 @@ export function deliverEvent(engine: Engine, event: DeliveredEvent): void {
   } catch (thrown) {
     if (!(thrown instanceof Fault)) return divert(engine, thrown)
     const combined = combine(event, thrown)
-    if (combined === 'shutdown') shutDown(engine, thrown.vector)
+    if (combined === 'shutdown') shutDown(engine, event.vector)
     else raiseFault(engine, combined)
   }
 }
 
-/** No way on: a triple-fault exit in VMX non-root operation, else the shutdown state, which ends the machine. */
+/**
+ * No way on: a triple-fault exit in VMX non-root operation, else the shutdown state, which ends the machine. `vector` is that of the
+ * first exception, whose delivery led here.
+ */
 function shutDown(engine: Engine, vector: number): void {
   const { cpu, machine } = engine
   engine.delivering = null
+  emit(machine, cpu, 'shutdown', { rip: engine.registers.rip[0]!, vector })
   if (cpu.vmx.mode === 'non-root') return vmExit(engine, new VmExit('EXIT_REASON_TRIPLE_FAULT'))
   cpu.activity = 'shutdown'
-  emit(machine, cpu, 'shutdown', { rip: engine.registers.rip[0]!, vector })
-  endMachine(machine)
+  machine.ended ??= { reason: 'shutdown', status: 0 }
 }
 
-function endMachine(machine: Machine): void {
-  machine.ended ??= { reason: 'shutdown', status: 0 }
+/** The machine ends at the instruction that asked for what it has not. */
+function refuse(engine: Engine, { what }: Refusal): void {
+  engine.delivering = null
+  engine.cpu.activity = 'shutdown'
+  engine.machine.ended ??= { reason: 'unsupported', status: 0, what }
 }

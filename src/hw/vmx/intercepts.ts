@@ -2,8 +2,8 @@
 
 import { bit } from '../../base/bits.ts'
 import type { Instruction } from '../../isa/instruction.ts'
-import { EVENT } from '../cpu/delivery.ts'
 import type { Engine } from '../cpu/engine.ts'
+import { EVENT } from '../cpu/event.ts'
 import { type Fault, generalProtection, undefinedOpcode, VECTOR, VmExit } from '../cpu/faults.ts'
 import { cplOf } from '../cpu/registers.ts'
 import { requireFeature } from '../cpu/system/features.ts'

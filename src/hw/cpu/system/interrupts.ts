@@ -2,8 +2,9 @@
 
 import { bit } from '../../../base/bits.ts'
 import type { Instruction } from '../../../isa/instruction.ts'
-import { type DeliveredEvent, deliver, EVENT } from '../delivery.ts'
+import { deliver } from '../delivery.ts'
 import type { Engine } from '../engine.ts'
+import { type DeliveredEvent, EVENT } from '../event.ts'
 import { generalProtection, undefinedOpcode, VECTOR, VmExit } from '../faults.ts'
 import { iopl } from './privilege.ts'
 

@@ -4,7 +4,7 @@ import type { Size } from '../../../base/u64.ts'
 import type { Engine } from '../engine.ts'
 import { Fault, VECTOR } from '../faults.ts'
 import { isLongMode, widthOf } from '../mode.ts'
-import { cplOf, TR } from '../registers.ts'
+import { TR } from '../registers.ts'
 import { isNull, selectorCode, tableAddress } from './descriptor.ts'
 import { cached, nullSegment, readStackDescriptor } from './load-segment.ts'
 import type { Stack } from './stack-frame.ts'
@@ -20,27 +20,23 @@ function field(engine: Engine, offset: number, size: Size, bytes: number, extern
   return engine.loadLinear(size, tableAddress(engine, engine.registers.segmentBase[TR]!, offset), SUPERVISOR)
 }
 
-/** An entry of the interrupt-stack table, 1 to 7, for the privilege that the handler will have. */
-export const istStack = (engine: Engine, entry: number, privilege: number, external: number): Stack => {
-  const keeps = privilege === cplOf(engine.cpu)
-  return {
-    segment: keeps ? engine.cpu.segments[2]! : nullSegment(privilege, privilege),
-    ...flat(field(engine, 28 + 8 * entry, 64, 8, external), privilege, external),
-  }
-}
+/** An entry of the interrupt-stack table, 1 to 7, for a handler of this privilege. */
+export const istStack = (engine: Engine, entry: number, privilege: number, external: number): Stack =>
+  flatStack(field(engine, 28 + 8 * entry, 64, 8, external), privilege, external)
 
-const flat = (pointer: bigint, privilege: number, external: number): Omit<Stack, 'segment'> => ({
+/** SS is null in the inner levels of IA-32e mode. */
+const flatStack = (pointer: bigint, privilege: number, errorCode: number): Stack => ({
+  segment: nullSegment(privilege, privilege),
   base: 0n,
   pointer,
   width: 64,
   privilege,
-  errorCode: external,
+  errorCode,
 })
 
-/** The stack of a more privileged level; `external` is the EXT bit of error codes. SS is null in the inner levels of IA-32e mode. */
+/** The stack of a more privileged level; `external` is the EXT bit of error codes. */
 export function innerStack(engine: Engine, privilege: number, external: number): Stack {
-  if (isLongMode(engine.mode))
-    return { segment: nullSegment(privilege, privilege), ...flat(field(engine, 4 + 8 * privilege, 64, 8, external), privilege, external) }
+  if (isLongMode(engine.mode)) return flatStack(field(engine, 4 + 8 * privilege, 64, 8, external), privilege, external)
   const wide = (engine.cpu.segments[TR]!.accessRights & WIDE_TSS) !== 0
   const at = wide ? 4 + 8 * privilege : 2 + 4 * privilege
   const pointer = field(engine, at, wide ? 32 : 16, wide ? 6 : 4, external)
