@@ -26,10 +26,13 @@ export function formatInstruction(instruction: Instruction, options: FormatOptio
   return texts.length === 0 ? name : `${name} ${texts.join(', ')}`
 }
 
+/** Beside the string instructions, those whose memory no operand shows. */
+const IMPLIED: ReadonlySet<string> = new Set(['XLATB', 'MONITOR'])
+
 /** Prefixes that no operand shows. */
 function prefixes(instruction: Instruction): string {
   const { row, form, repeat, lock, segment, bits, addressSize, size } = instruction
-  const isString = row.prefixes.some(prefix => prefix !== 'lock')
+  const isString = row.prefixes.some(prefix => prefix !== 'lock') || IMPLIED.has(row.mnemonic)
   const words: string[] = []
   if (lock) words.push('lock')
   if (repeat !== 0 && repeat !== form.mandatory) words.push(repeat === 0xf2 ? 'repne' : row.prefixes.includes('repe') ? 'repe' : 'rep')

@@ -60,6 +60,8 @@ const PREFIXED: Readonly<Record<Bits, readonly string[]>> = {
     'mov rax, strict dword 5',
     'pause',
     'rep nop',
+    'a32 xlatb',
+    'fs xlatb',
   ],
 }
 

@@ -64,7 +64,7 @@ const NAMES: Readonly<Record<string, string>> = {
   POPAW: 'POPA',
 }
 
-const canonical = (mnemonic: string): string => (mnemonic.startsWith('HINT_NOP') ? 'RESERVEDNOP' : (NAMES[mnemonic] ?? mnemonic))
+export const canonical = (mnemonic: string): string => (mnemonic.startsWith('HINT_NOP') ? 'RESERVEDNOP' : (NAMES[mnemonic] ?? mnemonic))
 
 export type Comparison = null | { readonly kind: 'listed'; readonly name: string } | { readonly kind: 'difference'; readonly text: string }
 

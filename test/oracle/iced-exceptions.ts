@@ -25,7 +25,7 @@ const bothAre = ({ ours, iced }: IcedCase, mnemonic: RegExp): boolean => mnemoni
 const sameLength = ({ ours, iced }: IcedCase): boolean => ours.length === iced.length
 
 /** The number of a general register, whatever the size in its name. */
-const widened = (operand: string): string => operand.replace(/^[er]?([abcd]x|[sb]p|[sd]i)$/, '$1').replace(/^(r\d+)[bwd]$/, '$1')
+export const widened = (operand: string): string => operand.replace(/^[er]?([abcd]x|[sb]p|[sd]i)$/, '$1').replace(/^(r\d+)[bwd]$/, '$1')
 
 export const ICED_EXCEPTIONS: readonly IcedException[] = [
   {
