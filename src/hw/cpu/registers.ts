@@ -89,6 +89,8 @@ export interface Cpu {
 export const cplOf = (cpu: Cpu): number => (cpu.segments[2]!.accessRights >> 5) & 3
 
 export const CODE64_RIGHTS = 0xa09b
+/** 32-bit code. */
+export const CODE32_RIGHTS = 0xc09b
 export const DATA_RIGHTS = 0xc093
 /** Accessed, writable data with 16-bit offsets: every segment of real-address mode at reset. */
 export const DATA16_RIGHTS = 0x0093

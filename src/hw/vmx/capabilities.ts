@@ -84,8 +84,11 @@ const TRUE_MAY_BE_ZERO: Readonly<Record<'pin' | 'primary' | 'exit' | 'entry', nu
 export const PREEMPTION_TIMER_RATE = 5
 
 const MISC_STORE_LMA = 1 << 5
-const MISC_HLT_ACTIVITY = 1 << 6
+/** HLT, shutdown and wait-for-SIPI. */
+const MISC_ACTIVITIES = 7 << 6
 const MISC_VMWRITE_ANY_FIELD = 1 << 29
+/** Software interrupts and exceptions may be injected with an instruction length of 0. */
+const MISC_ZERO_LENGTH = 1 << 30
 
 /** Highest index of a field, times two (SDM, "VMCS Enumeration"): 0x27 is the guest deadline shadow, 0x19 the TSC multiplier. */
 const VMCS_ENUM = { withTimer: 0x4e, withTertiary: 0x34, plain: 0x32 } as const
@@ -128,7 +131,7 @@ export function capabilityMsrs(features: ReadonlySet<CpuFeature>): Record<number
     set(words[word][1], pair(one & ~TRUE_MAY_BE_ZERO[word], may))
   }
   set('MSR_IA32_VMX_BASIC', BigInt(VMCS_REVISION) | (4096n << 32n) | (6n << 50n) | (1n << 54n) | (1n << 55n))
-  set('MSR_IA32_VMX_MISC', BigInt(PREEMPTION_TIMER_RATE | MISC_STORE_LMA | MISC_HLT_ACTIVITY | MISC_VMWRITE_ANY_FIELD))
+  set('MSR_IA32_VMX_MISC', BigInt(PREEMPTION_TIMER_RATE | MISC_STORE_LMA | MISC_ACTIVITIES | MISC_VMWRITE_ANY_FIELD | MISC_ZERO_LENGTH))
   set('MSR_IA32_VMX_CR0_FIXED0', 0x8000_0021n)
   set('MSR_IA32_VMX_CR0_FIXED1', 0xffff_ffffn)
   set('MSR_IA32_VMX_CR4_FIXED0', 0x2000n)

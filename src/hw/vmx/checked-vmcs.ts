@@ -8,10 +8,13 @@
 
 import { bit } from '../../base/bits.ts'
 import { PAGE_SIZE } from '../../base/units.ts'
+import { widestLinear } from '../../spec/address-width.ts'
+import { EFER } from '../../spec/cr-bits.ts'
 import { MSRS } from '../../spec/msrs.ts'
 import type { VmcsFieldName } from '../../spec/vmcs-fields.ts'
 import { type ControlWord, VMX_CONTROLS } from '../../spec/vmx-controls.ts'
 import type { EntryCheck, EntryState } from '../../spec/vmx-entry/entry-check.ts'
+import type { Cpu } from '../cpu/registers.ts'
 import type { Machine } from '../machine.ts'
 import type { Memory } from '../memory.ts'
 import type { Controls } from './state.ts'
@@ -54,8 +57,11 @@ export interface StateUnderCheck extends EntryState {
   unsettled: boolean
 }
 
-export function stateUnderCheck(machine: Machine, vmcs: number, words: Readonly<Record<ControlWord, number>>): StateUnderCheck {
+const LMA = 1n << BigInt(EFER.LMA)
+
+export function stateUnderCheck(machine: Machine, cpu: Cpu, words: Readonly<Record<ControlWord, number>>): StateUnderCheck {
   const { memory, config } = machine
+  const vmcs = cpu.vmx.currentVmcs
   const lookAt = (name: VmcsFieldName): void => {
     if (SLOT[name] < SETTLED_FROM) state.unsettled = true
   }
@@ -70,6 +76,12 @@ export function stateUnderCheck(machine: Machine, vmcs: number, words: Readonly<
       return readNumber(memory, vmcs, name)
     },
     has: control => bit(words[VMX_CONTROLS[control].word], VMX_CONTROLS[control].bit),
+    pointer: BigInt(vmcs),
+    linearBits: widestLinear(config.features),
+    isLongMode: () => {
+      state.unsettled = true
+      return (cpu.msrs[MSRS.MSR_EFER.index]! & LMA) !== 0n
+    },
     capability: name => config.vmxMsrs[MSRS[name].index] ?? 0n,
     read32: address => {
       state.unsettled = true
@@ -83,11 +95,11 @@ export function stateUnderCheck(machine: Machine, vmcs: number, words: Readonly<
   return state
 }
 
-/** The first rule that does not hold, or null. Those that held and are to be asked anew next time go into `again`. */
-export function firstBroken(checks: readonly EntryCheck[], state: StateUnderCheck, again: EntryCheck[]): string | null {
+/** The first check that does not hold, or null. Those that held and are to be asked anew next time go into `again`. */
+export function firstBroken(checks: readonly EntryCheck[], state: StateUnderCheck, again: EntryCheck[]): EntryCheck | null {
   for (const check of checks) {
     state.unsettled = false
-    if (!check.holds(state)) return check.rule
+    if (!check.holds(state)) return check
     if (state.unsettled) again.push(check)
   }
   return null

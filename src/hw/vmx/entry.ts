@@ -36,26 +36,24 @@ export function vmEntry(engine: Engine, launch: boolean): VmxOutcome {
   const controls = known?.controls ?? controlsOf(memory, vmcs)
   const checks = known?.again ?? CHECKS
   const again: Record<keyof typeof CHECKS, EntryCheck[]> = { control: [], host: [], guest: [] }
-  const state = stateUnderCheck(machine, vmcs, controls)
+  const state = stateUnderCheck(machine, cpu, controls)
   const badControl = firstBroken(checks.control, state, again.control)
-  if (badControl !== null) return refuse(engine, ERROR.VMXERR_ENTRY_INVALID_CONTROL_FIELD.number, badControl)
+  if (badControl !== null) return refuse(engine, ERROR.VMXERR_ENTRY_INVALID_CONTROL_FIELD.number, badControl.rule)
   const badHost = firstBroken(checks.host, state, again.host)
-  if (badHost !== null) return refuse(engine, ERROR.VMXERR_ENTRY_INVALID_HOST_STATE_FIELD.number, badHost)
+  if (badHost !== null) return refuse(engine, ERROR.VMXERR_ENTRY_INVALID_HOST_STATE_FIELD.number, badHost.rule)
   machine.tick += machine.config.costs.vmEntry
   cpu.vmx.controls = controls
   cpu.vmx.tprThreshold = readNumber(memory, vmcs, 'TPR_THRESHOLD')
   const badGuest = firstBroken(checks.guest, state, again.guest)
   if (badGuest !== null) {
-    emit(machine, cpu, 'vmx_entry_failed', { error: 0, rule: badGuest })
-    failEntry(engine, badGuest === LINK_POINTER_RULE ? 4n : 0n)
+    emit(machine, cpu, 'vmx_entry_failed', { error: 0, rule: badGuest.rule })
+    failEntry(engine, BigInt(badGuest.qualification ?? 0))
     return { kind: 'entered' }
   }
   if (known === undefined) engine.checkedVmcses.remember(memory, vmcs, { controls, again })
   if (enter(engine, vmcs) && launch) setLaunched(memory, vmcs, true)
   return { kind: 'entered' }
 }
-
-const LINK_POINTER_RULE = 'the VMCS link pointer is all ones'
 
 function refuse(engine: Engine, error: number, rule: string): VmxOutcome {
   emit(engine.machine, engine.cpu, 'vmx_entry_failed', { error, rule })

@@ -7,7 +7,7 @@ import { EXIT_REASON_FAILED_VMENTRY, EXIT_REASONS } from '../../spec/exit-reason
 import { MSRS } from '../../spec/msrs.ts'
 import type { Engine } from '../cpu/engine.ts'
 import type { VmExit } from '../cpu/faults.ts'
-import { CODE64_RIGHTS, DATA_RIGHTS, TSS_BUSY_RIGHTS, UNUSABLE_RIGHTS } from '../cpu/registers.ts'
+import { CODE32_RIGHTS, CODE64_RIGHTS, DATA_RIGHTS, TSS_BUSY_RIGHTS, UNUSABLE_RIGHTS } from '../cpu/registers.ts'
 import { emit } from '../observe.ts'
 import { CR0_KEPT, saveGuestState } from './guest-state.ts'
 import { disarmGuestTimer } from './guest-timer.ts'
@@ -103,7 +103,9 @@ function leaveNonRoot(engine: Engine, vmcs: number): void {
   const { cpu, memory, registers } = engine
   registers.cr[0] = (memory.read64(vmcs + SLOT.HOST_CR0) & ~CR0_KEPT) | (registers.cr[0]! & CR0_KEPT)
   registers.cr[3] = memory.read64(vmcs + SLOT.HOST_CR3)
-  registers.cr[4] = memory.read64(vmcs + SLOT.HOST_CR4) | bitOf(CR4.PAE)
+  const isLong = isControlSet(cpu.vmx.controls, 'VM_EXIT_HOST_ADDR_SPACE_SIZE')
+  const cr4 = memory.read64(vmcs + SLOT.HOST_CR4)
+  registers.cr[4] = isLong ? cr4 | bitOf(CR4.PAE) : cr4 & ~bitOf(CR4.PCIDE)
   registers.dr[7] = 0x400n
   loadHostMsrs(engine, vmcs)
   loadHostSegments(engine, vmcs)
@@ -139,7 +141,8 @@ function loadHostMsrs({ cpu, memory }: Engine, vmcs: number): void {
   if (isControlSet(controls, 'VM_EXIT_LOAD_IA32_PAT')) cpu.msrs[MSRS.MSR_IA32_CR_PAT.index] = memory.read64(vmcs + SLOT.HOST_IA32_PAT)
   const loaded = isControlSet(controls, 'VM_EXIT_LOAD_IA32_EFER')
   const efer = loaded ? memory.read64(vmcs + SLOT.HOST_IA32_EFER) : cpu.msrs[MSRS.MSR_EFER.index]!
-  cpu.msrs[MSRS.MSR_EFER.index] = efer | bitOf(EFER.LMA) | bitOf(EFER.LME)
+  const long = bitOf(EFER.LMA) | bitOf(EFER.LME)
+  cpu.msrs[MSRS.MSR_EFER.index] = isControlSet(controls, 'VM_EXIT_HOST_ADDR_SPACE_SIZE') ? efer | long : efer & ~long
 }
 
 const isNmi = (information: number): boolean => ((information >>> 8) & 7) === 2
@@ -147,9 +150,10 @@ const isNmi = (information: number): boolean => ((information >>> 8) & 7) === 2
 const HOST_SELECTORS = (['ES', 'CS', 'SS', 'DS', 'FS', 'GS'] as const).map(name => SLOT[`HOST_${name}_SELECTOR`])
 
 function loadHostSegments({ cpu, registers, memory }: Engine, vmcs: number): void {
+  const codeRights = isControlSet(cpu.vmx.controls, 'VM_EXIT_HOST_ADDR_SPACE_SIZE') ? CODE64_RIGHTS : CODE32_RIGHTS
   for (const [index, slot] of HOST_SELECTORS.entries()) {
     const selector = memory.read32(vmcs + slot)
-    const accessRights = index === 1 ? CODE64_RIGHTS : selector === 0 ? DATA_RIGHTS | UNUSABLE_RIGHTS : DATA_RIGHTS
+    const accessRights = index === 1 ? codeRights : selector === 0 ? DATA_RIGHTS | UNUSABLE_RIGHTS : DATA_RIGHTS
     cpu.segments[index] = { selector, limit: 0xffff_ffff, accessRights }
     registers.segmentBase[index] = 0n
   }

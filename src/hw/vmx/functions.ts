@@ -1,7 +1,7 @@
 /** What the guest does with VMX of itself: VMFUNC, and PAUSE in a loop (Intel SDM, "VM Functions"; "PAUSE-Loop Exiting"). */
 
 import { low32 } from '../../base/u64.ts'
-import { eptPointerFits } from '../../spec/vmx-entry/control-checks.ts'
+import { eptPointerFits } from '../../spec/vmx-entry/execution-checks.ts'
 import type { Engine } from '../cpu/engine.ts'
 import { undefinedOpcode, VmExit } from '../cpu/faults.ts'
 import { cplOf } from '../cpu/registers.ts'

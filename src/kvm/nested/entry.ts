@@ -1,5 +1,7 @@
 /** L1's VMLAUNCH and VMRESUME (Linux `nested_vmx_run`, `nested_vmx_enter_non_root_mode`). */
 
+import { bit } from '../../base/bits.ts'
+import { EFER } from '../../spec/cr-bits.ts'
 import { MSRS } from '../../spec/msrs.ts'
 import { BLOCKING } from '../../spec/vmcs-fields.ts'
 import { CONTROL_CHECKS } from '../../spec/vmx-entry/control-checks.ts'
@@ -7,6 +9,7 @@ import { type EntryState, entryStateOf, firstBroken } from '../../spec/vmx-entry
 import { GUEST_CHECKS, HOST_CHECKS } from '../../spec/vmx-entry/state-checks.ts'
 import { VMX_INSTRUCTION_ERRORS } from '../../spec/vmx-instruction-errors.ts'
 import { type Context, trace } from '../context.ts'
+import { lookupCpuid } from '../cpuid.ts'
 import type { ExitOutcome } from '../exit-reason.ts'
 import { readPhysical32, readPhysical64 } from '../guest-memory.ts'
 import { afterNestedEntry, beforeNestedEntry } from '../lapic-timer.ts'
@@ -27,7 +30,16 @@ export const checkedVmcs12 = (c: Context): EntryState =>
     capability: name => readVmxMsr(c.vcpu.nested.msrs, MSRS[name].index) ?? 0n,
     read32: address => readPhysical32(c, address),
     read64: address => readPhysical64(c, address),
+    pointer: BigInt(c.vcpu.nested.currentVmptr),
+    linearBits: hasLa57(c) ? 57 : 48,
+    isLongMode: () => (c.vcpu.efer & LMA) !== 0n,
   })
+
+const LMA = 1n << BigInt(EFER.LMA)
+const LA57_IN_ECX = 16
+
+/** Whether L1's CPUID tells of 57-bit linear addresses. */
+const hasLa57 = ({ vcpu }: Context): boolean => bit(lookupCpuid(vcpu.cpuid, 7, 0).ecx, LA57_IN_ECX)
 
 function refuse(c: Context, error: VmxError, rule: string): ExitOutcome {
   trace(c, 'kvm_nested_vmenter_failed', { msg: rule, err: VMX_INSTRUCTION_ERRORS[error].number }, 'guest')
@@ -47,21 +59,19 @@ function nestedVmxRun(c: Context, launch: boolean): ExitOutcome {
   syncVmcs02ToVmcs12Rare(c)
   const state = checkedVmcs12(c)
   const badControl = firstBroken(CONTROL_CHECKS, state)
-  if (badControl !== null) return refuse(c, 'VMXERR_ENTRY_INVALID_CONTROL_FIELD', badControl)
+  if (badControl !== null) return refuse(c, 'VMXERR_ENTRY_INVALID_CONTROL_FIELD', badControl.rule)
   const badHost = firstBroken(HOST_CHECKS, state)
-  if (badHost !== null) return refuse(c, 'VMXERR_ENTRY_INVALID_HOST_STATE_FIELD', badHost)
+  if (badHost !== null) return refuse(c, 'VMXERR_ENTRY_INVALID_HOST_STATE_FIELD', badHost.rule)
   return enterNonRootMode(c, state)
 }
-
-const LINK_POINTER_QUALIFICATION = 4n
 
 function enterNonRootMode(c: Context, state: EntryState): ExitOutcome {
   const { cpu, vcpu } = c
   cpu.spend('kvmNestedEntry')
   const badGuest = firstBroken(GUEST_CHECKS, state)
   if (badGuest !== null) {
-    trace(c, 'kvm_nested_vmenter_failed', { msg: badGuest, err: 0 }, 'guest')
-    return failNestedEntry(c, 'EXIT_REASON_INVALID_STATE', badGuest.includes('link pointer') ? LINK_POINTER_QUALIFICATION : 0n)
+    trace(c, 'kvm_nested_vmenter_failed', { msg: badGuest.rule, err: 0 }, 'guest')
+    return failNestedEntry(c, 'EXIT_REASON_INVALID_STATE', BigInt(badGuest.qualification ?? 0))
   }
   trace(
     c,

@@ -4,6 +4,7 @@
  */
 
 import { bit } from '../../base/bits.ts'
+import type { LinearBits } from '../address-width.ts'
 import type { MsrName } from '../msrs.ts'
 import type { VmcsFieldName } from '../vmcs-fields.ts'
 import { CONTROL_WORDS, type ControlName, VMX_CONTROLS } from '../vmx-controls.ts'
@@ -15,6 +16,12 @@ export interface EntrySource {
   /** Physical memory, as the one who owns the VMCS sees it. */
   readonly read32: (address: number) => number
   readonly read64: (address: number) => bigint
+  /** Where the VMCS lies. */
+  readonly pointer: bigint
+  /** The widest linear address that the processor has. */
+  readonly linearBits: LinearBits
+  /** Whether the processor that enters is in IA-32e mode. */
+  readonly isLongMode: () => boolean
 }
 
 /** The VMCS under check, by field and by control; a control counts only where the word that holds it is activated. */
@@ -26,6 +33,8 @@ export interface EntryState extends EntrySource {
 export interface EntryCheck {
   readonly rule: string
   readonly holds: (state: EntryState) => boolean
+  /** Of a check on guest state: the exit qualification where it fails (SDM, "VM-Entry Failures During or After Loading Guest State"). */
+  readonly qualification?: number
 }
 
 export function entryStateOf(source: EntrySource): EntryState {
@@ -44,6 +53,6 @@ export function entryStateOf(source: EntrySource): EntryState {
   return { ...source, number, has: control => bit(words[VMX_CONTROLS[control].word], VMX_CONTROLS[control].bit) }
 }
 
-/** The first rule that does not hold, or null. */
-export const firstBroken = (checks: readonly EntryCheck[], state: EntryState): string | null =>
-  checks.find(check => !check.holds(state))?.rule ?? null
+/** The first check that does not hold, or null. */
+export const firstBroken = (checks: readonly EntryCheck[], state: EntryState): EntryCheck | null =>
+  checks.find(check => !check.holds(state)) ?? null

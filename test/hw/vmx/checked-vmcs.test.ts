@@ -3,16 +3,17 @@
 import { fc, test as property } from '@fast-check/vitest'
 import { expect, test } from 'vitest'
 import { VmExit } from '../../../src/hw/cpu/faults.ts'
+import { createMachine, resolveConfig } from '../../../src/hw/machine.ts'
 import { vmExit } from '../../../src/hw/vmx/exit.ts'
 import { VMCS_FIELDS, type VmcsFieldName } from '../../../src/spec/vmcs-fields.ts'
 import { isFull } from '../../slice.ts'
-import { createRig, MSR_BITMAP, type Rig, TIMER_CONTROLS, VIRTUAL_APIC, VMCS } from './rig.ts'
+import { createRig, MSR_BITMAP, type Rig, rigOf, TIMER_CONTROLS, VIRTUAL_APIC, VMCS } from './rig.ts'
 
 const FIELDS = Object.keys(VMCS_FIELDS) as VmcsFieldName[]
 
 const BODY = '.again: inc rdi\nvmcall\njmp .again'
 const remembering = createRig(BODY, TIMER_CONTROLS)
-const forgetting = createRig(BODY, TIMER_CONTROLS, {}, false)
+const forgetting = rigOf(createMachine(resolveConfig({ memoryMiB: 8 }), false), BODY, TIMER_CONTROLS)
 const good = FIELDS.map(name => [name, remembering.read(name)] as const)
 
 /** What an entry came to: the outcome, the rule that a refusal names, what the guest did, and the exit. */

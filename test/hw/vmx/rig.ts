@@ -70,8 +70,11 @@ function guestImage(body: string): ReturnType<typeof assembled> {
 }
 
 /** `body` is the guest's source behind `guest.inc`; it ends by VMCALL or as the test likes. */
-export function createRig(body: string, controls: readonly ControlName[] = [], options: MachineOptions = {}, caching = true): Rig {
-  const machine = createMachine(resolveConfig({ memoryMiB: 8, ...options }), caching)
+export const createRig = (body: string, controls: readonly ControlName[] = [], options: MachineOptions = {}): Rig =>
+  rigOf(createMachine(resolveConfig({ memoryMiB: 8, ...options })), body, controls)
+
+/** The same on a machine of one's own. */
+export function rigOf(machine: Machine, body: string, controls: readonly ControlName[] = []): Rig {
   const events: TraceEvent[] = []
   machine.observe = event => events.push(event)
   const cpu = rootMachine(machine).cpus[0]!
