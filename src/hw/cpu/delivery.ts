@@ -37,6 +37,7 @@ function finishDelivery(engine: Engine, event: DeliveredEvent, returnTo: bigint)
     else cpu.nmiBlocking = true
   }
   engine.delivering = null
+  engine.tookEvent = true
   engine.attention = true
   engine.reloadAddressSpace()
   machine.tick += machine.config.costs.interruptDelivery

@@ -44,8 +44,12 @@ export class Engine extends LinearMemory implements Ops<bigint> {
   trapsEach = false
   /** VMCSs that passed the checks of VM entry. */
   readonly checkedVmcses = new CheckedVmcses()
+  /** The mode is virtual-8086: some instructions need IOPL 3. */
+  isVirtual8086 = false
   /** The current instruction began blocking (STI, MOV SS) itself. */
   beganBlocking = false
+  /** The current instruction was delivered as an interrupt (INT n and its kin): no single-step trap follows it. */
+  tookEvent = false
   /** While an event is being delivered: its interruption information, for the IDT-vectoring fields of an exit. */
   delivering: { info: number; errorCode: number; length: number } | null = null
   /**
@@ -89,6 +93,7 @@ export class Engine extends LinearMemory implements Ops<bigint> {
     this.releaseRip()
     const { mode, bits, stackBits } = modeOf(this.cpu, this.registers, this.flagsWord)
     this.mode = mode
+    this.isVirtual8086 = mode === 'virtual-8086'
     this.bits = bits
     this.stackBits = stackBits
     this.codeStart = NO_PAGE

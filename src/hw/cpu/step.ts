@@ -3,6 +3,7 @@
 import { low32 } from '../../base/u64.ts'
 import { PAGE_SIZE } from '../../base/units.ts'
 import { decode, MAX_INSTRUCTION_LENGTH } from '../../isa/decode.ts'
+import type { Instruction } from '../../isa/instruction.ts'
 import { CS } from '../../isa/operands.ts'
 import { emit } from '../observe.ts'
 import { vmExit } from '../vmx/exit.ts'
@@ -15,6 +16,7 @@ import { Fault, generalProtection, Refusal, undefinedOpcode, VECTOR, VmExit } fr
 import { RF, TF } from './lazy-flags.ts'
 import type { Cpu } from './registers.ts'
 import { wrapped } from './segmentation.ts'
+import { iopl } from './system/privilege.ts'
 
 /** Runs the instruction at RIP. Faults and VM exits are dealt with; nothing of ours is thrown. */
 export function step(engine: Engine): void {
@@ -23,12 +25,13 @@ export function step(engine: Engine): void {
   const stepping = (engine.flagsWord & TF) !== 0
   const trapping = engine.trapsEach
   engine.beganBlocking = false
+  engine.tookEvent = false
   try {
     const decoded = engine.position < 0 ? undefined : engine.codeOffsets[engine.position]
     execute(engine, cpu, decoded ?? fetch(engine))
     if (wasBlocking && !engine.beganBlocking) endBlocking(engine)
     if (trapping) trap(engine)
-    if (stepping) raiseSingleStep(engine)
+    if (stepping && !engine.cpu.movSsBlocking && !engine.tookEvent) raiseSingleStep(engine)
   } catch (thrown) {
     divert(engine, thrown)
   }
@@ -38,6 +41,7 @@ function execute(engine: Engine, cpu: Cpu, { instruction, ticks }: DecodedInstru
   engine.current = instruction
   engine.outcome = 'next'
   if (cpu.vmx.mode === 'non-root') interceptInstruction(engine, instruction)
+  if (engine.isVirtual8086) requireSensitive(engine, instruction)
   if (cpu.midRepeat) cpu.midRepeat = false
   instruction.row.execute(engine, instruction)
   if (engine.outcome === 'next') proceed(engine, instruction.length)
@@ -45,6 +49,13 @@ function execute(engine: Engine, cpu: Cpu, { instruction, ticks }: DecodedInstru
   cpu.instructions++
   engine.machine.tick += ticks
   if ((engine.flagsWord & RF) !== 0 && !instruction.row.mnemonic.startsWith('IRET')) engine.replaceFlags(engine.materialised() & ~RF)
+}
+
+/** What would tell a program in virtual-8086 mode, or let it change, who has interrupts enabled (SDM, "Sensitive Instructions"). */
+const SENSITIVE: ReadonlySet<string> = new Set(['CLI', 'STI', 'PUSHFW', 'PUSHFD', 'POPFW', 'POPFD', 'INT', 'IRETW', 'IRETD'])
+
+function requireSensitive(engine: Engine, { row }: Instruction): void {
+  if (SENSITIVE.has(row.mnemonic) && iopl(engine) < 3) throw generalProtection()
 }
 
 function proceed(engine: Engine, length: number): void {

@@ -27,7 +27,6 @@ interface ReturnFrame {
 
 export function iret(engine: Engine, i: Instruction): void {
   const size = i.size as 16 | 32 | 64
-  if (engine.mode === 'virtual-8086' && iopl(engine) < 3) throw generalProtection()
   if (!isRealStyle(engine.mode) && (engine.flagsWord & NT) !== 0) returnToTask(engine)
   const frame: ReturnFrame = {
     offset: stackSlot(engine, size, 0),

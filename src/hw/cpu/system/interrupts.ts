@@ -5,8 +5,7 @@ import type { Instruction } from '../../../isa/instruction.ts'
 import { deliver } from '../delivery.ts'
 import type { Engine } from '../engine.ts'
 import { type DeliveredEvent, EVENT } from '../event.ts'
-import { generalProtection, undefinedOpcode, VECTOR, VmExit } from '../faults.ts'
-import { iopl } from './privilege.ts'
+import { undefinedOpcode, VECTOR, VmExit } from '../faults.ts'
 
 export const ud = (): never => {
   throw undefinedOpcode()
@@ -18,7 +17,6 @@ function softwareInterrupt(engine: Engine, event: DeliveredEvent): void {
 }
 
 export function int(engine: Engine, i: Instruction): void {
-  if (engine.mode === 'virtual-8086' && iopl(engine) < 3) throw generalProtection()
   const vector = Number(engine.read(i.dst))
   softwareInterrupt(engine, { vector, type: EVENT.software, errorCode: null, length: i.length })
 }

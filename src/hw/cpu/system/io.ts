@@ -7,8 +7,8 @@ import { portRead, portWrite } from '../../devices.ts'
 import { emit } from '../../observe.ts'
 import { guestHas } from '../../vmx/state.ts'
 import type { Engine } from '../engine.ts'
-import { generalProtection, VmExit } from '../faults.ts'
-import { cplOf } from '../registers.ts'
+import { VmExit } from '../faults.ts'
+import { requirePort } from './io-permission.ts'
 
 interface Access {
   readonly port: number
@@ -17,11 +17,6 @@ interface Access {
   readonly input: boolean
   readonly string: boolean
   readonly immediate: boolean
-}
-
-/** The I/O permission bitmap is not modelled: CPL above IOPL may use no port. */
-function requirePort(engine: Engine): void {
-  if (cplOf(engine.cpu) > ((engine.flagsWord >> 12) & 3)) throw generalProtection()
 }
 
 /** Bits 2:0 size - 1, 3 input, 4 string, 5 REP, 6 port in the instruction, 31:16 port. */
@@ -72,7 +67,6 @@ function output(engine: Engine, access: Access, value: number): void {
 const portOf = (engine: Engine, operand: Operand): number => Number(engine.read(operand))
 
 export function inInstruction(engine: Engine, i: Instruction): void {
-  requirePort(engine)
   const access = {
     port: portOf(engine, i.src),
     bytes: (i.dst as { size: number }).size / 8,
@@ -80,12 +74,12 @@ export function inInstruction(engine: Engine, i: Instruction): void {
     string: false,
     immediate: i.src.kind === 'immediate',
   }
+  requirePort(engine, access.port, access.bytes)
   intercept(engine, access, i)
   engine.write(i.dst, BigInt(input(engine, access)))
 }
 
 export function outInstruction(engine: Engine, i: Instruction): void {
-  requirePort(engine)
   const access = {
     port: portOf(engine, i.dst),
     bytes: (i.src as { size: number }).size / 8,
@@ -93,6 +87,7 @@ export function outInstruction(engine: Engine, i: Instruction): void {
     string: false,
     immediate: i.dst.kind === 'immediate',
   }
+  requirePort(engine, access.port, access.bytes)
   intercept(engine, access, i)
   output(engine, access, Number(engine.read(i.src)))
 }
@@ -123,15 +118,15 @@ const memoryAt = (i: Instruction, base: number, segment: MemoryOperand['segment'
 })
 
 export function insInstruction(engine: Engine, i: Instruction): void {
-  requirePort(engine)
   const access = stringAccess(engine, i, true)
+  requirePort(engine, access.port, access.bytes)
   intercept(engine, access, i)
   engine.write(memoryAt(i, RDI, ES, access.bytes), BigInt(input(engine, access)))
 }
 
 export function outsInstruction(engine: Engine, i: Instruction): void {
-  requirePort(engine)
   const access = stringAccess(engine, i, false)
+  requirePort(engine, access.port, access.bytes)
   intercept(engine, access, i)
   output(engine, access, Number(engine.read(memoryAt(i, RSI, i.segment === -1 ? DS : i.segment, access.bytes))))
 }

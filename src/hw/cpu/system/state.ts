@@ -2,6 +2,7 @@
 
 import { shiftRight } from '../../../base/u64.ts'
 import type { Instruction } from '../../../isa/instruction.ts'
+import { gpr, RSP, SS } from '../../../isa/operands.ts'
 import { CR4 } from '../../../spec/cr-bits.ts'
 import { MSRS } from '../../../spec/msrs.ts'
 import { virtualTsc } from '../../time/clock.ts'
@@ -9,7 +10,7 @@ import { guestReadMsr, guestWriteMsr } from '../../vmx/msr-access.ts'
 import { type CpuidContext, cpuid } from '../cpuid.ts'
 import type { Engine } from '../engine.ts'
 import { generalProtection } from '../faults.ts'
-import { AC, DF, ID, IF, IOPL, NT, RF, STATUS, TF, VM } from '../lazy-flags.ts'
+import { AC, DF, ID, IF, IOPL, NT, RF, STATUS, TF } from '../lazy-flags.ts'
 import { ownTsc } from '../msrs.ts'
 import { cplOf } from '../registers.ts'
 import { iopl, requireRing0 } from './privilege.ts'
@@ -31,17 +32,18 @@ export function sti(engine: Engine): void {
   engine.attention = true
 }
 
-/** IOPL changes at CPL 0 only, IF only at a CPL up to IOPL; RF and VM stay. */
+/** IOPL changes at CPL 0 only, IF only at a CPL up to IOPL; VM stays, RF is cleared. */
 export function popf(engine: Engine, { size, stackSize }: Instruction): void {
-  const { gpr } = engine.registers
-  const value = Number(engine.load(size, 2, gpr[4]!) & 0xffff_ffffn)
+  const pointer = gpr(stackSize, RSP)
+  const top = engine.read(pointer)
+  const value = Number(engine.load(size, SS, top) & 0xffff_ffffn)
   const cpl = cplOf(engine.cpu)
   let changeable = STATUS | TF | DF | NT | AC | ID
   if (cpl === 0) changeable |= IOPL
   if (cpl <= iopl(engine)) changeable |= IF
   if (size === 16) changeable &= 0xffff
-  gpr[4] = engine.add(stackSize, gpr[4]!, BigInt(size / 8))
-  engine.replaceFlags(((engine.materialised() & ~changeable) | (value & changeable)) & ~(RF | VM))
+  engine.write(pointer, engine.add(stackSize, top, BigInt(size / 8)))
+  engine.replaceFlags(((engine.materialised() & ~changeable) | (value & changeable)) & ~RF)
   engine.attention = true
 }
 
