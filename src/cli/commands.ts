@@ -14,6 +14,7 @@ import type { ImportCommandOptions } from './import.ts'
 import type { QueryCommandOptions } from './query.ts'
 import type { RunCommandOptions } from './run.ts'
 import type { CommonOptions, Terminal } from './terminal.ts'
+import type { TestCommandOptions } from './test.ts'
 import {
   gather,
   parseCpu,
@@ -22,8 +23,11 @@ import {
   parseMemory,
   parseOrigin,
   parseParameter,
+  parseReporter,
+  parseShard,
   parseTolerance,
   parseTscKhz,
+  REPORTER_NAMES,
 } from './values.ts'
 
 /** Opens the terminal for a command, with the colours its options ask for. */
@@ -54,6 +58,8 @@ export function addCommands(host: CommandHost): void {
   addExport(host)
   addImport(host)
   addInfo(host)
+  addTest(host)
+  addNew(host)
   addDemo(host)
   for (const command of host.program.commands)
     command.option('--color', 'colour, also where the output is not a terminal').option('--no-color', 'no colour')
@@ -257,6 +263,35 @@ function addInfo({ program, open, finish }: CommandHost): void {
     .action(async (file: string | undefined, options: ReadingOptions) => {
       const { infoCommand } = await import('./info.ts')
       finish(infoCommand(open(options), file, options))
+    })
+}
+
+function addTest({ program, open, finish }: CommandHost): void {
+  program
+    .command('test')
+    .description('run guest tests (*.guest.asm), or those whose path contains a pattern')
+    .argument('[pattern...]', 'parts of paths, or names of files')
+    .option('-u, --update', 'keep what golden expectations found, instead of comparing')
+    .option('-w, --watch', 'run again what a saved file changes')
+    .option('--group <name>', 'only tests of this group (repeatable); without it all but those of `nodefault`', gather)
+    .option('--shard <i/n>', "this machine's part of the files; leaves a report in .vtick/shards", parseShard)
+    .option('--merge-reports [dir]', 'report what the shards left, and run nothing (default: .vtick/shards)')
+    .option('--reporter <name>', `${REPORTER_NAMES.join(', ')}; NAME=FILE writes to a file (repeatable)`, parseReporter)
+    .addHelpText('after', '\nExit codes: 0 all passed    1 some failed    2 usage, or no such test    77 all skipped')
+    .action(async (patterns: string[], options: TestCommandOptions) => {
+      const { testCommand } = await import('./test.ts')
+      finish(await testCommand(open(options), patterns, options))
+    })
+}
+
+function addNew({ program, open, finish }: CommandHost): void {
+  program
+    .command('new')
+    .description('write a first guest test, which passes')
+    .argument('<name>', 'NAME.guest.asm is written')
+    .action(async (name: string, options: CommonOptions) => {
+      const { newCommand } = await import('./new.ts')
+      finish(newCommand(open(options), name))
     })
 }
 

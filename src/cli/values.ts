@@ -12,6 +12,7 @@ import {
   DEFAULT_CPU_MODEL,
   featureNamed,
 } from '../spec/cpu-models.ts'
+import type { WantedReporter } from '../testing/run-tests.ts'
 import { usageError } from './exit-codes.ts'
 
 const didYouMean = (word: string, names: readonly string[]): string => {
@@ -102,4 +103,23 @@ export function parseCpu(text: string): CpuChoice {
   const lost = added.find(name => wanted.has(name) && !features.includes(name))
   if (lost !== undefined) throw usageError(`--cpu ${text}: ${lost} needs a feature that is switched off`, 'leave one of the two out')
   return { model, features }
+}
+
+/** `--shard i/n`, from 1. */
+export function parseShard(text: string): string {
+  const [, index, count] = /^(\d+)\/(\d+)$/.exec(text) ?? []
+  if (index === undefined || Number(index) < 1 || Number(index) > Number(count))
+    throw usageError(`--shard ${text}: not a shard`, 'write it as --shard 1/3, up to --shard 3/3')
+  return text
+}
+
+export const REPORTER_NAMES = ['default', 'kut', 'ktap', 'junit', 'json'] as const satisfies readonly WantedReporter['name'][]
+
+/** `--reporter NAME` or `--reporter NAME=FILE`. */
+export function parseReporter(text: string, before: readonly WantedReporter[] = []): readonly WantedReporter[] {
+  const [word = '', file] = text.split('=', 2)
+  const name = REPORTER_NAMES.find(known => known === word)
+  if (name === undefined) throw usageError(`--reporter ${text}: there is no reporter \`${word}\``, didYouMean(word, REPORTER_NAMES))
+  if (file === '') throw usageError(`--reporter ${text}: the file is missing`, `write it as --reporter ${name}=FILE`)
+  return [...before, { name, file: file ?? null }]
 }

@@ -106,12 +106,15 @@ export const problemsText = (file: string, source: string, problems: readonly Pr
     )
     .join('\n')
 
-/** `.vtick/deadline-apic_timer_virt1-levelL1.vtrace`: where the trace of a failing cell goes. */
-export function traceFileOf(file: string, cell: Cell): string {
-  const base = file.replace(/(\.guest)?\.asm$/, '').replaceAll(/[/\\]/g, '-')
+/** `deadline-apic_timer_virt1-L1`: a cell in a word that can be a file's name. */
+export function cellName(file: string, cell: Cell): string {
+  const base = file.replace(/(\.guest)?\.asm$/, '').replaceAll(/[/\\\s]/g, '-')
   const label = cellLabel(cell)
     .replaceAll('=', '')
     .replace(/level(L\d)/, '$1')
     .replaceAll(' ', '-')
-  return `.vtick/${label === '' ? base : `${base}-${label}`}.vtrace`
+  return label === '' ? base : `${base}-${label}`
 }
+
+/** `.vtick/deadline-apic_timer_virt1-L1.vtrace`: where the trace of a failing cell goes. */
+export const traceFileOf = (file: string, cell: Cell): string => `.vtick/${cellName(file, cell)}.vtrace`

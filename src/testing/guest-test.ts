@@ -12,9 +12,10 @@ import { type CellRun, runCell } from './cell-run.ts'
 import { parseGuestTest } from './directives.ts'
 import { failedExpectations } from './expectations.ts'
 import type { Failure } from './failure.ts'
-import { type CellToCompare, failureText, problemsText, traceFileOf } from './failure-text.ts'
+import { type CellToCompare, cellName, failureText, problemsText, traceFileOf } from './failure-text.ts'
 import { failedGolden, type Golden } from './golden.ts'
 import { type Cell, cellLabel, cellsOf, type GuestTestPlan } from './plan.ts'
+import type { GuestMeta } from './reporters/results.ts'
 import { SourceFinder, shownName } from './sources.ts'
 import { failedReplay, failedVerdict } from './verdict.ts'
 
@@ -27,11 +28,23 @@ export interface GuestTestOptions {
   readonly golden: Golden
 }
 
+/** The part of vitest's task that a guest test writes to. */
+export interface GuestTask {
+  readonly meta: { vtick?: GuestMeta }
+}
+
+export interface GuestContext {
+  readonly task: GuestTask
+  skip(why: string): never
+}
+
 export interface GuestTest {
   /** Runs a cell; throws when anything about it is not as it should be. */
-  run(cell: number): void
+  run(cell: number, task?: GuestTask): void
+  /** Leaves a cell out. */
+  skip(cell: number, context: GuestContext, why: string): void
   /** Throws the directives that cannot be followed. */
-  refuse(): never
+  refuse(task?: GuestTask): never
 }
 
 export function openGuestTest({ path, root, errorAt, golden }: GuestTestOptions): GuestTest {
@@ -41,15 +54,22 @@ export function openGuestTest({ path, root, errorAt, golden }: GuestTestOptions)
   const fail = (line: number, text: string): never => {
     throw pointed((errorAt(line) ?? errorAt(1) ?? Error)(text))
   }
-  const refuse = (): never => fail(problems[0]?.place.line ?? 1, problemsText(file, source, problems))
+  const tell = (task: GuestTask | undefined, cell: Cell, summary: string): void => {
+    if (task !== undefined) task.meta.vtick = { name: cellName(file, cell), summary, fails: plan?.fails ?? null }
+  }
+  const refuse = (task?: GuestTask): never => {
+    tell(task, {}, '')
+    return fail(problems[0]?.place.line ?? 1, problemsText(file, source, problems))
+  }
   const imageOf = imageMaker(path, root, source, fail)
   return {
-    run(index) {
-      if (plan === null) return refuse()
+    run(index, task) {
+      if (plan === null) return refuse(task)
       const image = imageOf(plan)
       const cells = cellRuns(plan, image)
       const cell = cellsOf(plan.matrix)[index]!
       const run = cells.runOf(cell)
+      tell(task, cell, summaryOf(run))
       const failures = [...cells.failuresOf(run), ...failedGolden(plan, run, golden)]
       const [first] = failures
       if (first === undefined) return
@@ -57,9 +77,17 @@ export function openGuestTest({ path, root, errorAt, golden }: GuestTestOptions)
       const compare = cellToCompare(plan, cells, run, first, keep)
       fail(first.place.line, failureText({ file, source, run, failures, traceFile: keep(run), compare }))
     },
+    skip(index, context, why) {
+      tell(context.task, cellsOf(plan?.matrix ?? [])[index] ?? {}, '')
+      context.skip(why)
+    },
     refuse,
   }
 }
+
+/** What the guest's last line says of its own checks, as in kvm-unit-tests. */
+const summaryOf = ({ output }: CellRun): string =>
+  /^SUMMARY: (.*)/.exec(output.findLast(({ text }) => text.startsWith('SUMMARY: '))?.text ?? '')?.[1] ?? ''
 
 /** Assembles once, when the first cell asks. */
 function imageMaker(

@@ -38,7 +38,7 @@ export function moduleText(options: ModuleOptions): ModuleText {
     lines[line - 1] += `; ${code}`
   }
   add(1, prologue(options, asm.length))
-  if (plan === null) add(options.problemLine, 'test("its directives can be followed", () => guest.refuse())')
+  if (plan === null) add(options.problemLine, 'test("its directives can be followed", ({ task }) => guest.refuse(task))')
   else for (const [index, cell] of cellsOf(plan.matrix).entries()) add(plan.place.line, call(options, plan, titleOf(plan, cell), index))
   const columns = asm.map(text => Math.max(0, text.search(/\S/)))
   return {
@@ -57,10 +57,10 @@ const prologue = ({ path, root, runtime }: ModuleOptions, lines: number): string
 
 function call({ leftOut }: ModuleOptions, { skip, only, fails }: GuestTestPlan, title: string, index: number): string {
   const why = skip ?? leftOut
-  if (why !== '') return `test(${JSON.stringify(title)}, context => context.skip(${JSON.stringify(why)}))`
+  if (why !== '') return `test(${JSON.stringify(title)}, context => guest.skip(${index}, context, ${JSON.stringify(why)}))`
   const manner = `${only ? '.only' : ''}${fails === null ? '' : '.fails'}`
   const name = fails === null ? title : `${title} (fails: ${fails})`
-  return `test${manner}(${JSON.stringify(name)}, () => guest.run(${index}))`
+  return `test${manner}(${JSON.stringify(name)}, ({ task }) => guest.run(${index}, task))`
 }
 
 const DIGITS = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/'

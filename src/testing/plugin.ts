@@ -29,6 +29,9 @@ function reasonToLeaveOut(plan: GuestTestPlan | null, groups: readonly string[] 
   return own.includes('nodefault') ? 'its group is nodefault' : ''
 }
 
+/** `*.guest.asm`, and any other assembly source that vitest was told to run. */
+const isTestFile = (path: string): boolean => path.endsWith('.asm')
+
 export default function guestTests({ groups }: GuestTestOptions = {}): Plugin {
   let root = process.cwd()
   return {
@@ -37,9 +40,14 @@ export default function guestTests({ groups }: GuestTestOptions = {}): Plugin {
     configResolved(config) {
       root = config.root
     },
+    /** A test in a folder that has no vitest of its own, as with a `vtick` installed elsewhere, runs in ours. */
+    async resolveId(id, importer) {
+      if (id !== 'vitest' || importer === undefined || !isTestFile(importer)) return undefined
+      return (await this.resolve(id, importer, { skipSelf: true })) ?? { id: fileURLToPath(import.meta.resolve('vitest')), external: true }
+    },
     transform(source, id) {
       const [path] = id.split('?') as [string]
-      if (!path.endsWith('.guest.asm')) return undefined
+      if (!isTestFile(path)) return undefined
       for (const file of includedFiles(path, root)) this.addWatchFile(file)
       const { plan, problems } = parseGuestTest(source)
       const problemLine = problems[0]?.place.line ?? 1

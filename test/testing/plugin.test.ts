@@ -124,7 +124,7 @@ describe('the module that stands for a guest test', () => {
     const { code, map } = moduleText(options)
     expect(code.split('\n')).toHaveLength(source.split('\n').length)
     expect(map.mappings.split(';')).toHaveLength(source.split('\n').length)
-    expect(code.split('\n')[1]).toContain('test("two and two are five", () => guest.run(0))')
+    expect(code.split('\n')[1]).toContain('test("two and two are five", ({ task }) => guest.run(0, task))')
   })
 })
 
