@@ -20,6 +20,7 @@ export function kutLine({ state, name, summary, why }: Result): string {
 
 export const kutReporter = (write: (text: string) => void): Reporter => ({
   onTestRunEnd(modules: readonly TestModule[]) {
-    for (const result of byPath(modules).flatMap(resultsOf)) write(`${kutLine(result)}\n`)
+    const lines = byPath(modules).flatMap(resultsOf).map(kutLine)
+    write(`${lines.join('\n')}\n`)
   },
 })
