@@ -2,6 +2,7 @@
 
 import type { Image } from '../assembler/image.ts'
 import { unreachable } from '../base/assert.ts'
+import { instructionsOf } from '../session/guest-run.ts'
 import type { Recording } from '../session/record.ts'
 import { exceptionName } from '../trace/format.ts'
 import { groupedNumber } from '../trace/table.ts'
@@ -61,7 +62,7 @@ export function verdictOf(request: VerdictRequest): Verdict {
         words: `${name}: KVM cannot go on at ${placeText(request.image, place.rip)}: ${end.why}; ${lookAt(request)}`,
       }
     case 'budget': {
-      const used = groupedNumber(guest.machine.cpus[0]!.instructions)
+      const used = groupedNumber(instructionsOf(guest))
       const words = `${name}: no end after ${used} instructions, at ${placeText(request.image, place.rip)}; give it more with --max-insns, or end it with \`exit 0\``
       return { code: EXIT.budget, words }
     }

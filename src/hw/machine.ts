@@ -24,6 +24,8 @@ import { noControls } from './vmx/state.ts'
 export interface MachineConfig {
   readonly memoryMiB: number
   readonly cpus: number
+  /** How long a CPU runs before the next one's turn, in ticks. */
+  readonly turnTicks: number
   readonly features: readonly CpuFeature[]
   /** CPUID.01H:EAX, and the brand string. */
   readonly signature: number
@@ -49,7 +51,15 @@ export interface DeviceConfig {
 /** 1 January 2026, noon. */
 const DEFAULT_DATE_SECONDS = Date.UTC(2026, 0, 1, 12) / 1000
 
+/** 5 microseconds at 2 GHz: short beside a timer tick of an operating system, long beside a spin lock. */
+const DEFAULT_TURN_TICKS = 10_000
+
+/** As many as have an ID in xAPIC mode beside the broadcast's. */
+export const MAX_CPUS = 255
+
 export interface MachineOptions {
+  readonly cpus?: number
+  readonly turnTicks?: number
   readonly memoryMiB?: number
   readonly model?: CpuModelName
   /** Instead of the model's own. */
@@ -71,6 +81,8 @@ export interface PlainState {
   /** Why the run is over. */
   ended: MachineEnd | null
   queue: EventQueue
+  /** Whose turn it is, and until when. */
+  turn: { cpu: number; ends: number }
   cpus: Cpu[]
   bus: BusState
   /** The software above the door keeps its state here; the silicon never looks into it. */
@@ -94,7 +106,7 @@ export interface Machine extends PlainState {
   pause: boolean
 }
 
-export const PLAIN_KEYS = ['tick', 'ended', 'queue', 'cpus', 'bus', 'host'] as const satisfies readonly (keyof PlainState)[]
+export const PLAIN_KEYS = ['tick', 'ended', 'queue', 'turn', 'cpus', 'bus', 'host'] as const satisfies readonly (keyof PlainState)[]
 
 /** A configuration with every choice made. */
 export function resolveConfig(options: MachineOptions = {}): MachineConfig {
@@ -103,7 +115,8 @@ export function resolveConfig(options: MachineOptions = {}): MachineConfig {
   const memoryMiB = options.memoryMiB ?? 64
   return {
     memoryMiB,
-    cpus: 1,
+    cpus: options.cpus ?? 1,
+    turnTicks: options.turnTicks ?? DEFAULT_TURN_TICKS,
     features,
     signature: signatureOf(model),
     brand: model.brand,
@@ -115,6 +128,9 @@ export function resolveConfig(options: MachineOptions = {}): MachineConfig {
   }
 }
 
+/** When a turn that begins at `tick` ends; a CPU alone has no turns. */
+export const turnEnd = ({ cpus, turnTicks }: MachineConfig, tick: number): number => (cpus === 1 ? NEVER : tick + turnTicks)
+
 function newCpu(index: number): Cpu {
   return {
     index,
@@ -125,6 +141,8 @@ function newCpu(index: number): Cpu {
     movSsBlocking: false,
     nmiBlocking: false,
     nmiPending: false,
+    initPending: false,
+    startUpVector: -1,
     midRepeat: false,
     randomDraws: 0,
     segments: Array.from({ length: 8 }, () => ({ selector: 0, limit: 0, accessRights: 0 })),
@@ -161,7 +179,7 @@ const busFacts = ({ cpus, devices: { memoryMiB, dateSeconds, commandLine } }: Ma
 })
 
 export function createMachine(config: MachineConfig = resolveConfig(), caching = true): Machine {
-  assert(config.cpus === 1, 'this machine has one CPU')
+  assert(config.cpus >= 1 && config.cpus <= MAX_CPUS, `a machine has 1 to ${MAX_CPUS} CPUs`)
   const memory = new Memory(config.cpus, config.memoryMiB * 2 ** 20)
   const indexes = Array.from({ length: config.cpus }, (_, index) => index)
   const machine: Machine = {
@@ -178,6 +196,7 @@ export function createMachine(config: MachineConfig = resolveConfig(), caching =
     tick: 0,
     ended: null,
     queue: emptyQueue(),
+    turn: { cpu: 0, ends: turnEnd(config, 0) },
     cpus: indexes.map(newCpu),
     bus: newBus(busFacts(config)),
     host: null,

@@ -11,7 +11,7 @@ import type { Engine } from './cpu/engine.ts'
 import { IF } from './cpu/lazy-flags.ts'
 import { step } from './cpu/step.ts'
 import { devicesDue } from './devices.ts'
-import type { Machine } from './machine.ts'
+import { type Machine, turnEnd } from './machine.ts'
 import { NEVER, nextTick, type PendingEvent } from './time/event-queue.ts'
 
 /**
@@ -21,35 +21,62 @@ import { NEVER, nextTick, type PendingEvent } from './time/event-queue.ts'
  */
 export type RunResult = 'host' | 'budget' | 'idle' | 'paused' | 'ended'
 
-/** Runs until `instructions` in all are retired (counted from the machine's beginning), or something else ends it. */
+/** Instructions that all CPUs have retired since the machine was made: how far it has come. */
+export const retired = (machine: Machine): number => machine.cpus.reduce((sum, { instructions }) => sum + instructions, 0)
+
+/**
+ * Runs until `instructions` in all are retired (by all CPUs, counted from the machine's beginning), or something else ends it.
+ *
+ * There is one clock, and CPUs take turns: while one runs, it moves the clock and the others stand. A turn ends after the configured
+ * ticks, or when its CPU has nothing to do; the next in order that has something to do follows. Turns change between instructions
+ * only, so an instruction is atomic for the other CPUs with or without a LOCK prefix.
+ */
 export function run(machine: Machine, instructions = NEVER): RunResult {
-  const engine = machine.engines[0]!
-  engine.reload()
+  for (const engine of machine.engines) engine.reload()
   try {
     for (;;) {
-      const result = advance(machine, engine, instructions)
+      const result = advance(machine, instructions)
       if (result !== null) return result
     }
   } finally {
-    engine.flush()
+    for (const engine of machine.engines) engine.flush()
   }
 }
 
-/** One turn of the loop: due events, then idling, an event between instructions, or a stretch of instructions. */
-function advance(machine: Machine, engine: Engine, instructions: number): RunResult | null {
-  const { cpu } = engine
+/** One step of the loop: due events, then idling, an event between instructions, or a stretch of instructions. */
+function advance(machine: Machine, instructions: number): RunResult | null {
   dispatchDue(machine)
   if (machine.ended !== null) return 'ended'
   if (machine.pause) return paused(machine)
+  const engine = machine.engines[machine.turn.cpu]!
+  const { cpu } = engine
+  machine.running = engine.index
   if (cpu.vmx.rootSoftware === 'kvm' && cpu.vmx.mode !== 'non-root') return idleInHost(machine, engine)
   if (engine.attention && attend(engine)) return null
-  if (cpu.activity === 'hlt')
-    return canWake(machine, engine.index, (engine.flagsWord & IF) !== 0) ? jumpToNextEvent(machine, engine) : 'idle'
+  if (cpu.activity !== 'active' || machine.tick >= machine.turn.ends) return passTurn(machine)
+  const last = instructions - (retired(machine) - cpu.instructions)
   do {
-    if (cpu.instructions >= instructions) return 'budget'
+    if (cpu.instructions >= last) return 'budget'
     step(engine)
-  } while (!engine.attention && machine.tick < nextTick(machine.queue) && machine.ended === null && !machine.pause)
+  } while (!engine.attention && machine.tick < nextStop(machine) && machine.ended === null && !machine.pause)
   return null
+}
+
+/** The end of the turn, or the next event if that is earlier. */
+const nextStop = ({ queue, turn }: Machine): number => Math.min(nextTick(queue), turn.ends)
+
+/** The next CPU in order that runs, or has something to wake for; without one, time passes to the next event that wakes one. */
+function passTurn(machine: Machine): RunResult | null {
+  const { engines, turn } = machine
+  for (let distance = 1; distance <= engines.length; distance++) {
+    const engine = engines[(turn.cpu + distance) % engines.length]!
+    machine.running = engine.index
+    if (engine.cpu.activity !== 'active' && !(engine.attention && attend(engine))) continue
+    turn.cpu = engine.index
+    turn.ends = turnEnd(machine.config, machine.tick)
+    return null
+  }
+  return engines.some(engine => canWake(machine, engine.index, (engine.flagsWord & IF) !== 0)) ? jumpToNextEvent(machine) : 'idle'
 }
 
 function paused(machine: Machine): RunResult {
@@ -63,15 +90,15 @@ function idleInHost(machine: Machine, engine: Engine): RunResult | null {
     cpu.hostIdle = false
     return 'host'
   }
-  return jumpToNextEvent(machine, engine)
+  return jumpToNextEvent(machine)
 }
 
-/** HLT: time passes to the next event; without one the CPU would wait for ever. */
-function jumpToNextEvent(machine: Machine, engine: Engine): RunResult | null {
+/** Every CPU waits: time passes to the next event; without one they would wait for ever. */
+function jumpToNextEvent(machine: Machine): RunResult | null {
   const next = nextTick(machine.queue)
   if (next === NEVER) return 'idle'
   machine.tick = Math.max(machine.tick, next)
-  engine.attention = true
+  for (const engine of machine.engines) engine.attention = true
   return null
 }
 

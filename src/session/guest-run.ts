@@ -6,7 +6,7 @@
 import type { Image } from '../assembler/image.ts'
 import { receiveInput } from '../hw/devices.ts'
 import { createMachine, type Machine, type MachineEnd } from '../hw/machine.ts'
-import { run } from '../hw/run.ts'
+import { retired, run } from '../hw/run.ts'
 import { NEVER } from '../hw/time/event-queue.ts'
 import type { EventOf } from '../spec/trace-events.ts'
 import { bootBare } from '../vmm/bare.ts'
@@ -68,11 +68,14 @@ export function deliverInput({ machine }: GuestRun, device: string, bytes: Uint8
     level: 0,
     device,
     bytes,
-    instructions: machine.cpus[0]!.instructions,
+    instructions: retired(machine),
   }
   machine.observe?.(event)
   receiveInput(machine, device, bytes)
 }
+
+/** Instructions that the guest's CPUs have retired. */
+export const instructionsOf = ({ machine }: GuestRun): number => retired(machine)
 
 /** Whether the host's software, not the CPU, is to act next. */
 function isHostsTurn({ machine, vmm }: GuestRun): boolean {
@@ -101,6 +104,6 @@ export function drive(guest: GuestRun, maxInstructions = NEVER, isDone: () => bo
     const end = turn(guest, maxInstructions)
     if (end !== null) return end
     if (isDone()) return null
-    if (guest.machine.cpus[0]!.instructions >= maxInstructions && !isHostsTurn(guest)) return endOf('budget')
+    if (instructionsOf(guest) >= maxInstructions && !isHostsTurn(guest)) return endOf('budget')
   }
 }

@@ -5,6 +5,7 @@
 
 import type { Image } from '../assembler/image.ts'
 import type { Machine } from '../hw/machine.ts'
+import { retired } from '../hw/run.ts'
 import { hashMachine, takeSnapshot } from '../hw/snapshot.ts'
 import { NEVER } from '../hw/time/event-queue.ts'
 import type { TraceEvent } from '../spec/trace-events.ts'
@@ -48,7 +49,7 @@ function keyframeOf(machine: Machine, index: number): Parameters<TraceWriter['ke
   return {
     index,
     tick: machine.tick,
-    instructions: machine.cpus[0]!.instructions,
+    instructions: retired(machine),
     state: state as unknown as PlainObject,
     registers,
     pages,
@@ -63,7 +64,7 @@ export const endEvent = (machine: Machine, end: RunEnd, hash: string): TraceEven
   level: 0,
   reason: end.why === '' ? end.reason : `${end.reason}: ${end.why}`,
   status: end.status,
-  instructions: machine.cpus[0]!.instructions,
+  instructions: retired(machine),
   hash,
 })
 
@@ -106,11 +107,11 @@ export function* recordInSlices(config: RunConfig, image: Image, options: Record
   const isKeyframeDue = (): boolean => writer !== null && events - lastKeyframe >= keyframeEvents
   guest = startRun(config, image, observe)
   const { machine } = guest
-  const cpu = (): Machine['cpus'][number] => machine.cpus[0]!
+  const instructions = (): number => retired(machine)
   const keyframe = (): void => {
     machine.pause = false
     lastKeyframe = events
-    keyframeStop = cpu().instructions + keyframeInstructions
+    keyframeStop = instructions() + keyframeInstructions
     writer?.keyframe(keyframeOf(machine, events))
   }
   keyframe()
@@ -118,12 +119,12 @@ export function* recordInSlices(config: RunConfig, image: Image, options: Record
   let end: RunEnd | null = null
   while (end === null) {
     let turns = 0
-    const stop = Math.min(maxInstructions, keyframeStop, cpu().instructions + SLICE_INSTRUCTIONS)
+    const stop = Math.min(maxInstructions, keyframeStop, instructions() + SLICE_INSTRUCTIONS)
     end = drive(guest, stop, () => isKeyframeDue() || ++turns >= SLICE_TURNS)
     if (end !== null && (end.reason !== 'budget' || stop === maxInstructions)) break
     if (isKeyframeDue() || (end !== null && stop === keyframeStop)) keyframe()
     end = null
-    if (yield { instructions: cpu().instructions, events }) maxInstructions = Math.min(maxInstructions, cpu().instructions + 1)
+    if (yield { instructions: instructions(), events }) maxInstructions = Math.min(maxInstructions, instructions() + 1)
   }
   const hash = hashMachine(machine)
   observe(endEvent(machine, end, hash))

@@ -3,6 +3,7 @@
  * What is wrong is the file's fault, never an assertion of ours.
  */
 
+import { MAX_CPUS } from '../hw/machine.ts'
 import { COSTS } from '../hw/time/costs.ts'
 import { PARAMETER_NAMES } from '../kvm/parameters.ts'
 import { CPU_FEATURES } from '../spec/cpu-models.ts'
@@ -46,7 +47,8 @@ const ALWAYS_PRESENT: readonly MsrName[] = [
 const RULES: readonly Rule[] = [
   { holds: ({ mode }) => mode === 'kvm' || mode === 'bare', what: 'whether KVM runs the guest' },
   { holds: ({ guestMemoryMiB }) => isWhole(guestMemoryMiB, 1, MAX_MEMORY_MIB), what: 'the memory of the guest' },
-  { holds: (_, { cpus }) => cpus === 1, what: 'the number of CPUs' },
+  { holds: ({ mode }, { cpus }) => isWhole(cpus, 1, mode === 'kvm' ? 1 : MAX_CPUS), what: 'the number of CPUs' },
+  { holds: (_, { turnTicks }) => isWhole(turnTicks, 1, 2 ** 32), what: "how long a CPU's turn is" },
   { holds: (_, { tscKhz }) => isWhole(tscKhz, 1, 2 ** 32), what: 'the frequency of the TSC' },
   { holds: (_, { features }) => Array.isArray(features) && features.every(isFeature), what: 'the features of the CPU' },
   {

@@ -3,6 +3,7 @@
  * `Divergence`: a result, not an exception.
  */
 
+import { retired } from '../hw/run.ts'
 import { hashMachine, restoreSnapshot, type Snapshot } from '../hw/snapshot.ts'
 import { NEVER } from '../hw/time/event-queue.ts'
 import type { EventOf, TraceEvent } from '../spec/trace-events.ts'
@@ -131,7 +132,7 @@ function* follow(guest: GuestRun, follower: Follower): Generator<Progress, RunEn
   for (;;) {
     if (follower.isOver) return null
     const input = follower.nextInput()
-    const { instructions } = guest.machine.cpus[0]!
+    const instructions = retired(guest.machine)
     if (input !== null && follower.expected?.kind === 'input' && instructions >= input.instructions) {
       deliverInput(guest, input.device, input.bytes)
       continue
@@ -141,7 +142,7 @@ function* follow(guest: GuestRun, follower: Follower): Generator<Progress, RunEn
     let turns = 0
     const end = drive(guest, stop, () => follower.isOver || follower.expected?.kind === 'input' || ++turns >= SLICE_TURNS)
     if (end !== null && (end.reason !== 'budget' || stop === follower.budget)) return end
-    yield { instructions: guest.machine.cpus[0]!.instructions, events: follower.index }
+    yield { instructions: retired(guest.machine), events: follower.index }
   }
 }
 

@@ -12,6 +12,7 @@
 
 import { assert } from '../base/assert.ts'
 import type { Machine } from '../hw/machine.ts'
+import { retired } from '../hw/run.ts'
 import { NEVER } from '../hw/time/event-queue.ts'
 import { type EventKind, type EventOf, TRACE_EVENTS, type TraceEvent } from '../spec/trace-events.ts'
 import type { TraceReader } from '../trace/file.ts'
@@ -98,7 +99,7 @@ export class Timeline {
   }
 
   get #now(): number {
-    return this.#guest.machine.cpus[0]!.instructions
+    return retired(this.#guest.machine)
   }
 
   #view(): TimelineView {

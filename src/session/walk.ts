@@ -7,6 +7,7 @@
  */
 
 import type { Image } from '../assembler/image.ts'
+import { retired } from '../hw/run.ts'
 import type { TraceEvent } from '../spec/trace-events.ts'
 import type { RunConfig } from './config.ts'
 import { deliverInput, type GuestRun, startRun, turn } from './guest-run.ts'
@@ -42,14 +43,14 @@ export function walk(config: RunConfig, image: Image, options: WalkOptions, visi
   const current: { begun: Begun | null } = { begun: null }
   const viewOf = ({ machine }: GuestRun): TimelineView => ({
     machine,
-    instructions: machine.cpus[0]!.instructions,
+    instructions: retired(machine),
     eventIndex: events,
     tick: machine.tick,
   })
   /** The guest stands before the instruction at `rip`; `isDone` says whether the one before was executed. */
   const stand = (at: GuestRun, rip: bigint, isDone: (begun: Begun, instructions: number) => boolean): void => {
     const { begun } = current
-    const { instructions } = at.machine.cpus[0]!
+    const instructions = retired(at.machine)
     if (begun !== null && isDone(begun, instructions)) visit({ rip: begun.rip, next: rip, event: begun.event, view: viewOf(at) })
     current.begun = { rip, instructions, event: events }
   }
@@ -62,7 +63,8 @@ export function walk(config: RunConfig, image: Image, options: WalkOptions, visi
   if (options.input !== undefined && options.input.length > 0) deliverInput(guest, 'uart', options.input)
   for (;;) {
     const { machine } = guest
-    const { instructions, vmx } = machine.cpus[0]!
+    const { vmx } = machine.cpus[0]!
+    const instructions = retired(machine)
     if (config.mode === 'bare' || vmx.mode === 'non-root')
       stand(guest, machine.registers[0]!.rip[0]!, (begun, retired) => retired > begun.instructions)
     if (instructions >= options.maxInstructions) return

@@ -2,7 +2,7 @@
 
 import type { Image } from '../assembler/image.ts'
 import { type RunConfig, resolveRunConfig } from '../session/config.ts'
-import type { RunEnd } from '../session/guest-run.ts'
+import { instructionsOf, type RunEnd } from '../session/guest-run.ts'
 import { record } from '../session/record.ts'
 import { CPU_FEATURES, DEFAULT_CPU_FEATURES } from '../spec/cpu-models.ts'
 import type { TraceEvent } from '../spec/trace-events.ts'
@@ -65,7 +65,7 @@ export function runCell(plan: GuestTestPlan, cell: Cell, image: Image): CellRun 
     events,
     exits: exitsOf(events),
     end,
-    instructions: guest.machine.cpus[0]!.instructions,
+    instructions: instructionsOf(guest),
     cycles: guest.machine.tick,
     output: outputOf(events),
     trace: sink.bytes(),

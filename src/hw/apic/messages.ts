@@ -95,5 +95,18 @@ function accept(machine: Machine, cpu: number, message: InterruptMessage): void 
     machine.cpus[cpu]!.nmiPending = true
     machine.engines[cpu]!.attention = true
   }
-  // INIT and start-up act on other CPUs; ExtINT is the 8259's, and SMI has no SMM to enter.
+  if (message.deliveryMode === APIC_BITS.APIC_DM_INIT) {
+    machine.cpus[cpu]!.initPending = true
+    machine.engines[cpu]!.attention = true
+  }
+  if (message.deliveryMode === APIC_BITS.APIC_DM_STARTUP) startUp(machine, cpu, vector)
+  // ExtINT is the 8259's, and SMI has no SMM to enter.
+}
+
+/** A CPU that does not wait for a start-up message, or is about to, drops it. */
+function startUp(machine: Machine, cpu: number, vector: number): void {
+  const row = machine.cpus[cpu]!
+  if (row.activity !== 'wait-for-sipi' && !row.initPending) return
+  row.startUpVector = vector
+  machine.engines[cpu]!.attention = true
 }

@@ -2,6 +2,7 @@
  * What is looked at between two instructions, in the SDM's order ("Priority Among Concurrent Events"; "VM Exits Not Caused by
  * Instructions"; for the guest timer "APIC-timer virtualization"):
  *
+ *     0  INIT and start-up messages
  *     1  monitor trap flag exit
  *     2  VMX-preemption timer exit
  *     3  NMI-window exit
@@ -24,6 +25,7 @@ import type { Engine } from './engine.ts'
 import { EVENT } from './event.ts'
 import { VmExit } from './faults.ts'
 import { IF } from './lazy-flags.ts'
+import { attendStartUp } from './startup.ts'
 import { deliverEvent } from './step.ts'
 
 const NMI_VECTOR = 2
@@ -32,11 +34,13 @@ const NMI_VECTOR = 2
 export function attend(engine: Engine): boolean {
   engine.attention = false
   engine.releaseRip()
-  const happened = attendNonMaskable(engine) || attendInterrupt(engine) || attendVirtual(engine)
+  const happened = attendStartUp(engine) || (engine.cpu.activity !== 'wait-for-sipi' && attendEvent(engine))
   const { cpu } = engine
   if (happened || cpu.stiBlocking || cpu.movSsBlocking) engine.attention = true
   return happened
 }
+
+const attendEvent = (engine: Engine): boolean => attendNonMaskable(engine) || attendInterrupt(engine) || attendVirtual(engine)
 
 function attendNonMaskable(engine: Engine): boolean {
   const { cpu, machine } = engine

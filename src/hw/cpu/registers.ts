@@ -72,6 +72,9 @@ export interface Cpu {
   movSsBlocking: boolean
   nmiBlocking: boolean
   nmiPending: boolean
+  /** An INIT message came; and the vector of a start-up message, -1 for none. */
+  initPending: boolean
+  startUpVector: number
   /** Between two iterations of a REP instruction. */
   midRepeat: boolean
   /** Values that RDRAND and RDSEED have given so far. */
