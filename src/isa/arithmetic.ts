@@ -28,7 +28,7 @@ export const ADD = instruction('ADD', {
   prefixes: ['lock'],
   forms: classicForms(0),
   execute(o, { size, dst, src }) {
-    const a = o.read(dst)
+    const a = o.modify(dst)
     const b = o.read(src)
     const sum = o.add(size, a, b)
     o.write(dst, sum) // may fault, so the flags come after it
@@ -41,7 +41,7 @@ export const OR = instruction('OR', {
   undefined: 'AF',
   prefixes: ['lock'],
   forms: classicForms(1),
-  execute: (o, { size, dst, src }) => logic(o, size, o.read(dst), o.read(src), o.or, result => o.write(dst, result)),
+  execute: (o, { size, dst, src }) => logic(o, size, o.modify(dst), o.read(src), o.or, result => o.write(dst, result)),
 })
 
 export const ADC = instruction('ADC', {
@@ -49,7 +49,7 @@ export const ADC = instruction('ADC', {
   prefixes: ['lock'],
   forms: classicForms(2),
   execute(o, { size, dst, src }) {
-    const a = o.read(dst)
+    const a = o.modify(dst)
     const b = o.read(src)
     const sum = o.add(size, o.add(size, a, b), o.flag('CF'))
     o.write(dst, sum)
@@ -62,7 +62,7 @@ export const SBB = instruction('SBB', {
   prefixes: ['lock'],
   forms: classicForms(3),
   execute(o, { size, dst, src }) {
-    const a = o.read(dst)
+    const a = o.modify(dst)
     const b = o.read(src)
     const difference = o.sub(size, o.sub(size, a, b), o.flag('CF'))
     o.write(dst, difference)
@@ -75,7 +75,7 @@ export const AND = instruction('AND', {
   undefined: 'AF',
   prefixes: ['lock'],
   forms: classicForms(4),
-  execute: (o, { size, dst, src }) => logic(o, size, o.read(dst), o.read(src), o.and, result => o.write(dst, result)),
+  execute: (o, { size, dst, src }) => logic(o, size, o.modify(dst), o.read(src), o.and, result => o.write(dst, result)),
 })
 
 export const SUB = instruction('SUB', {
@@ -83,7 +83,7 @@ export const SUB = instruction('SUB', {
   prefixes: ['lock'],
   forms: classicForms(5),
   execute(o, { size, dst, src }) {
-    const a = o.read(dst)
+    const a = o.modify(dst)
     const b = o.read(src)
     const difference = o.sub(size, a, b)
     o.write(dst, difference)
@@ -96,7 +96,7 @@ export const XOR = instruction('XOR', {
   undefined: 'AF',
   prefixes: ['lock'],
   forms: classicForms(6),
-  execute: (o, { size, dst, src }) => logic(o, size, o.read(dst), o.read(src), o.xor, result => o.write(dst, result)),
+  execute: (o, { size, dst, src }) => logic(o, size, o.modify(dst), o.read(src), o.xor, result => o.write(dst, result)),
 })
 
 export const CMP = instruction('CMP', {
@@ -133,7 +133,7 @@ export const NOT = instruction('NOT', {
     ['F6 /2', 'r/m8'],
     ['F7 /2', 'r/m'],
   ],
-  execute: (o, { size, dst }) => o.write(dst, o.not(size, o.read(dst))),
+  execute: (o, { size, dst }) => o.write(dst, o.not(size, o.modify(dst))),
 })
 
 export const NEG = instruction('NEG', {
@@ -144,7 +144,7 @@ export const NEG = instruction('NEG', {
     ['F7 /3', 'r/m'],
   ],
   execute(o, { size, dst }) {
-    const value = o.read(dst)
+    const value = o.modify(dst)
     const zero = o.constant(0n)
     const negated = o.sub(size, zero, value)
     o.write(dst, negated)
@@ -161,7 +161,7 @@ export const INC = instruction('INC', {
     ['FF /0', 'r/m'],
   ],
   execute(o, { size, dst }) {
-    const value = o.read(dst)
+    const value = o.modify(dst)
     const one = o.constant(1n)
     const sum = o.add(size, value, one)
     o.write(dst, sum)
@@ -178,7 +178,7 @@ export const DEC = instruction('DEC', {
     ['FF /1', 'r/m'],
   ],
   execute(o, { size, dst }) {
-    const value = o.read(dst)
+    const value = o.modify(dst)
     const one = o.constant(1n)
     const difference = o.sub(size, value, one)
     o.write(dst, difference)

@@ -20,10 +20,11 @@ function bitTest<V>(o: Ops<V>, i: Instruction, change: ((value: V, mask: V) => V
     const element = o.signExtend(size, 64, o.sar(size, offset, o.constant(LOG2[size])))
     const displacement = o.mul(64, element, o.constant(BigInt(size / 8)))
     const address = o.zeroExtend(addressSize, o.add(64, o.address(dst), displacement))
+    if (change !== null) o.touch(size, dst.segment, address)
     value = o.load(size, dst.segment, address)
     if (change !== null) o.store(size, dst.segment, address, change(value, mask))
   } else {
-    value = o.read(dst)
+    value = change === null ? o.read(dst) : o.modify(dst)
     if (change !== null) o.write(dst, change(value, mask))
   }
   o.setFlag('CF', o.and(o.shr(size, value, position), o.constant(1n)))

@@ -2,9 +2,9 @@
 
 import { CONDITION_CODES, type ConditionCode } from '../spec/rflags.ts'
 import { type Instruction, type InstructionRow, instruction } from './instruction.ts'
-import { gpr, RCX } from './operands.ts'
+import { gpr, RCX, RSP, SS } from './operands.ts'
 import type { Ops } from './ops.ts'
-import { pop, push } from './stack.ts'
+import { push } from './stack.ts'
 
 /** Where a near branch goes: a displacement from the next instruction, or the value of the operand. */
 function targetOf<V>(o: Ops<V>, { size, dst }: Instruction): V {
@@ -46,9 +46,10 @@ export const CALL = instruction('CALL', {
   ],
   execute(o, i) {
     if (isFar(i)) return o.system('far-call')
+    // The target is checked before anything is pushed.
     const target = targetOf(o, i)
-    push(o, i, i.size, o.next())
     o.branch(target)
+    push(o, i, i.size, o.next())
   },
 })
 
@@ -58,7 +59,13 @@ export const RET = instruction('RET', {
     ['C3', '', 'f64'],
     ['C2 iw', 'imm16', 'f64'],
   ],
-  execute: (o, i) => o.branch(pop(o, i, i.size, i.dst.kind === 'immediate' ? Number(BigInt.asUintN(16, i.dst.value)) : 0)),
+  execute(o, i) {
+    const pointer = gpr(i.stackSize, RSP)
+    const top = o.read(pointer)
+    const released = i.size / 8 + (i.dst.kind === 'immediate' ? Number(BigInt.asUintN(16, i.dst.value)) : 0)
+    o.branch(o.load(i.size, SS, top)) // a target that is refused leaves the stack as it is
+    o.write(pointer, o.add(i.stackSize, top, o.constant(BigInt(released))))
+  },
 })
 
 /** LOOP and its kin count down the register of the address size. */

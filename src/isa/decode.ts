@@ -138,6 +138,8 @@ const vexFits = ({ long, wide }: VexNotation, prefixes: Prefixes, bits: 16 | 32 
 /** How well a form fits these bytes: negative when it does not; the highest wins. */
 function fitness(form: Form, prefixes: Prefixes, bits: 16 | 32 | 64, modrm: number): number {
   if (bits === 64 ? form.not64 : form.only64) return -1
+  // With REX.B the opcode 90 is XCHG of R8, and neither NOP nor PAUSE.
+  if (form.opcode === 0x90 && form.map === 0 && !form.plusRegister && (prefixes.rex & 1) !== 0) return -1
   if (form.wide && (prefixes.rex & 8) === 0) return -1
   let points = form.wide ? 2 : 0
   if (form.vex !== null && !vexFits(form.vex, prefixes, bits)) return -1

@@ -15,7 +15,7 @@ export const CMPXCHG = instruction('CMPXCHG', {
   execute(o, { size, dst, src }) {
     const accumulator = gpr(size, RAX)
     const expected = o.read(accumulator)
-    const present = o.read(dst)
+    const present = o.modify(dst)
     const isEqual = o.equal(expected, present)
     const replacement = o.read(src)
     // Memory is written either way; a register only when equal, so that its upper half stays otherwise.
@@ -38,7 +38,7 @@ export const XADD = instruction('XADD', {
     ['0F C1 /r', 'r/m, r'],
   ],
   execute(o, { size, dst, src }) {
-    const a = o.read(dst)
+    const a = o.modify(dst)
     const b = o.read(src)
     const sum = o.add(size, a, b)
     if (dst.kind === 'memory') {
@@ -57,10 +57,10 @@ function exchangePair<V>(o: Ops<V>, { dst, addressSize }: Instruction, half: Siz
   const { segment } = dst as MemoryOperand
   const lowAt = o.address(dst)
   const highAt = o.add(addressSize, lowAt, o.constant(BigInt(half / 8)))
-  const low = o.load(half, segment, lowAt)
-  const high = o.load(half, segment, highAt)
   o.touch(half, segment, lowAt)
   o.touch(half, segment, highAt)
+  const low = o.load(half, segment, lowAt)
+  const high = o.load(half, segment, highAt)
   const isEqual = o.and(o.equal(low, o.read(gpr(half, RAX))), o.equal(high, o.read(gpr(half, RDX))))
   o.store(half, segment, lowAt, o.select(isEqual, o.read(gpr(half, RBX)), low))
   o.store(half, segment, highAt, o.select(isEqual, o.read(gpr(half, RCX)), high))

@@ -47,7 +47,7 @@ const ARPL = instruction('ARPL', {
   forms: [['63 /r', 'r/m16, r16', '!64']],
   execute(o, { dst, src }) {
     const rpl = o.constant(3n)
-    const selector = o.read(dst)
+    const selector = o.read(dst) // not yet as a write: the store comes only if the privilege rises
     const wanted = o.and(o.read(src), rpl)
     const rises = o.below(o.and(selector, rpl), wanted)
     o.when(rises, () => o.write(dst, o.or(o.and(selector, o.constant(0xfffcn)), wanted)))

@@ -80,7 +80,7 @@ export const XCHG = instruction('XCHG', {
     ['87 /r', 'r, r/m', 'encode'],
   ],
   execute(o, { dst, src }) {
-    const a = o.read(dst)
+    const a = o.modify(dst)
     const b = o.read(src)
     o.write(dst, b) // the one that may be memory first: the other write cannot fault
     o.write(src, a)

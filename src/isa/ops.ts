@@ -19,6 +19,8 @@ export type FlagRule = 'add' | 'sub' | 'logic' | 'inc' | 'dec' | 'shl' | 'shr' |
 export interface Ops<V> {
   // Operands, registers and memory. `write` of a 32-bit register clears its upper half (64-bit mode), as the SDM says.
   read(operand: Operand): V
+  /** Reads an operand that the instruction writes afterwards: memory faults as the store would, with W/R set in the error code. */
+  modify(operand: Operand): V
   write(operand: Operand, value: V): void
   /** Effective address of a memory operand, without its segment's base. */
   address(operand: Operand): V

@@ -64,6 +64,9 @@ class Printer implements Ops<string> {
   read(operand: Operand): string {
     return this.#named(this.#operand(operand))
   }
+  modify(operand: Operand): string {
+    return this.read(operand)
+  }
   write(operand: Operand, value: string): void {
     this.#line(`${this.#operand(operand)} := ${value}`)
   }

@@ -17,7 +17,7 @@ const countOf = <V>(o: Ops<V>, { size, src }: Instruction): V => o.and(o.read(sr
 
 /** A count of zero leaves destination and flags alone; the destination must still be writable. */
 function shift<V>(o: Ops<V>, i: Instruction, rule: FlagRule, operation: (size: Size, a: V, count: V) => V): void {
-  const value = o.read(i.dst)
+  const value = o.modify(i.dst)
   const count = countOf(o, i)
   const result = operation.call(o, i.size, value, count)
   o.write(i.dst, result)
@@ -67,7 +67,7 @@ export const ROL = instruction('ROL', {
   forms: shiftForms(0),
   execute(o, i) {
     const count = countOf(o, i)
-    const result = rotateLeft(o, i.size, o.read(i.dst), count)
+    const result = rotateLeft(o, i.size, o.modify(i.dst), count)
     o.write(i.dst, result)
     o.when(
       o.equal(count, o.constant(0n)),
@@ -89,7 +89,7 @@ export const ROR = instruction('ROR', {
     const { size } = i
     const count = countOf(o, i)
     const leftward = o.sub(64, o.constant(BigInt(size)), o.and(count, o.constant(BigInt(size - 1))))
-    const result = rotateLeft(o, size, o.read(i.dst), leftward)
+    const result = rotateLeft(o, size, o.modify(i.dst), leftward)
     o.write(i.dst, result)
     o.when(
       o.equal(count, o.constant(0n)),
@@ -109,7 +109,7 @@ export const ROR = instruction('ROR', {
  */
 function rotateThroughCarry<V>(o: Ops<V>, i: Instruction, direction: 'left' | 'right'): void {
   const { size, dst } = i
-  const value = o.read(dst)
+  const value = o.modify(dst)
   const zero = o.constant(0n)
   const masked = countOf(o, i)
   const count = size >= 32 ? masked : modulo(o, masked, size + 1)
@@ -166,7 +166,7 @@ export const RCR = instruction('RCR', {
 /** SHLD and SHRD: bits of a second register come in where the shift makes room. */
 function doubleShift<V>(o: Ops<V>, i: Instruction, direction: 'left' | 'right'): void {
   const { size, dst, src, third } = i
-  const value = o.read(dst)
+  const value = o.modify(dst)
   const filler = o.read(src)
   const count = o.and(o.read(third), o.constant(size === 64 ? 63n : 31n))
   const zero = o.constant(0n)

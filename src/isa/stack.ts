@@ -13,12 +13,12 @@ export function push<V>(o: Ops<V>, { stackSize }: Instruction, size: Size, value
   o.write(pointer, below)
 }
 
-/** The `size` bits on top of the stack; moves the stack pointer past them and `extraBytes` more. */
-export function pop<V>(o: Ops<V>, { stackSize }: Instruction, size: Size, extraBytes = 0): V {
+/** The `size` bits on top of the stack; moves the stack pointer past them. */
+function pop<V>(o: Ops<V>, { stackSize }: Instruction, size: Size): V {
   const pointer = gpr(stackSize, RSP)
   const top = o.read(pointer)
   const value = o.load(size, SS, top)
-  o.write(pointer, o.add(stackSize, top, o.constant(BigInt(size / 8 + extraBytes))))
+  o.write(pointer, o.add(stackSize, top, o.constant(BigInt(size / 8))))
   return value
 }
 

@@ -154,7 +154,6 @@ const FAMILIES: readonly StringFamily[] = [
     sizes: WITHOUT_QWORD,
     execute: (o, i, size) =>
       repeated(o, i, () => {
-        o.touch(size, ES, o.read(gpr(i.addressSize, RDI)))
         o.system('ins')
         advance(o, i, RDI, size)
       }),

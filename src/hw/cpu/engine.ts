@@ -155,6 +155,14 @@ export class Engine extends LinearMemory implements Ops<bigint> {
     }
   }
 
+  modify(operand: Operand): bigint {
+    if (operand.kind !== 'memory') return this.read(operand)
+    const size = operand.size as Size
+    const linear = this.linear(operand.segment, this.address(operand), size / 8, 'write')
+    this.touchLinear(size / 8, linear)
+    return this.loadLinear(size, linear)
+  }
+
   write(operand: Operand, value: bigint): void {
     if (operand.kind === 'memory') {
       this.store(operand.size as Size, operand.segment, this.address(operand), value)

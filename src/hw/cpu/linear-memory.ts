@@ -118,6 +118,7 @@ export class LinearMemory {
   #loadAcross(size: Size, linear: bigint, privilege: number): bigint {
     let value = 0n
     this.translate(linear, 'read', privilege)
+    this.translate(this.beyond(linear & ~0xfffn, 4096), 'read', privilege)
     for (let byte = size / 8 - 1; byte >= 0; byte--)
       value = (value << 8n) | BigInt(this.memory.read8(this.translate(this.beyond(linear, byte), 'read', privilege)))
     return value

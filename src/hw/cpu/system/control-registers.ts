@@ -6,6 +6,7 @@ import { CS, type RegisterOperand, type SpecialOperand } from '../../../isa/oper
 import { CR0, CR4, EFER } from '../../../spec/cr-bits.ts'
 import { cr4Bits } from '../../../spec/cr4-features.ts'
 import { MSRS } from '../../../spec/msrs.ts'
+import { CONTROL_REGISTERS } from '../../../spec/registers.ts'
 import { apicPage } from '../../apic/registers.ts'
 import { guestHas } from '../../vmx/state.ts'
 import { virtualPage, virtualTpr } from '../../vmx/virtual-apic.ts'
@@ -29,9 +30,17 @@ function exitOn(engine: Engine, control: Parameters<typeof guestHas>[1], registe
     throw new VmExit('EXIT_REASON_CR_ACCESS', { byInstruction: true, qualification: qualification(register, type, gpr) })
 }
 
+const CONTROL_NUMBERS: ReadonlySet<number> = new Set(Object.values(CONTROL_REGISTERS))
+
+/** A register that does not exist is an invalid opcode, which comes before the privilege. */
+function requireControl(index: number): void {
+  if (!CONTROL_NUMBERS.has(index)) throw undefinedOpcode()
+}
+
 export function movFromControl(engine: Engine, i: Instruction): void {
-  requireRing0(engine)
   const { index } = i.src as SpecialOperand
+  requireControl(index)
+  requireRing0(engine)
   const gpr = (i.dst as RegisterOperand).index
   const { vmx } = engine.cpu
   if (index === 3) exitOn(engine, 'CPU_BASED_CR3_STORE_EXITING', 3, 1, gpr)
@@ -62,8 +71,9 @@ function readControl(engine: Engine, index: number, isGuest: boolean): bigint {
 }
 
 export function movToControl(engine: Engine, i: Instruction): void {
-  requireRing0(engine)
   const { index } = i.dst as SpecialOperand
+  requireControl(index)
+  requireRing0(engine)
   const gpr = (i.src as RegisterOperand).index
   const value = engine.read(i.src)
   const { controls, mode } = engine.cpu.vmx
@@ -212,7 +222,6 @@ export function smsw(engine: Engine, i: Instruction): void {
 
 /** DR4 and DR5 are DR6 and DR7 unless CR4.DE forbids it. */
 function debugIndex(engine: Engine, index: number): number {
-  if (index > 7) throw undefinedOpcode()
   if (index !== 4 && index !== 5) return index
   if ((engine.registers.cr[4]! & bitOf(CR4.DE)) !== 0n) throw undefinedOpcode()
   return index + 2
@@ -225,6 +234,7 @@ function exitOnDebug(engine: Engine, register: number, isRead: boolean, gpr: num
 
 export function movFromDebug(engine: Engine, i: Instruction): void {
   const { index } = i.src as SpecialOperand
+  if (index > 7) throw undefinedOpcode()
   requireRing0(engine)
   exitOnDebug(engine, index, true, (i.dst as RegisterOperand).index)
   engine.write(i.dst, engine.registers.dr[debugIndex(engine, index)]!)
@@ -232,6 +242,7 @@ export function movFromDebug(engine: Engine, i: Instruction): void {
 
 export function movToDebug(engine: Engine, i: Instruction): void {
   const { index } = i.dst as SpecialOperand
+  if (index > 7) throw undefinedOpcode()
   requireRing0(engine)
   exitOnDebug(engine, index, false, (i.src as RegisterOperand).index)
   const register = debugIndex(engine, index)

@@ -78,6 +78,7 @@ function fxsave(engine: Engine, i: Instruction): void {
 
 function fxrstor(engine: Engine, i: Instruction): void {
   const area = areaOf(engine, i, 16)
+  loadAt(engine, 8, area, 0)
   loadAt(engine, 64, area, LEGACY_BYTES - 8)
   loadMxcsr(engine, area)
   loadLegacyX87(engine, area, isWide(i))
@@ -156,6 +157,7 @@ function headerOf(engine: Engine, area: bigint, mustBeCompacted: boolean): Heade
 
 function xrstor(engine: Engine, i: Instruction, supervisor: boolean): void {
   const area = areaOf(engine, i, 64)
+  loadAt(engine, 8, area, 0)
   const { state, layout } = headerOf(engine, area, supervisor)
   const isCompacted = (layout & COMPACTED) !== 0n
   const wanted = edxEax(engine) & engine.registers.xcr0[0]!

@@ -121,7 +121,10 @@ export function insInstruction(engine: Engine, i: Instruction): void {
   const access = stringAccess(engine, i, true)
   requirePort(engine, access.port, access.bytes)
   intercept(engine, access, i)
-  engine.write(memoryAt(i, RDI, ES, access.bytes), BigInt(input(engine, access)))
+  // The port is read only when its data has somewhere to go.
+  const memory = memoryAt(i, RDI, ES, access.bytes)
+  engine.modify(memory)
+  engine.write(memory, BigInt(input(engine, access)))
 }
 
 export function outsInstruction(engine: Engine, i: Instruction): void {

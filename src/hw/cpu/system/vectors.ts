@@ -1,7 +1,7 @@
 /** Vector registers and vector memory operands as 64-bit lanes (Intel SDM, "XMM Registers"; "Alignment" of SSE data). */
 
 import { assert } from '../../../base/assert.ts'
-import type { MemoryOperand, Operand } from '../../../isa/operands.ts'
+import { FS, type MemoryOperand, type Operand } from '../../../isa/operands.ts'
 import type { Engine } from '../engine.ts'
 import { generalProtection } from '../faults.ts'
 
@@ -12,9 +12,13 @@ const bytesOf = ({ size }: MemoryOperand): number => (size === 0 ? 16 : size / 8
 
 /** Linear address of the operand's first byte. */
 function placeOf(engine: Engine, operand: MemoryOperand, alignment: Alignment, access: 'read' | 'write'): bigint {
-  const linear = engine.linear(operand.segment, engine.address(operand), bytesOf(operand), access)
-  if (alignment === 'aligned' && linear % BigInt(bytesOf(operand)) !== 0n) throw generalProtection()
-  return linear
+  const offset = engine.address(operand)
+  if (alignment === 'aligned') {
+    // Before canonicality and limits, whose fault may be #SS.
+    const base = engine.bits === 64 && operand.segment < FS ? 0n : engine.registers.segmentBase[operand.segment]!
+    if ((base + offset) % BigInt(bytesOf(operand)) !== 0n) throw generalProtection()
+  }
+  return engine.linear(operand.segment, offset, bytesOf(operand), access)
 }
 
 export function readVector(engine: Engine, operand: Operand, alignment: Alignment): readonly bigint[] {

@@ -57,9 +57,8 @@ export function x87Instruction(engine: Engine, i: Instruction): void {
       x87[X87.status] = x87[X87.status]! & ~FLAGS
       return
     case 'FLDCW': {
-      const value = engine.read(i.dst)
       reportPending(engine)
-      x87[X87.control] = controlWord(value)
+      x87[X87.control] = controlWord(engine.read(i.dst))
       return settleSummary(x87)
     }
     case 'FNSTCW':
