@@ -1,5 +1,6 @@
 /** What the reporters of our own tell of a test: read from vitest's tasks and from what the test said of itself. */
 
+import type {} from 'vitest' // its TaskMeta is added to
 import type { TestCase, TestModule } from 'vitest/node'
 
 /** What a guest test leaves with its vitest task, for reporters in another process. */
