@@ -20,23 +20,33 @@ const ROOT = join(import.meta.dirname, '..')
 const guests = ['examples', 'asm'].flatMap(folder =>
   readdirSync(join(ROOT, folder))
     .filter(name => name.endsWith('.asm'))
-    .map(name => `${folder}/${name}`),
+    .map(name => `${folder}/${name}`)
+    .filter(isGuest),
 )
 
-const sourceOf = (guest: string): string => readFileSync(join(ROOT, guest), 'utf8')
+function sourceOf(guest: string): string {
+  return readFileSync(join(ROOT, guest), 'utf8')
+}
 
-/** This KVM offers its guests no VMX. */
+/** The stock guest hypervisor is no guest by itself. */
+function isGuest(program: string): boolean {
+  return sourceOf(program).includes('%include "guest.inc"')
+}
+
+/** A hypervisor itself: not for L2, which has no VMX. */
 const needsVmx = (guest: string): boolean => sourceOf(guest).includes('%include "vmx.inc"')
 
 const MODES: Readonly<Record<string, RunOptions>> = {
   'the bare CPU': { bare: true },
   'KVM without APIC-timer virtualization': { parameters: { apic_timer_virt: false } },
   'KVM with APIC-timer virtualization': { parameters: { apic_timer_virt: true } },
+  'a guest hypervisor under KVM': { level: 'L2' },
+  'a guest hypervisor without APIC-timer virtualization': { level: 'L2', parameters: { nested_apic_timer_virt: false } },
 }
 
 const runs = guests.flatMap(guest =>
   Object.entries(MODES)
-    .filter(([, { bare }]) => bare === true || !needsVmx(guest))
+    .filter(([, { level }]) => level !== 'L2' || !needsVmx(guest))
     .map(([mode, options]) => [guest, mode, options] as const),
 )
 

@@ -128,6 +128,11 @@ function addRun({ program, open, finish }: CommandHost): void {
     .option('--bare', 'on the CPU itself, with no KVM: the guest may execute VMXON')
     .option('--cpu <model>', 'CPU model and features, as max,-apic-timer-virt', parseCpu)
     .option('--param <name=value>', "a module parameter of KVM's, as apic_timer_virt=0 (repeatable)", parseParameter)
+    .addOption(
+      new Option('--level <level>', 'L2: the same guest one level deeper, under the stock guest hypervisor')
+        .choices(['L1', 'L2'])
+        .default('L1'),
+    )
     .option('-m, --memory <mib>', 'memory of the guest in MiB (default: 32)', parseMemory)
     .option('--stdin <file>', 'what the console receives, before the guest starts; - is stdin')
     .option('--record <trace>', 'record the run to this file')

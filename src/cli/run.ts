@@ -25,6 +25,7 @@ export interface RunCommandOptions extends CommonOptions {
   readonly cpu?: CpuChoice
   readonly param?: Partial<KvmParameters>
   readonly memory?: number
+  readonly level?: 'L1' | 'L2'
   readonly stdin?: string
   readonly record?: string
   readonly guestStatus?: boolean
@@ -69,7 +70,9 @@ export async function runCommand(terminal: Terminal, file: string, options: RunC
   return verdict.code
 }
 
-function configOf({ bare = false, cpu, param = {}, memory }: RunCommandOptions): RunConfig {
+function configOf({ bare = false, cpu, param = {}, memory, level = 'L1' }: RunCommandOptions): RunConfig {
+  if (bare && level === 'L2') throw usageError('--level L2 is under KVM, and with --bare there is none', 'leave one of the two out')
+  if (level === 'L2' && param.nested === false) throw usageError('--level L2 needs nested VMX', 'leave --param nested=0 out')
   const [parameter] = Object.keys(param)
   if (bare && parameter !== undefined)
     throw usageError(`--param ${parameter} is for KVM, and with --bare there is none`, 'leave one of the two out')
@@ -78,6 +81,7 @@ function configOf({ bare = false, cpu, param = {}, memory }: RunCommandOptions):
   return resolveRunConfig({
     bare,
     parameters: param,
+    level,
     ...(memory === undefined ? {} : { guestMemoryMiB: memory }),
     ...(cpu === undefined ? {} : cpu),
   })

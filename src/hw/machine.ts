@@ -153,6 +153,7 @@ function newCpu(index: number): Cpu {
     vmx: {
       mode: 'off',
       rootSoftware: 'guest',
+      guestLevel: 1,
       vmxonRegion: -1,
       currentVmcs: -1,
       controls: noControls(),

@@ -6,9 +6,9 @@ import type { Machine } from './machine.ts'
 
 type Details<K extends EventKind> = Omit<EventOf<K>, 'kind' | 'tick' | 'cpu' | 'level'>
 
-/** Tells the observer, if there is one, what a CPU did. Level: 1 in VMX non-root operation, else 0. */
+/** Tells the observer, if there is one, what a CPU did. Level: in VMX non-root operation whose guest runs, else 0. */
 export function emit<K extends EventKind>(machine: Machine, cpu: Cpu, kind: K, details: Details<K>): void {
   if (machine.observe === undefined) return
-  const level = cpu.vmx.mode === 'non-root' ? 1 : 0
+  const level = cpu.vmx.mode === 'non-root' ? cpu.vmx.guestLevel : 0
   machine.observe({ kind, tick: machine.tick, cpu: cpu.index, level, ...details } as unknown as TraceEvent)
 }

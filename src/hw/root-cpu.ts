@@ -61,6 +61,8 @@ export interface RootCpu {
   idle(): void
   /** Busy waiting until the TSC reads at least this much. */
   spinUntil(tsc: HostTsc): void
+  /** Tells observers how deep the guest of the next VM entry is; nothing else depends on it. */
+  nameLevel(level: 1 | 2): void
   /** The software's own work takes time; the cost table says how much. */
   spend(why: CostName): void
 }
@@ -143,6 +145,9 @@ function rootCpu(machine: Machine, engine: Engine): RootCpu {
     spinUntil: tsc => {
       const left = tsc - ownTsc(engine)
       if (left > 0n) machine.tick += Number(left)
+    },
+    nameLevel: level => {
+      engine.cpu.vmx.guestLevel = level
     },
     spend: why => {
       machine.tick += machine.config.costs[why]

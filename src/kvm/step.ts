@@ -114,6 +114,7 @@ function enterGuest(c: Context): void {
   cpu.spend('kvmEntry')
   trace(c, 'kvm_entry', { rip: cpu.vmread('GUEST_RIP') }, 'guest')
   setPreemptionTimer(c, events === 'busy')
+  cpu.nameLevel(vcpu.nested.guestMode ? 2 : 1)
   const launched = vcpu.nested.guestMode ? vcpu.nested.vmcs02Launched : vcpu.launched
   const outcome = launched ? cpu.vmresume() : cpu.vmlaunch()
   if (outcome.kind !== 'entered') {

@@ -3,7 +3,9 @@
 import { assert } from '../base/assert.ts'
 import { type MachineConfig, type MachineOptions, resolveConfig } from '../hw/machine.ts'
 import { DEFAULT_PARAMETERS, type KvmParameters } from '../kvm/parameters.ts'
+import { HYPERVISOR_MEMORY_MIB } from '../vmm/nested-guest.ts'
 import { HOST_MEMORY_MIB } from '../vmm/vmm.ts'
+import { stockHypervisor } from './stock-hypervisor.ts'
 
 export interface RunConfig {
   /** bare: on the CPU itself. kvm: in a VM. */
@@ -11,6 +13,8 @@ export interface RunConfig {
   readonly guestMemoryMiB: number
   readonly machine: MachineConfig
   readonly parameters: KvmParameters
+  /** The guest hypervisor that runs the guest as L2, as a flat image; null: the guest is L1, or on the CPU itself. */
+  readonly hypervisor: { readonly origin: number; readonly bytes: Uint8Array } | null
 }
 
 export interface RunOptions {
@@ -21,6 +25,8 @@ export interface RunOptions {
   readonly model?: NonNullable<MachineOptions['model']>
   readonly features?: NonNullable<MachineOptions['features']>
   readonly parameters?: Partial<KvmParameters>
+  /** L2: under the stock guest hypervisor. */
+  readonly level?: 'L1' | 'L2'
 }
 
 export const DEFAULT_GUEST_MEMORY_MIB = 32
@@ -32,13 +38,16 @@ export function resolveRunConfig({
   model,
   features,
   parameters,
+  level = 'L1',
 }: RunOptions = {}): RunConfig {
   assert(bare || cpus === 1, 'more than one CPU only without KVM')
-  const memoryMiB = bare ? guestMemoryMiB : guestMemoryMiB + HOST_MEMORY_MIB
+  const hypervisor = level === 'L2' && !bare ? stockHypervisor() : null
+  const memoryMiB = guestMemoryMiB + (bare ? 0 : HOST_MEMORY_MIB) + (hypervisor === null ? 0 : HYPERVISOR_MEMORY_MIB)
   return {
     mode: bare ? 'bare' : 'kvm',
     guestMemoryMiB,
     machine: resolveConfig({ memoryMiB, cpus, ...(model === undefined ? {} : { model }), ...(features === undefined ? {} : { features }) }),
     parameters: { ...DEFAULT_PARAMETERS, ...parameters },
+    hypervisor: hypervisor === null ? null : { origin: hypervisor.origin, bytes: hypervisor.bytes },
   }
 }

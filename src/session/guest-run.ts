@@ -3,14 +3,15 @@
  * turn and entered again, also after a restore.
  */
 
-import type { Image } from '../assembler/image.ts'
+import { flatImage, type Image } from '../assembler/image.ts'
 import { receiveInput } from '../hw/devices.ts'
 import { createMachine, type Machine, type MachineEnd } from '../hw/machine.ts'
 import { retired, run } from '../hw/run.ts'
 import { NEVER } from '../hw/time/event-queue.ts'
 import type { EventOf } from '../spec/trace-events.ts'
 import { bootBare } from '../vmm/bare.ts'
-import { longModeBoot } from '../vmm/boot.ts'
+import { type BootEnvironment, longModeBoot } from '../vmm/boot.ts'
+import { HYPERVISOR_MEMORY_MIB, nest } from '../vmm/nested-guest.ts'
 import { attachVm, handleUserExit, startVm, type Vmm } from '../vmm/vmm.ts'
 import type { RunConfig } from './config.ts'
 
@@ -42,9 +43,15 @@ export function startRun(config: RunConfig, image: Image, observe?: Machine['obs
   const machine = createMachine(config.machine, caching)
   machine.observe = observe
   const environment = longModeBoot(image)
-  if (config.mode === 'kvm') return { config, machine, vmm: startVm(machine, environment, config.guestMemoryMiB, config.parameters) }
+  if (config.mode === 'kvm') return { config, machine, vmm: bootVm(config, machine, environment) }
   bootBare(machine, environment)
   return { config, machine, vmm: null }
+}
+
+function bootVm({ hypervisor, guestMemoryMiB, parameters }: RunConfig, machine: Machine, environment: BootEnvironment): Vmm {
+  if (hypervisor === null) return startVm(machine, environment, guestMemoryMiB, parameters)
+  const l1 = nest(flatImage(hypervisor.bytes, hypervisor.origin, 64), environment, guestMemoryMiB)
+  return startVm(machine, l1, guestMemoryMiB + HYPERVISOR_MEMORY_MIB, parameters)
 }
 
 /** A machine made for a state that is about to be restored. */

@@ -10,6 +10,7 @@ import { CPU_FEATURES } from '../spec/cpu-models.ts'
 import { MSRS, type MsrName } from '../spec/msrs.ts'
 import type { PlainObject, TraceHeader } from '../trace/file.ts'
 import { damaged } from '../trace/trace-file-error.ts'
+import { HYPERVISOR_MEMORY_MIB } from '../vmm/nested-guest.ts'
 import { HOST_MEMORY_MIB } from '../vmm/vmm.ts'
 import type { RunConfig } from './config.ts'
 
@@ -57,10 +58,13 @@ const RULES: readonly Rule[] = [
   },
   { holds: (_, { randomSeed }) => isWhole(randomSeed, 0, Number.MAX_SAFE_INTEGER), what: 'the seed of its random numbers' },
   {
-    holds: ({ mode, guestMemoryMiB }, { memoryMiB }) =>
-      isWhole(memoryMiB, 1, MAX_MEMORY_MIB) && Number(memoryMiB) >= Number(guestMemoryMiB) + (mode === 'kvm' ? HOST_MEMORY_MIB : 0),
+    holds: ({ mode, guestMemoryMiB, hypervisor }, { memoryMiB }) =>
+      isWhole(memoryMiB, 1, MAX_MEMORY_MIB) &&
+      Number(memoryMiB) >=
+        Number(guestMemoryMiB) + (mode === 'kvm' ? HOST_MEMORY_MIB : 0) + (hypervisor === null ? 0 : HYPERVISOR_MEMORY_MIB),
     what: 'the memory of the machine',
   },
+  { holds: ({ hypervisor }) => hypervisor === null || objectOf(hypervisor).bytes instanceof Uint8Array, what: 'the guest hypervisor' },
   { holds: (_, { costs }) => Object.keys(COSTS).every(name => isWhole(objectOf(costs)[name], 0, 2 ** 32)), what: 'the cost table' },
   {
     holds: (_, { features, vmxMsrs }) =>

@@ -41,6 +41,7 @@ export function configOfCell({ matrix, features }: GuestTestPlan, cell: Cell): R
   const parameters = matrix.filter(({ kind }) => kind === 'parameter').map(({ name }) => [name, cell[name] === '1'])
   return resolveRunConfig({
     bare: cell.level === 'L0',
+    level: cell.level === 'L2' ? 'L2' : 'L1',
     features: CPU_FEATURES.filter(isOn),
     parameters: Object.fromEntries(parameters),
   })

@@ -135,10 +135,6 @@ describe('a wrong directive is told with its place and a way out', () => {
       ';! matrix apic_timer_vir = 0',
       '2:11 `apic_timer_vir` is not a module parameter, a CPU feature or `level` (did you mean `apic_timer_virt`?)',
     ],
-    [
-      ';! matrix level = L1, L2',
-      '2:23 level L2 cannot be tested yet: this KVM offers no nested VMX (leave L1 alone, or leave `level` out)',
-    ],
     [';! matrix level = L3', '2:19 `L3` is not a value of it (did you mean `L1`?)'],
     [';! matrix apic_timer_virt = 2', '2:29 `2` is not a value of it (legal here: 0, 1)'],
     [';! matrix level = L1 level = L1', '2:22 `level` is an axis already'],

@@ -36,6 +36,8 @@ export interface VmxState {
   mode: 'off' | 'root' | 'non-root'
   /** Who is the VMX root software: code in memory, or KVM above the door. */
   rootSoftware: 'guest' | 'kvm'
+  /** How deep the guest is, as the root software says, for those who observe: 1, or 2 for a guest's guest. */
+  guestLevel: 1 | 2
   /** Physical addresses, -1 for none. */
   vmxonRegion: number
   currentVmcs: number
