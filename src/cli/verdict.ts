@@ -51,6 +51,11 @@ export function verdictOf(request: VerdictRequest): Verdict {
       return { code: EXIT.guestDied, words: `${name}: ${shutdownText(request, place)}` }
     case 'halted':
       return { code: EXIT.guestDied, words: `${name}: ${haltText(request, place)}` }
+    case 'exception-loop':
+      return {
+        code: EXIT.guestDied,
+        words: `${name}: exceptions without end, the last of ${end.why}, at ${placeText(request.image, place.rip)}: the first instruction of a handler faults; ${lookAt(request)}`,
+      }
     case 'unsupported':
       return {
         code: EXIT.guestDied,

@@ -69,11 +69,15 @@ export interface MachineOptions {
   readonly devices?: Partial<DeviceConfig>
 }
 
-/** exit-port: the status that was written. shutdown: a triple fault. reset: `by` names what pulsed the line. unsupported: `what` the guest asked for. */
+/**
+ * exit-port: the status that was written. shutdown: a triple fault. reset: `by` names what pulsed the line. unsupported: `what` the
+ * guest asked for. exception-loop: exceptions for ever, without an instruction between them.
+ */
 export type MachineEnd =
   | { readonly reason: 'exit-port' | 'shutdown' | 'power-off'; readonly status: number }
   | { readonly reason: 'reset'; readonly status: number; readonly by: string }
   | { readonly reason: 'unsupported'; readonly status: number; readonly what: string }
+  | { readonly reason: 'exception-loop'; readonly status: number; readonly vector: number }
 
 /** The part of a machine that is plain data under one root. */
 export interface PlainState {
@@ -135,6 +139,7 @@ function newCpu(index: number): Cpu {
   return {
     index,
     instructions: 0,
+    exceptionsInARow: { after: 0, count: 0 },
     activity: 'active',
     hostIdle: false,
     stiBlocking: false,

@@ -76,10 +76,10 @@ const loop = (mnemonic: string, opcode: string, aliases: readonly string[], zero
     execute(o, i) {
       const counter = gpr(i.addressSize, RCX)
       const count = o.sub(i.addressSize, o.read(counter), o.constant(1n))
-      o.write(counter, count)
       const more = o.select(o.equal(count, o.constant(0n)), o.constant(0n), o.constant(1n))
       const wanted = zero === null ? more : o.and(more, o.equal(o.flag('ZF'), o.constant(BigInt(zero))))
       o.when(wanted, () => o.branch(targetOf(o, i)))
+      o.write(counter, count)
     },
   })
 

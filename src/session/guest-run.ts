@@ -25,16 +25,30 @@ export interface GuestRun {
 /**
  * exit-port: the guest wrote its status. power-off: it switched the machine off by ACPI. reset: it reset the machine, `why` says how.
  * shutdown: triple fault. halted: HLT, and nothing is left that could wake it. unsupported: the guest asked for what this machine
- * refuses, `why` names it. budget: `maxInstructions` are used up. internal-error: KVM cannot go on, `why` says what happened.
+ * refuses, `why` names it. exception-loop: exceptions (`why` tells of which vector) without an instruction between them.
+ * budget: `maxInstructions` are used up. internal-error: KVM cannot go on, `why` says what happened.
  */
 export interface RunEnd {
-  readonly reason: 'exit-port' | 'power-off' | 'shutdown' | 'reset' | 'unsupported' | 'halted' | 'budget' | 'internal-error'
+  readonly reason:
+    | 'exit-port'
+    | 'power-off'
+    | 'shutdown'
+    | 'reset'
+    | 'unsupported'
+    | 'exception-loop'
+    | 'halted'
+    | 'budget'
+    | 'internal-error'
   readonly status: number
   readonly why: string
 }
 
-/** Who reset the machine, or what it refuses. */
-const detailOf = (end: MachineEnd): string => (end.reason === 'reset' ? end.by : end.reason === 'unsupported' ? end.what : '')
+/** Who reset the machine, what it refuses, which exception never ends. */
+function detailOf(end: MachineEnd): string {
+  if (end.reason === 'reset') return end.by
+  if (end.reason === 'exception-loop') return `vector ${end.vector}`
+  return end.reason === 'unsupported' ? end.what : ''
+}
 
 const endOf = (reason: RunEnd['reason'], status = 0, why = ''): RunEnd => ({ reason, status, why })
 

@@ -54,6 +54,7 @@ function abnormalEnd(plan: GuestTestPlan, run: CellRun): readonly Failure[] {
     halted: 'HLT, and nothing is left that could wake the guest',
     budget: `it is still running after ${groupedNumber(MAX_INSTRUCTIONS)} instructions; \`;! budget insns<=n\` sets another limit`,
     unsupported: `${end.why} is not supported`,
+    'exception-loop': `exceptions without end, the last of ${end.why}`,
     'internal-error': `KVM cannot go on: ${end.why}`,
   }[end.reason as Exclude<typeof end.reason, 'exit-port'>]
   const rip = shutdown?.rip ?? (end.reason === 'halted' || end.reason === 'shutdown' ? last?.rip : undefined)

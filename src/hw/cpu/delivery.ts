@@ -41,13 +41,24 @@ function finishDelivery(engine: Engine, event: DeliveredEvent, returnTo: bigint)
   engine.attention = true
   engine.reloadAddressSpace()
   machine.tick += machine.config.costs.interruptDelivery
-  if (event.type === EVENT.hardware)
-    emit(machine, cpu, 'exception', {
-      vector: event.vector,
-      error_code: event.errorCode ?? 0,
-      rip: returnTo,
-      cr2: event.vector === VECTOR.PF ? engine.registers.cr[2]! : 0n,
-    })
+  if (event.type !== EVENT.hardware) return
+  emit(machine, cpu, 'exception', {
+    vector: event.vector,
+    error_code: event.errorCode ?? 0,
+    rip: returnTo,
+    cr2: event.vector === VECTOR.PF ? engine.registers.cr[2]! : 0n,
+  })
+  endLoop(engine, event.vector)
+}
+
+/** A stack of 1 MByte is full sooner. */
+const MOST_IN_A_ROW = 100_000
+
+/** Handlers whose first instruction faults can go on for ever on the silicon; here the machine ends. */
+function endLoop({ cpu, machine }: Engine, vector: number): void {
+  const { after, count } = cpu.exceptionsInARow
+  cpu.exceptionsInARow = after === cpu.instructions ? { after, count: count + 1 } : { after: cpu.instructions, count: 1 }
+  if (count >= MOST_IN_A_ROW) machine.ended ??= { reason: 'exception-loop', status: 0, vector }
 }
 
 const groupOf = (vector: number): string => {

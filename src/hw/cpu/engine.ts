@@ -113,7 +113,9 @@ export class Engine extends LinearMemory implements Ops<bigint> {
 
   /** Address of the instruction behind the current one. */
   get following(): bigint {
-    return this.wrapRip(this.rip + BigInt(this.current.length))
+    const { position, current } = this
+    const unwrapped = position < 0 ? this.registers.rip[0]! + BigInt(current.length) : this.codeStart + BigInt(position + current.length)
+    return this.wrapRip(unwrapped)
   }
 
   /** RIP in 64-bit mode, EIP elsewhere. */

@@ -64,6 +64,8 @@ export interface Cpu {
   readonly index: number
   /** Instructions retired since the machine was made. */
   instructions: number
+  /** Exceptions delivered since an instruction was last retired: the number of instructions then, and how many. */
+  exceptionsInARow: { after: number; count: number }
   activity: Activity
   /** The root software is not code in memory but the KVM above the door, and it waits for an interrupt. */
   hostIdle: boolean
