@@ -57,8 +57,12 @@ function exchangePair<V>(o: Ops<V>, { dst, addressSize }: Instruction, half: Siz
   const { segment } = dst as MemoryOperand
   const lowAt = o.address(dst)
   const highAt = o.add(addressSize, lowAt, o.constant(BigInt(half / 8)))
-  o.touch(half, segment, lowAt)
-  o.touch(half, segment, highAt)
+  // The whole operand is checked before its first byte is read.
+  if (half === 32) o.touch(64, segment, lowAt)
+  else {
+    o.touch(half, segment, lowAt)
+    o.touch(half, segment, highAt)
+  }
   const low = o.load(half, segment, lowAt)
   const high = o.load(half, segment, highAt)
   const isEqual = o.and(o.equal(low, o.read(gpr(half, RAX))), o.equal(high, o.read(gpr(half, RDX))))

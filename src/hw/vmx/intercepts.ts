@@ -7,11 +7,24 @@ import { EVENT } from '../cpu/event.ts'
 import { type Fault, generalProtection, undefinedOpcode, VECTOR, VmExit } from '../cpu/faults.ts'
 import { cplOf } from '../cpu/registers.ts'
 import { requireFeature } from '../cpu/system/features.ts'
+import { requireRing0UnderUmip } from '../cpu/system/privilege.ts'
 import { instructionInformation } from './instruction-information.ts'
 import { isControlSet } from './state.ts'
 
 /** Instructions whose privilege check comes before the exit: they raise #GP outside ring 0 in the guest as anywhere. */
-const PRIVILEGED_FIRST: ReadonlySet<string> = new Set(['HLT', 'INVLPG', 'WBINVD', 'LGDT', 'LIDT', 'LLDT', 'LTR', 'CLTS'])
+const PRIVILEGED_FIRST: ReadonlySet<string> = new Set([
+  'HLT',
+  'INVLPG',
+  'INVPCID',
+  'WBINVD',
+  'WBNOINVD',
+  'LGDT',
+  'LIDT',
+  'LLDT',
+  'LTR',
+  'CLTS',
+])
+const FORBIDDEN_BY_UMIP: ReadonlySet<string> = new Set(['SGDT', 'SIDT', 'SLDT', 'STR'])
 
 /** Exits that report the VM-exit instruction-information field. */
 const WITH_INFORMATION: ReadonlySet<string> = new Set([
@@ -23,6 +36,7 @@ const WITH_INFORMATION: ReadonlySet<string> = new Set([
   'VMWRITE',
   'INVEPT',
   'INVVPID',
+  'INVPCID',
   'SGDT',
   'SIDT',
   'LGDT',
@@ -43,6 +57,7 @@ export function interceptInstruction(engine: Engine, instruction: Instruction): 
   if (enabledBy !== null && !isControlSet(controls, enabledBy)) throw undefinedOpcode()
   if (intercept === null) return
   if (intercept[0] !== 'always' && !isControlSet(controls, intercept[0])) return
+  if (FORBIDDEN_BY_UMIP.has(mnemonic)) requireRing0UnderUmip(engine)
   if (PRIVILEGED_FIRST.has(mnemonic) && cplOf(engine.cpu) !== 0) throw generalProtection()
   const isVmx = intercept[0] === 'always' && mnemonic !== 'CPUID' && mnemonic !== 'VMCALL'
   if (isVmx && cplOf(engine.cpu) !== 0) throw generalProtection()

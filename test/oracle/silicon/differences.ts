@@ -78,6 +78,21 @@ export const ALLOWED: readonly Allowed[] = [
     reason: 'REP with a count of 0 performs no iteration, and so no check of the port (SDM, REP); AMD checks first',
   },
   {
+    rows: /^CALL$/,
+    when: (silicon, ours) => silicon.kind === 'hung' && ours.kind === 'fault',
+    reason: 'a page fault of a far call at the rim of a 16-bit stack: the host’s kernel does not pass it on and tries again for ever',
+  },
+  {
+    rows: /^MOV$/,
+    when: (_, ours, { form }, c) => /\bcr\b/.test(form.notation) && c.code.includes(0xf0) && ours.vector === 6,
+    reason: 'LOCK on MOV from and to control registers is #UD on Intel processors; AMD reads it as CR8',
+  },
+  {
+    rows: /^VERW$/,
+    when: (silicon, ours, _, c) => c.code[0] === 0xf0 && silicon.kind === 'fell' && ours.vector === 6,
+    reason: 'LOCK on VERW is #UD (SDM, LOCK); AMD ignores it',
+  },
+  {
     rows: /^INT1$/,
     when: (silicon, ours) => silicon.vector === 1 && ours.vector === 1,
     reason: 'INT1 is a trap (SDM); the hypervisor under the processor reinjects its #DB with the RIP of the instruction',

@@ -17,7 +17,7 @@ import { type Cpu, TR } from '../registers.ts'
 import { SYSTEM_TYPE } from './descriptor.ts'
 import { hasFeature } from './features.ts'
 import { checkPagingInCr0, checkPagingInCr4, writeCr3 } from './paging-control.ts'
-import { requireRing0 } from './privilege.ts'
+import { requireRing0, requireRing0UnderUmip } from './privilege.ts'
 
 const bitOf = (position: number): bigint => 1n << BigInt(position)
 const TPR = 0x80
@@ -216,6 +216,7 @@ function exitOnMachineStatus(engine: Engine, i: Instruction, source: bigint): vo
 
 /** CR0 as software may read it, cut to the operand; user programs may ask too. */
 export function smsw(engine: Engine, i: Instruction): void {
+  requireRing0UnderUmip(engine)
   const value = readControl(engine, 0, engine.cpu.vmx.mode === 'non-root')
   engine.write(i.dst, unsigned((i.dst as RegisterOperand).size, value))
 }

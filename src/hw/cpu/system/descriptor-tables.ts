@@ -10,7 +10,7 @@ import { isLongMode, isRealStyle } from '../mode.ts'
 import { type DescriptorTable, LDTR, TR } from '../registers.ts'
 import { type Descriptor, isNull, isPresent, readDescriptor, SYSTEM_TYPE, selectorCode, systemBase } from './descriptor.ts'
 import { cached, nullSegment, setSegment } from './load-segment.ts'
-import { requireRing0 } from './privilege.ts'
+import { requireRing0, requireRing0UnderUmip } from './privilege.ts'
 
 const SUPERVISOR = 0
 const TSS_BUSY_BIT = 1n << 41n
@@ -38,6 +38,7 @@ export function lidt(engine: Engine, i: Instruction): void {
 
 /** All 32 bits of the base whatever the operand size, as processors have done since the 80386. */
 function storeTable(engine: Engine, i: Instruction, { base, limit }: DescriptorTable): void {
+  requireRing0UnderUmip(engine)
   const { segment, addressSize } = i.dst as MemoryOperand
   const width = baseWidth(engine)
   const offset = engine.address(i.dst)
@@ -58,6 +59,7 @@ function requireDescriptors(engine: Engine): void {
 
 const storeSelector = (engine: Engine, i: Instruction, index: number): void => {
   requireDescriptors(engine)
+  requireRing0UnderUmip(engine)
   const { size } = i.dst as { size: Size }
   engine.write(i.dst, engine.zeroExtend(size, BigInt(engine.cpu.segments[index]!.selector)))
 }

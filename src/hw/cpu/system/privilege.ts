@@ -1,5 +1,6 @@
 /** The checks that most system instructions begin with. */
 
+import { CR4 } from '../../../spec/cr-bits.ts'
 import type { Engine } from '../engine.ts'
 import { generalProtection } from '../faults.ts'
 import { IOPL } from '../lazy-flags.ts'
@@ -11,3 +12,10 @@ export function requireRing0(engine: Engine): void {
 
 /** The I/O privilege level, of RFLAGS. */
 export const iopl = (engine: Engine): number => (engine.flagsWord & IOPL) >> 12
+
+const UMIP = 1n << BigInt(CR4.UMIP)
+
+/** SGDT, SIDT, SLDT, STR and SMSW tell a program about the system, unless user-mode instruction prevention is on. */
+export function requireRing0UnderUmip(engine: Engine): void {
+  if ((engine.registers.cr[4]! & UMIP) !== 0n) requireRing0(engine)
+}
