@@ -97,6 +97,14 @@ export class Memory {
     this.writeBeyond(address + 4, 4, high32(value))
   }
 
+  /** Whether stores to this page of RAM, from here on, are nothing but stores: nothing was derived from what it holds. Counts as one. */
+  beginPlainWrites(address: number): boolean {
+    const page = Math.floor(address / PAGE_SIZE)
+    if ((this.#marks[page]! & ~PLAINLY_WRITTEN) !== 0) return false
+    this.#marks[page]! |= PLAINLY_WRITTEN
+    return true
+  }
+
   /** Copies bytes in, across pages; what lies beyond the end is dropped. */
   writeBytes(address: number, bytes: Uint8Array): void {
     const fitting = bytes.subarray(0, Math.max(0, this.size - address))

@@ -55,6 +55,7 @@ function advance(machine: Machine, instructions: number): RunResult | null {
   if (engine.attention && attend(engine)) return null
   if (cpu.activity !== 'active' || machine.tick >= machine.turn.ends) return passTurn(machine)
   const last = instructions - (retired(machine) - cpu.instructions)
+  engine.lastInstruction = last
   do {
     if (cpu.instructions >= last) return 'budget'
     step(engine)

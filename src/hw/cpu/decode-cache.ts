@@ -8,11 +8,14 @@ import type { Instruction } from '../../isa/instruction.ts'
 import type { CostTable } from '../time/costs.ts'
 import { instructionCost } from '../time/instruction-cost.ts'
 import type { Width } from './mode.ts'
+import { type BulkKind, bulkKind } from './repeat.ts'
 
 /** An instruction with what the CPU wants to know each time it runs. */
 export interface DecodedInstruction {
   readonly instruction: Instruction
   readonly ticks: number
+  /** Iterations of it may be done many at once. */
+  readonly bulk: BulkKind | null
 }
 
 export interface DecodeCache {
@@ -29,6 +32,7 @@ export const newDecodeCache = (): DecodeCache => ({ pages: new Map() })
 export const prepare = (instruction: Instruction, costs: CostTable): DecodedInstruction => ({
   instruction,
   ticks: instructionCost(instruction, costs),
+  bulk: bulkKind(instruction),
 })
 
 export function decodedPage(cache: DecodeCache, page: number, bits: Width, stackBits: Width): (DecodedInstruction | undefined)[] {

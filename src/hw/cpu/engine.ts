@@ -14,6 +14,7 @@ import { isCanonical } from '../../spec/address-width.ts'
 import type { CpuidFeatureName } from '../../spec/cpuid.ts'
 import { type ConditionCode, type FlagName, RFLAGS } from '../../spec/rflags.ts'
 import type { Machine } from '../machine.ts'
+import { NEVER } from '../time/event-queue.ts'
 import { CheckedVmcses } from '../vmx/checked-vmcs.ts'
 import { guestHas } from '../vmx/state.ts'
 import type { DecodedInstruction } from './decode-cache.ts'
@@ -40,6 +41,8 @@ export class Engine extends LinearMemory implements Ops<bigint> {
   current!: Instruction
   /** Something may be pending that is looked at between instructions. */
   attention = true
+  /** The number of the instruction that the budget of this run ends before. */
+  lastInstruction = NEVER
   /** The guest runs with the monitor trap flag: every instruction is followed by an exit. */
   trapsEach = false
   /** VMCSs that passed the checks of VM entry. */

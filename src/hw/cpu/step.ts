@@ -15,6 +15,7 @@ import { type DeliveredEvent, EVENT } from './event.ts'
 import { Fault, generalProtection, Refusal, undefinedOpcode, VECTOR, VmExit } from './faults.ts'
 import { RF, TF } from './lazy-flags.ts'
 import type { Cpu } from './registers.ts'
+import { repeatInBulk } from './repeat.ts'
 import { wrapped } from './segmentation.ts'
 import { iopl } from './system/privilege.ts'
 
@@ -37,12 +38,13 @@ export function step(engine: Engine): void {
   }
 }
 
-function execute(engine: Engine, cpu: Cpu, { instruction, ticks }: DecodedInstruction): void {
+function execute(engine: Engine, cpu: Cpu, { instruction, ticks, bulk }: DecodedInstruction): void {
   engine.current = instruction
   engine.outcome = 'next'
   if (cpu.vmx.mode === 'non-root') interceptInstruction(engine, instruction)
   if (engine.isVirtual8086) requireSensitive(engine, instruction)
   if (cpu.midRepeat) cpu.midRepeat = false
+  if (bulk !== null && repeatInBulk(engine, bulk, instruction, ticks)) return
   instruction.row.execute(engine, instruction)
   if (engine.outcome === 'next') proceed(engine, instruction.length)
   else if (engine.outcome === 'branch') goTo(engine, engine.target)
