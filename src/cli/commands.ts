@@ -10,6 +10,7 @@ import type { DisasmCommandOptions } from './disasm.ts'
 import type { ExitCode } from './exit-codes.ts'
 import type { ExploreCommandOptions } from './explore.ts'
 import type { ExportCommandOptions } from './export.ts'
+import type { GdbCommandOptions } from './gdb.ts'
 import type { ImportCommandOptions } from './import.ts'
 import type { QueryCommandOptions } from './query.ts'
 import type { RunCommandOptions } from './run.ts'
@@ -23,6 +24,7 @@ import {
   parseMemory,
   parseOrigin,
   parseParameter,
+  parsePort,
   parseReporter,
   parseShard,
   parseTolerance,
@@ -55,6 +57,7 @@ export function addCommands(host: CommandHost): void {
   addExplore(host)
   addStat(host)
   addQuery(host)
+  addGdb(host)
   addExport(host)
   addImport(host)
   addInfo(host)
@@ -230,6 +233,24 @@ Filters:
   exit(MSR_WRITE, 0x6e0)      an exit by reason, and by MSR       irq(0xec)  an interrupt     msr(IA32_TSC_DEADLINE)
   line(42), at(handler)       at an instruction of a source line, or behind a label
   and or not ( )              as && || !`
+
+function addGdb({ program, open, finish }: CommandHost): void {
+  program
+    .command('gdb')
+    .description("a trace behind gdb's remote protocol, to step and continue in both directions")
+    .argument('[trace]', NEWEST)
+    .option('--port <port>', 'listen on 127.0.0.1 instead of talking over stdin and stdout', parsePort)
+    .addHelpText('after', GDB_HELP)
+    .action(async (file: string | undefined, options: GdbCommandOptions) => {
+      const { gdbCommand } = await import('./gdb.ts')
+      finish(await gdbCommand(open(options), file, options))
+    })
+}
+
+const GDB_HELP = `
+In gdb, with the guest's lines from \`vtick asm guest.asm -f exec -g\`:
+  gdb guest.elf -ex 'target remote | npx vtick gdb guest.vtrace'
+  reverse-stepi, reverse-continue, watch, info registers control, info registers vmx, monitor help`
 
 function addExport({ program, open, finish }: CommandHost): void {
   program

@@ -66,6 +66,8 @@ export function parseOrigin(text: string): bigint {
   return value
 }
 
+export const parsePort = (text: string): number => integer('--port', text, 'a port', 1, 65_535)
+
 export const parseTscKhz = (text: string): number => integer('--tsc-khz', text, 'kHz', 1, 2 ** 32)
 
 /** `--tol cycles=N`. */

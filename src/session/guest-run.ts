@@ -105,6 +105,20 @@ function isHostsTurn({ machine, vmm }: GuestRun): boolean {
 }
 
 /**
+ * Whether the guest, which has retired `instructions`, begins its next one now. Does what comes before: events that are due,
+ * interrupts that are delivered.
+ */
+export function isAboutToExecute(guest: GuestRun, instructions: number): boolean {
+  const { machine } = guest
+  if (machine.ended !== null || isHostsTurn(guest)) return false
+  for (;;) {
+    machine.pause = false
+    const result = run(machine, instructions)
+    if (result !== 'paused') return result === 'budget'
+  }
+}
+
+/**
  * One turn: a step of KVM with its user space, or a stretch of guest code that ends at the latest when `instructions` have been
  * retired. Null: there is more to do.
  */

@@ -17,10 +17,12 @@ import { NEVER } from '../hw/time/event-queue.ts'
 import { type EventKind, type EventOf, TRACE_EVENTS, type TraceEvent } from '../spec/trace-events.ts'
 import type { TraceReader } from '../trace/file.ts'
 import { sameEvent } from './compare.ts'
-import { deliverInput, drive, emptyRun, type GuestRun, type RunEnd, reattach } from './guest-run.ts'
+import { deliverInput, drive, emptyRun, type GuestRun, isAboutToExecute, type RunEnd, reattach } from './guest-run.ts'
 import { configOf, snapshotAt } from './replay.ts'
 import { EventKinds } from './timeline-kinds.ts'
 import { isAfter, type Place, TimelineSnapshots } from './timeline-snapshots.ts'
+
+export { isAfter, type Place } from './timeline-snapshots.ts'
 
 /** A moment of the run. Good until the timeline is asked for another one. */
 export interface TimelineView {
@@ -54,6 +56,8 @@ export class Timeline {
   #events = 0
   /** The event at whose emission to stop. */
   #target = -1
+  /** Every event stops the machine before the next instruction. */
+  #pausesAtEvents = false
   /** The machine stands between two turns of the driver and may run on. */
   #runnable = false
   #end: RunEnd | null = null
@@ -90,6 +94,27 @@ export class Timeline {
     return this.#view()
   }
 
+  /**
+   * The moment at this place when the guest is about to execute: what is due has happened, interrupts are delivered. An instruction
+   * that exits does not retire, so only instructions and events together are a place. The end of the run if it ends before.
+   */
+  atMoment({ instructions, events }: Place): TimelineView {
+    this.#approach(place => place.instructions < instructions)
+    this.#run(() => this.#now >= instructions && isAboutToExecute(this.#guest, this.#now), instructions, instructions)
+    while (this.#now <= instructions && this.#events < events && this.nextMoment() !== undefined);
+    return this.#view()
+  }
+
+  /** From a moment of `atMoment` on to the next one: one instruction retired, or exited. Undefined when the run has ended. */
+  nextMoment(): TimelineView | undefined {
+    const { instructions, eventIndex } = this.#view()
+    const hasMoved = (): boolean => this.#now > instructions || this.#events > eventIndex
+    this.#pausesAtEvents = true
+    this.#run(() => hasMoved() && isAboutToExecute(this.#guest, this.#now), instructions + 1, instructions + 1)
+    this.#pausesAtEvents = false
+    return this.#isOver ? undefined : this.#view()
+  }
+
   /** Instructions retired when event `index` was emitted. Takes the machine there if that is not known yet. */
   instructionOfEvent(index: number): number {
     const known = this.#instructionsAt.get(index)
@@ -112,6 +137,7 @@ export class Timeline {
     const { reader } = this
     if (this.divergedAt < 0 && index < reader.count && !sameEvent(reader.event(index), event)) this.divergedAt = index
     this.#instructionsAt.set(index, this.#now)
+    if (this.#pausesAtEvents) this.#guest.machine.pause = true
     if (index !== this.#target) return
     if (TRACE_EVENTS[event.kind].by === 'kvm') throw new HalfWay()
     this.#guest.machine.pause = true
