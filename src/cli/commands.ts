@@ -12,6 +12,7 @@ import type { ExploreCommandOptions } from './explore.ts'
 import type { ExportCommandOptions } from './export.ts'
 import type { GdbCommandOptions } from './gdb.ts'
 import type { ImportCommandOptions } from './import.ts'
+import type { Io } from './io.ts'
 import type { QueryCommandOptions } from './query.ts'
 import type { RunCommandOptions } from './run.ts'
 import type { CommonOptions, Terminal } from './terminal.ts'
@@ -39,6 +40,8 @@ export type OpenTerminal = (options: CommonOptions) => Terminal
 export interface CommandHost {
   readonly program: Command
   readonly open: OpenTerminal
+  /** Runs another command line. */
+  readonly main: (argv: readonly string[], io: Io) => Promise<ExitCode>
   finish(code: ExitCode): void
 }
 
@@ -234,7 +237,7 @@ Filters:
   line(42), at(handler)       at an instruction of a source line, or behind a label
   and or not ( )              as && || !`
 
-function addGdb({ program, open, finish }: CommandHost): void {
+function addGdb({ program, open, main, finish }: CommandHost): void {
   program
     .command('gdb')
     .description("a trace behind gdb's remote protocol, to step and continue in both directions")
@@ -243,7 +246,7 @@ function addGdb({ program, open, finish }: CommandHost): void {
     .addHelpText('after', GDB_HELP)
     .action(async (file: string | undefined, options: GdbCommandOptions) => {
       const { gdbCommand } = await import('./gdb.ts')
-      finish(await gdbCommand(open(options), file, options))
+      finish(await gdbCommand(open(options), file, { ...options, main }))
     })
 }
 

@@ -28,6 +28,7 @@ export async function main(argv: readonly string[], io: Io): Promise<ExitCode> {
     })
   addCommands({
     program,
+    main,
     open: ({ color }) => {
       terminal = openTerminal(io, color)
       return terminal
