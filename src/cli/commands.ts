@@ -4,6 +4,7 @@
  */
 
 import { type Command, Option } from 'commander'
+import { BOOT_KINDS } from '../vmm/loaders/program.ts'
 import type { AsmCommandOptions } from './asm.ts'
 import type { DiffCommandOptions } from './diff.ts'
 import type { DisasmCommandOptions } from './disasm.ts'
@@ -19,7 +20,9 @@ import type { CommonOptions, Terminal } from './terminal.ts'
 import type { TestCommandOptions } from './test.ts'
 import {
   gather,
+  gatherEnvironment,
   parseCpu,
+  parseDate,
   parseDefine,
   parseInstructionCount,
   parseMemory,
@@ -129,8 +132,17 @@ function addRun({ program, open, finish }: CommandHost): void {
   const command = program
     .command('run')
     .description('run a guest program under KVM, or on the bare CPU; its console goes to stdout')
-    .argument('<file>', 'an assembly source, or a flat binary for 64-bit mode at 0x100000; - is stdin')
+    .argument('<file>', 'an assembly source, a multiboot kernel, an ELF file, a boot sector or a flat binary for 64-bit mode; - is stdin')
   addSourceOptions(command)
+    .addOption(new Option('--boot <kind>', 'how it starts, where the file itself does not say').choices(BOOT_KINDS))
+    .option('--append <text>', 'command line of a multiboot kernel or of Linux')
+    .option('--initrd <file>', 'a multiboot module, or the initrd of Linux (repeatable)', gather)
+    .option(
+      '--env <key=value>',
+      'a line of the environment that a multiboot kernel finds as its last module (repeatable)',
+      gatherEnvironment,
+    )
+    .option('--date <date>', 'what the clock shows at power-on, as 2026-01-01T12:00:00Z', parseDate)
     .option('--bare', 'on the CPU itself, with no KVM: the guest may execute VMXON')
     .option('--cpu <model>', 'CPU model and features, as max,-apic-timer-virt', parseCpu)
     .option('--param <name=value>', "a module parameter of KVM's, as apic_timer_virt=0 (repeatable)", parseParameter)
@@ -139,7 +151,7 @@ function addRun({ program, open, finish }: CommandHost): void {
         .choices(['L1', 'L2'])
         .default('L1'),
     )
-    .option('-m, --memory <mib>', 'memory of the guest in MiB (default: 32)', parseMemory)
+    .option('-m, --memory <mib>', 'memory of the guest in MiB (default: 32, kernels 128)', parseMemory)
     .option('--stdin <file>', 'what the console receives, before the guest starts; - is stdin')
     .option('--record <trace>', 'record the run to this file')
     .option('--guest-status', "exit with QEMU's (v << 1) | 1 for the status v that the guest wrote to port 0xf4")

@@ -32,5 +32,13 @@ export function placeText(image: Image, rip: bigint): string {
   const source = line && image.sources[line.source]
   const text = line && source?.text.split(/\r?\n/)[line.line - 1]?.replace(/;.*$/, '').trim().replace(/\s+/g, ' ')
   const where = source ? ` (${source.file}:${line.line}${text ? `: ${text}` : ''})` : ''
-  return `rip 0x${rip.toString(16)}${where}`
+  return `rip 0x${rip.toString(16)}${where || nameText(image, rip)}`
+}
+
+/** The nearest name before it, where there is no source line: ` (main+0x12)`. */
+function nameText({ symbols, lines }: Image, rip: bigint): string {
+  if (lines.length > 0) return ''
+  const before = symbols.findLast(({ kind, value }) => kind === 'label' && value <= rip)
+  if (before === undefined) return ''
+  return rip === before.value ? ` (${before.name})` : ` (${before.name}+0x${(rip - before.value).toString(16)})`
 }

@@ -5,9 +5,14 @@ import { resolve } from 'node:path'
 import type { Image } from '../assembler/image.ts'
 import type { KvmParameters } from '../kvm/parameters.ts'
 import { type RunConfig, resolveRunConfig } from '../session/config.ts'
+import { environmentOf } from '../session/guest-run.ts'
 import { recordInSlices } from '../session/record.ts'
 import { openTraceFile, type Sink } from '../trace/file.ts'
 import { groupedNumber } from '../trace/table.ts'
+import { isElf } from '../vmm/loaders/elf.ts'
+import { LoadError } from '../vmm/loaders/load-error.ts'
+import type { BootConfig } from '../vmm/loaders/program.ts'
+import { type BootOptions, bootConfigOf } from './boot-options.ts'
 import { EXIT, type ExitCode, usageError } from './exit-codes.ts'
 import { cannotWrite, errnoOf, readFileNamed, refuseOverwriting } from './files.ts'
 import { GuestWatch } from './guest-watch.ts'
@@ -18,7 +23,7 @@ import { prepareTracePlace } from './trace-argument.ts'
 import type { CpuChoice } from './values.ts'
 import { verdictOf } from './verdict.ts'
 
-export interface RunCommandOptions extends CommonOptions {
+export interface RunCommandOptions extends CommonOptions, BootOptions {
   readonly define?: Readonly<Record<string, string>>
   readonly include?: readonly string[]
   readonly bare?: boolean
@@ -36,9 +41,10 @@ export async function runCommand(terminal: Terminal, file: string, options: RunC
   const { io } = terminal
   const { stdin, record: trace, maxInsns, guestStatus = false } = options
   if (file === '-' && stdin === '-') throw usageError('both the program and its console input are `-`', 'put one of them in a file')
-  const config = configOf(options)
   const { image, inputs } = loadProgram(terminal, file, options)
+  const config = configOf(options, bootConfigOf(io, file, image, options), image)
   checkImage(terminal, file, image, config)
+  checkBoot(file, image, config)
   if (stdin === '-' && io.isStdinTerminal) terminal.say('type the console input of the guest; Ctrl-D ends it')
   const input = stdin === undefined ? new Uint8Array() : readFileNamed(io, stdin)
   if (trace !== undefined) refuseOverwriting(io, trace, inputs)
@@ -70,9 +76,18 @@ export async function runCommand(terminal: Terminal, file: string, options: RunC
   return verdict.code
 }
 
-function configOf({ bare = false, cpu, param = {}, memory, level = 'L1' }: RunCommandOptions): RunConfig {
+/** A kernel gets as much memory as QEMU gives it. */
+const KERNEL_MEMORY_MIB = 128
+
+function configOf(
+  { bare = false, cpu, param = {}, memory, date, level = 'L1' }: RunCommandOptions,
+  boot: BootConfig,
+  image: Image,
+): RunConfig {
   if (bare && level === 'L2') throw usageError('--level L2 is under KVM, and with --bare there is none', 'leave one of the two out')
   if (level === 'L2' && param.nested === false) throw usageError('--level L2 needs nested VMX', 'leave --param nested=0 out')
+  if (level === 'L2' && boot.kind !== 'long')
+    throw usageError(`--level L2 starts its guest in 64-bit mode, and this boots as \`${boot.kind}\``, 'leave --level out')
   const [parameter] = Object.keys(param)
   if (bare && parameter !== undefined)
     throw usageError(`--param ${parameter} is for KVM, and with --bare there is none`, 'leave one of the two out')
@@ -82,7 +97,13 @@ function configOf({ bare = false, cpu, param = {}, memory, level = 'L1' }: RunCo
     bare,
     parameters: param,
     level,
-    ...(memory === undefined ? {} : { guestMemoryMiB: memory }),
+    boot,
+    ...(memory !== undefined
+      ? { guestMemoryMiB: memory }
+      : boot.kind !== 'long' || isElf(image.bytes)
+        ? { guestMemoryMiB: KERNEL_MEMORY_MIB }
+        : {}),
+    ...(date === undefined ? {} : { dateSeconds: date }),
     ...(cpu === undefined ? {} : cpu),
   })
 }
@@ -92,8 +113,24 @@ const BOOT_TABLES = { start: 0x1000, end: 0x6000 }
 
 const hex = (value: number): string => `0x${value.toString(16)}`
 
+/** Whether the program can be booted so is found out before anything is written. */
+function checkBoot(file: string, image: Image, config: RunConfig): void {
+  try {
+    environmentOf(config, image)
+  } catch (error) {
+    if (error instanceof LoadError) throw usageError(`${file}: ${error.message}`, error.next)
+    throw error
+  }
+}
+
 /** What would fail in the guest in ways that are hard to read is said before. */
-function checkImage(terminal: Terminal, file: string, { origin, bytes, bits, bitsStated }: Image, { guestMemoryMiB }: RunConfig): void {
+function checkImage(
+  terminal: Terminal,
+  file: string,
+  { origin, bytes, bits, bitsStated }: Image,
+  { guestMemoryMiB, boot }: RunConfig,
+): void {
+  if (boot.kind !== 'long' || isElf(bytes)) return
   const end = origin + bytes.length
   if (end > guestMemoryMiB * 2 ** 20) {
     const needed = Math.ceil(end / 2 ** 20)

@@ -4,11 +4,12 @@
  */
 
 import { existsSync } from 'node:fs'
-import { basename, dirname, extname, isAbsolute, join, resolve } from 'node:path'
+import { dirname, extname, isAbsolute, join, resolve } from 'node:path'
 import { type AssembleResult, assemble } from '../assembler/assemble.ts'
-import { flatImage, type Image, type ImageSource } from '../assembler/image.ts'
+import type { Image, ImageSource } from '../assembler/image.ts'
 import { renderDiagnostics } from '../assembler/render-diagnostics.ts'
 import type { OutputFormat } from '../assembler/state.ts'
+import { binaryImage } from './boot-options.ts'
 import { paintDiagnostics } from './colour.ts'
 import { EXIT, UserError, usageError } from './exit-codes.ts'
 import { isDirectory, PACKAGE_ROOT, portableName, readFileNamed } from './files.ts'
@@ -59,12 +60,11 @@ function classify(name: string, bytes: Uint8Array): string | null {
   switch (fileKind(name, bytes)) {
     case 'trace':
       throw usageError(`${name} is a trace, not a program`, `\`vtick replay ${name}\` runs it again`)
-    case 'elf':
-      throw usageError(`${name} is an ELF file`, `make it flat with \`objcopy -O binary ${name} ${basename(name)}.bin\``)
     case 'misnamed':
       throw usageError(`${name} is named as a source but is not UTF-8 text`, 'save it as UTF-8, or rename a flat binary to .bin')
     case 'source':
       return textOf(bytes)!
+    case 'elf':
     case 'flat':
       return null
   }
@@ -166,7 +166,7 @@ export function loadProgram(
     if (bytes.length === 0) throw usageError(`${name} is empty`, 'name a program')
     if (Object.keys(options.define ?? {}).length > 0)
       throw usageError(`-D defines a name for a source, and ${name} is a binary`, 'leave it out')
-    return { image: flatImage(bytes, FLAT_ORIGIN, 64), inputs: [name] }
+    return { image: binaryImage(bytes, FLAT_ORIGIN), inputs: [name] }
   }
   const { image, sources } = assembleText(terminal, name, text, options)
   if (image.bytes.length === 0) throw new UserError(EXIT.assembly, `${name} holds no code`, 'README.md has a first guest of ten lines')

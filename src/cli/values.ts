@@ -30,6 +30,20 @@ export function parseDefine(text: string, before: Readonly<Record<string, string
 
 export const gather = (value: string, before: readonly string[] = []): readonly string[] => [...before, value]
 
+/** `--env KEY=VALUE`: one more line. */
+export function gatherEnvironment(line: string, before: readonly string[] = []): readonly string[] {
+  if (!/^[^=\s]+=/.test(line)) throw usageError(`--env ${line}: that is no KEY=VALUE`, 'write it as --env NR_CPUS=2')
+  return [...before, line]
+}
+
+/** `--date`: seconds since 1970. */
+export function parseDate(text: string): number {
+  const milliseconds = Date.parse(/Z$|[+-]\d\d:\d\d$/.test(text) || !text.includes('T') ? text : `${text}Z`)
+  if (!Number.isFinite(milliseconds) || milliseconds < 0)
+    throw usageError(`--date ${text}: that is no date`, 'write it as 2026-01-01T12:00:00Z')
+  return Math.floor(milliseconds / 1000)
+}
+
 const TRUTH: Readonly<Record<string, boolean>> = { '0': false, '1': true, n: false, y: true, N: false, Y: true }
 
 /** `--param NAME=VALUE`, NAME a module parameter of kvm or kvm_intel, VALUE as the kernel takes it. */

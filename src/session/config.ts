@@ -3,6 +3,7 @@
 import { assert } from '../base/assert.ts'
 import { type MachineConfig, type MachineOptions, resolveConfig } from '../hw/machine.ts'
 import { DEFAULT_PARAMETERS, type KvmParameters } from '../kvm/parameters.ts'
+import type { BootConfig } from '../vmm/loaders/program.ts'
 import { HYPERVISOR_MEMORY_MIB } from '../vmm/nested-guest.ts'
 import { HOST_MEMORY_MIB } from '../vmm/vmm.ts'
 import { stockHypervisor } from './stock-hypervisor.ts'
@@ -15,6 +16,7 @@ export interface RunConfig {
   readonly parameters: KvmParameters
   /** The guest hypervisor that runs the guest as L2, as a flat image; null: the guest is L1, or on the CPU itself. */
   readonly hypervisor: { readonly origin: number; readonly bytes: Uint8Array } | null
+  readonly boot: BootConfig
 }
 
 export interface RunOptions {
@@ -27,7 +29,13 @@ export interface RunOptions {
   readonly parameters?: Partial<KvmParameters>
   /** L2: under the stock guest hypervisor. */
   readonly level?: 'L1' | 'L2'
+  readonly boot?: BootConfig
+  /** The date at power-on, in seconds since 1970. */
+  readonly dateSeconds?: number
 }
+
+/** 64-bit mode at the program's entry. */
+const DEFAULT_BOOT: BootConfig = { kind: 'long', commandLine: '', modules: [] }
 
 export const DEFAULT_GUEST_MEMORY_MIB = 32
 
@@ -39,6 +47,8 @@ export function resolveRunConfig({
   features,
   parameters,
   level = 'L1',
+  boot = DEFAULT_BOOT,
+  dateSeconds,
 }: RunOptions = {}): RunConfig {
   assert(bare || cpus === 1, 'more than one CPU only without KVM')
   const hypervisor = level === 'L2' && !bare ? stockHypervisor() : null
@@ -46,8 +56,15 @@ export function resolveRunConfig({
   return {
     mode: bare ? 'bare' : 'kvm',
     guestMemoryMiB,
-    machine: resolveConfig({ memoryMiB, cpus, ...(model === undefined ? {} : { model }), ...(features === undefined ? {} : { features }) }),
+    machine: resolveConfig({
+      memoryMiB,
+      cpus,
+      ...(model === undefined ? {} : { model }),
+      ...(features === undefined ? {} : { features }),
+      devices: { memoryMiB: guestMemoryMiB, commandLine: boot.commandLine, ...(dateSeconds === undefined ? {} : { dateSeconds }) },
+    }),
     parameters: { ...DEFAULT_PARAMETERS, ...parameters },
     hypervisor: hypervisor === null ? null : { origin: hypervisor.origin, bytes: hypervisor.bytes },
+    boot,
   }
 }

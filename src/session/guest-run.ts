@@ -10,7 +10,8 @@ import { retired, run } from '../hw/run.ts'
 import { NEVER } from '../hw/time/event-queue.ts'
 import type { EventOf } from '../spec/trace-events.ts'
 import { bootBare } from '../vmm/bare.ts'
-import { type BootEnvironment, longModeBoot } from '../vmm/boot.ts'
+import type { BootEnvironment } from '../vmm/boot.ts'
+import { bootEnvironmentOf } from '../vmm/loaders/load.ts'
 import { HYPERVISOR_MEMORY_MIB, nest } from '../vmm/nested-guest.ts'
 import { attachVm, handleUserExit, startVm, type Vmm } from '../vmm/vmm.ts'
 import type { RunConfig } from './config.ts'
@@ -52,11 +53,21 @@ function detailOf(end: MachineEnd): string {
 
 const endOf = (reason: RunEnd['reason'], status = 0, why = ''): RunEnd => ({ reason, status, why })
 
+/** What the program finds at its start; a `LoadError` where it cannot be booted as the configuration says. */
+export const environmentOf = (config: RunConfig, image: Image): BootEnvironment =>
+  bootEnvironmentOf({
+    image,
+    boot: config.boot,
+    memoryMiB: config.guestMemoryMiB,
+    cpus: config.machine.cpus,
+    signature: config.machine.signature,
+  })
+
 /** Makes the machine and boots the guest in it; nothing has run yet. */
 export function startRun(config: RunConfig, image: Image, observe?: Machine['observe'], caching = true): GuestRun {
   const machine = createMachine(config.machine, caching)
   machine.observe = observe
-  const environment = longModeBoot(image)
+  const environment = environmentOf(config, image)
   if (config.mode === 'kvm') return { config, machine, vmm: bootVm(config, machine, environment) }
   bootBare(machine, environment)
   return { config, machine, vmm: null }
@@ -69,11 +80,11 @@ function bootVm({ hypervisor, guestMemoryMiB, parameters }: RunConfig, machine: 
 }
 
 /** A machine made for a state that is about to be restored. */
-export const emptyRun = (config: RunConfig, caching = true): GuestRun => ({
-  config,
-  machine: createMachine(config.machine, caching),
-  vmm: null,
-})
+export function emptyRun(config: RunConfig, image: Image, caching = true): GuestRun {
+  const machine = createMachine(config.machine, caching)
+  if (config.boot.kind === 'rom') machine.rom = image.bytes
+  return { config, machine, vmm: null }
+}
 
 /** To be called after a restore: handles are made anew. */
 export function reattach(guest: GuestRun): void {

@@ -10,9 +10,12 @@ import { CPU_FEATURES } from '../spec/cpu-models.ts'
 import { MSRS, type MsrName } from '../spec/msrs.ts'
 import type { PlainObject, TraceHeader } from '../trace/file.ts'
 import { damaged } from '../trace/trace-file-error.ts'
+import { LoadError } from '../vmm/loaders/load-error.ts'
+import { BOOT_KINDS } from '../vmm/loaders/program.ts'
 import { HYPERVISOR_MEMORY_MIB } from '../vmm/nested-guest.ts'
 import { HOST_MEMORY_MIB } from '../vmm/vmm.ts'
 import type { RunConfig } from './config.ts'
+import { environmentOf } from './guest-run.ts'
 
 /** More than any run has; what a forged trace may make us allocate. */
 const MAX_MEMORY_MIB = 2048
@@ -28,6 +31,15 @@ const isWhole = (value: unknown, from: number, to: number): boolean =>
   Number.isInteger(value) && Number(value) >= from && Number(value) <= to
 
 const isFeature = (name: unknown): boolean => (CPU_FEATURES as readonly unknown[]).includes(name)
+
+const isBoot = ({ kind, commandLine, modules }: PlainObject): boolean =>
+  (BOOT_KINDS as readonly unknown[]).includes(kind) &&
+  typeof commandLine === 'string' &&
+  Array.isArray(modules) &&
+  modules.map(objectOf).every(({ name, bytes }) => typeof name === 'string' && bytes instanceof Uint8Array)
+
+const isDevices = ({ memoryMiB, dateSeconds, commandLine }: PlainObject): boolean =>
+  isWhole(memoryMiB, 1, MAX_MEMORY_MIB) && isWhole(dateSeconds, 0, 2 ** 36) && typeof commandLine === 'string'
 
 /** Capability MSRs that every CPU with VMX has had since the first trace; later ones may be missing in a trace of before. */
 const ALWAYS_PRESENT: readonly MsrName[] = [
@@ -76,6 +88,8 @@ const RULES: readonly Rule[] = [
     holds: ({ parameters }) => PARAMETER_NAMES.every(name => typeof objectOf(parameters)[name] === 'boolean'),
     what: "KVM's module parameters",
   },
+  { holds: ({ boot }) => isBoot(objectOf(boot)), what: 'how the program is booted' },
+  { holds: (_, { devices }) => isDevices(objectOf(devices)), what: 'what the devices say of the machine' },
   { holds: ({ mode }, { features }) => mode === 'bare' || (features as unknown[]).includes('vmx'), what: 'a CPU that KVM can use' },
 ]
 
@@ -85,7 +99,13 @@ export function recordedConfig({ config, image }: TraceHeader): RunConfig {
   const broken = RULES.find(({ holds }) => !holds(config, machine))
   if (broken !== undefined) throw damaged('the header', `its configuration does not say ${broken.what}`)
   const checked = config as unknown as RunConfig
-  if (image.origin + image.bytes.length > checked.guestMemoryMiB * 2 ** 20)
+  if (checked.boot.kind === 'long' && image.origin + image.bytes.length > checked.guestMemoryMiB * 2 ** 20)
     throw damaged('the header', 'the program does not fit into the memory of the guest')
+  try {
+    environmentOf(checked, image)
+  } catch (error) {
+    if (!(error instanceof LoadError)) throw error
+    throw damaged('the header', `its program cannot be booted: ${error.message}`)
+  }
   return checked
 }

@@ -48,7 +48,7 @@ export function snapshotAt(reader: TraceReader, keyframe: number): Snapshot {
 
 /** A machine at a keyframe, ready to run on. */
 export function restoreRun(reader: TraceReader, keyframe: number, caching = true): GuestRun {
-  const guest = emptyRun(configOf(reader), caching)
+  const guest = emptyRun(configOf(reader), reader.header.image, caching)
   restoreSnapshot(guest.machine, snapshotAt(reader, keyframe))
   reattach(guest)
   return guest

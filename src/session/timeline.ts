@@ -67,7 +67,7 @@ export class Timeline {
     assert(reader.keyframeIndex.length > 0, 'a timeline starts at a keyframe')
     this.reader = reader
     this.kinds = new EventKinds(reader)
-    this.#guest = emptyRun(configOf(reader))
+    this.#guest = emptyRun(configOf(reader), reader.header.image)
     this.#guest.machine.observe = event => this.#see(event)
     this.#snapshots = new TimelineSnapshots(this.#guest.machine)
   }

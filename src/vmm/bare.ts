@@ -4,10 +4,12 @@ import type { Machine } from '../hw/machine.ts'
 import { MSRS } from '../spec/msrs.ts'
 import type { BootEnvironment } from './boot.ts'
 
-export function bootBare(machine: Machine, { pieces, registers }: BootEnvironment): void {
+export function bootBare(machine: Machine, { pieces, registers, rom }: BootEnvironment): void {
   const cpu = machine.cpus[0]!
   const block = machine.registers[0]!
   for (const { address, bytes } of pieces) machine.memory.writeBytes(address, bytes)
+  if (rom !== undefined) machine.rom = rom
+  for (const [index, value] of Object.entries(registers.general ?? {})) block.gpr[Number(index)] = value
   block.rip[0] = registers.rip
   block.gpr[4] = registers.rsp
   block.rflags[0] = registers.rflags

@@ -41,11 +41,15 @@ export interface BootRegisters {
   readonly segments: readonly BootSegment[]
   readonly gdtr: { readonly base: bigint; readonly limit: number }
   readonly idtr: { readonly base: bigint; readonly limit: number }
+  /** General registers besides RSP, by their encodings; the others are 0. */
+  readonly general?: Readonly<Record<number, bigint>>
 }
 
 export interface BootEnvironment {
   readonly pieces: readonly { readonly address: Gpa; readonly bytes: Uint8Array }[]
   readonly registers: BootRegisters
+  /** Read-only memory that ends at 4 GiB. */
+  readonly rom?: Uint8Array
 }
 
 const CODE = 0x00af_9b00_0000_ffffn
@@ -78,22 +82,31 @@ function tssBytes(): Uint8Array {
 const PRESENT_WRITABLE = 0x3n
 const LARGE_PAGE = 0x80n
 
-const pageTables = (): BootEnvironment['pieces'] => [
+/** Tables that map the first GiB one to one. */
+export const identityTables = (): BootEnvironment['pieces'] => [
   { address: gpa(PML4), bytes: quadwords(PAGE_SIZE / 8, index => (index === 0 ? BigInt(PDPT) | PRESENT_WRITABLE : 0n)) },
   { address: gpa(PDPT), bytes: quadwords(PAGE_SIZE / 8, index => (index === 0 ? BigInt(PAGE_DIRECTORY) | PRESENT_WRITABLE : 0n)) },
   { address: gpa(PAGE_DIRECTORY), bytes: quadwords(PAGE_SIZE / 8, index => (BigInt(index) << 21n) | LARGE_PAGE | PRESENT_WRITABLE) },
 ]
 
-const flat = (selector: number, accessRights: number): BootSegment => ({ selector, base: 0n, limit: 0xffff_ffff, accessRights })
+export const flatSegment = (selector: number, accessRights: number): BootSegment => ({
+  selector,
+  base: 0n,
+  limit: 0xffff_ffff,
+  accessRights,
+})
+/** Where the tables that map memory begin. */
+export const BOOT_PAGING = PML4
+export const UNUSABLE_SEGMENT: BootSegment = { selector: 0, base: 0n, limit: 0, accessRights: 0x10000 }
 const CODE_RIGHTS = 0xa09b
 const DATA_RIGHTS = 0xc093
-const data = flat(0x10, DATA_RIGHTS)
+const data = flatSegment(0x10, DATA_RIGHTS)
 
 export const longModeBoot = (image: Image): BootEnvironment => ({
   pieces: [
     { address: gpa(GDT), bytes: gdtBytes() },
     { address: gpa(TSS), bytes: tssBytes() },
-    ...pageTables(),
+    ...identityTables(),
     { address: gpa(image.origin), bytes: image.bytes },
   ],
   registers: {
@@ -106,12 +119,12 @@ export const longModeBoot = (image: Image): BootEnvironment => ({
     efer: 0xd00n, // NX LMA LME
     segments: [
       data,
-      flat(0x08, CODE_RIGHTS),
+      flatSegment(0x08, CODE_RIGHTS),
       data,
       data,
       data,
       data,
-      { selector: 0, base: 0n, limit: 0, accessRights: 0x10000 },
+      UNUSABLE_SEGMENT,
       { selector: 0x18, base: BigInt(TSS), limit: TSS_LIMIT, accessRights: 0x8b },
     ],
     gdtr: { base: BigInt(GDT), limit: 5 * 8 - 1 },

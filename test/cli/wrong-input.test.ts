@@ -32,7 +32,7 @@ const CASES: readonly (readonly [string, number, string])[] = [
   ['run ok.asm/x', 2, 'cannot read ok.asm/x: a part of the path is not a directory; name a file that can be read'],
   ['run latin.asm', 2, 'latin.asm is named as a source but is not UTF-8 text; save it as UTF-8, or rename a flat binary to .bin'],
   ['run empty.asm', 3, 'empty.asm holds no code; README.md has a first guest of ten lines'],
-  ['run elf.o', 2, 'elf.o is an ELF file; make it flat with `objcopy -O binary elf.o elf.o.bin`'],
+  ['run elf.o', 2, 'elf.o: the ELF file is cut off; build it again'],
   ['run ok.vtrace', 2, 'ok.vtrace is a trace, not a program; `vtick replay ok.vtrace` runs it again'],
   ['run ok.asm -m 64K', 2, '-m 64K: not a number of MiB; write it in decimal, as -m 64'],
   ['run ok.asm -m 99999999999', 2, '-m 99999999999: out of range; choose from 2 to 1024 MiB'],
