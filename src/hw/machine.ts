@@ -168,6 +168,8 @@ function newCpu(index: number): Cpu {
       svi: 0,
       virtualInterruptRecognised: false,
       virtualNmiBlocking: false,
+      apicWrite: -1,
+      pendingDebug: 0,
       trapPending: false,
       firstPause: 0,
       lastPause: 0,

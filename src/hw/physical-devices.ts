@@ -10,19 +10,33 @@ import { readXapic, writeXapic } from './apic/xapic.ts'
 import { mmioRead, mmioWrite } from './devices.ts'
 import type { Machine } from './machine.ts'
 import { emit } from './observe.ts'
+import { readApicAccessPage, writeApicAccessPage } from './vmx/apic-access.ts'
+import { guestHas } from './vmx/state.ts'
 
 /** Beyond all 52-bit physical addresses: a page for each CPU. */
 const APIC_WINDOWS = 2 ** 52
+/** Behind those, for each CPU the page that its guest takes for a local APIC. */
+const APIC_ACCESS_WINDOWS = 2 ** 52 + 2 ** 51
 const FOUR_GIB = 2 ** 32
 
-/** Where a CPU's access to a frame goes: to the frame, or to its local APIC. */
-export const accessedFrame = (machine: Machine, cpu: number, frame: number): number =>
-  frame === apicPageAddress(machine, cpu) ? APIC_WINDOWS + cpu * PAGE_SIZE : frame
+/** Where a CPU's access to a frame goes: to the frame, to its local APIC, or to what its guest takes for one. */
+export function accessedFrame(machine: Machine, cpu: number, frame: number): number {
+  const { vmx } = machine.cpus[cpu]!
+  if (guestHas(vmx, 'SECONDARY_EXEC_VIRTUALIZE_APIC_ACCESSES') && frame === vmx.controls.apicAccessPage)
+    return APIC_ACCESS_WINDOWS + cpu * PAGE_SIZE
+  return frame === apicPageAddress(machine, cpu) ? APIC_WINDOWS + cpu * PAGE_SIZE : frame
+}
+
+/** Whether an address is one of a guest's APIC-access page. */
+export const isApicAccess = (address: number): boolean => address >= APIC_ACCESS_WINDOWS
+
+const engineOf = (machine: Machine, address: number) => machine.engines[Math.floor((address - APIC_ACCESS_WINDOWS) / PAGE_SIZE)]!
 
 const isRom = ({ rom }: Machine, address: number): boolean => address < FOUR_GIB && address >= FOUR_GIB - rom.length
 
 /** `size` in bytes: 1, 2 or 4; `address` lies beyond RAM. */
 export function readBeyond(machine: Machine, address: number, size: number): number {
+  if (isApicAccess(address)) return readApicAccessPage(engineOf(machine, address), address % PAGE_SIZE, size)
   if (isRom(machine, address)) return readRom(machine.rom, address, size)
   const value = address >= APIC_WINDOWS ? readApic(machine, address, size) : mmioRead(machine, address, size)
   tell(machine, 0, address, size, value)
@@ -30,6 +44,7 @@ export function readBeyond(machine: Machine, address: number, size: number): num
 }
 
 export function writeBeyond(machine: Machine, address: number, size: number, value: number): void {
+  if (isApicAccess(address)) return writeApicAccessPage(engineOf(machine, address), address % PAGE_SIZE, size, value)
   if (isRom(machine, address)) return
   tell(machine, 1, address, size, value)
   if (address >= APIC_WINDOWS) writeApic(machine, address, size, value)

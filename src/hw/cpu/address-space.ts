@@ -60,6 +60,12 @@ function eptOf({ vmx }: Cpu): EptContext | null {
   }
 }
 
+/** The page that the guest takes for its local APIC, where accesses to it are virtualized. */
+const apicAccessOf = ({ vmx }: Cpu): number | '' =>
+  vmx.mode === 'non-root' && bit(vmx.controls.secondary, VMX_CONTROLS.SECONDARY_EXEC_VIRTUALIZE_APIC_ACCESSES.bit)
+    ? vmx.controls.apicAccessPage
+    : ''
+
 /** The key of the TLB cache, and the address space when there is none yet. */
 export function addressSpaceOf(config: MachineConfig, cpu: Cpu, registers: Registers): { key: string; space: () => AddressSpace } {
   const [cr0, , , cr3, cr4] = registers.cr as unknown as [bigint, bigint, bigint, bigint, bigint]
@@ -76,7 +82,7 @@ export function addressSpaceOf(config: MachineConfig, cpu: Cpu, registers: Regis
     gigabytePages: config.features.includes('pdpe1gb'),
   }
   return {
-    key: `${words.join()}:${eptKey}`,
+    key: `${words.join()}:${eptKey}:${apicAccessOf(cpu)}`,
     space: () => ({
       format,
       levels: format === null ? [] : walkLevels(format, settings),

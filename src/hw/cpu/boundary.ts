@@ -3,19 +3,24 @@
  * Instructions"; for the guest timer "APIC-timer virtualization"):
  *
  *     0  INIT and start-up messages
- *     1  monitor trap flag exit
- *     2  VMX-preemption timer exit
- *     3  NMI-window exit
- *     4  NMI: exit or delivery
- *     5  external interrupt: exit, posted-interrupt processing or delivery
- *     6  guest-timer event
- *     7  interrupt-window exit
- *     8  virtual interrupt
+ *     1  emulation of a completed write to the APIC-access page
+ *     2  monitor trap flag exit
+ *     3  pending debug exceptions
+ *     4  VMX-preemption timer exit
+ *     5  NMI-window exit
+ *     6  NMI: exit or delivery
+ *     7  external interrupt: exit, posted-interrupt processing or delivery
+ *     8  guest-timer event
+ *     9  interrupt-window exit
+ *    10  virtual interrupt
+ *
+ * In the shutdown state only 2, 4, 5 and 6 are looked at, and in wait-for-SIPI 0 alone.
  */
 
 import { endOfInterrupt } from '../apic/eoi.ts'
 import { isInterruptOffered, takeOfferedInterrupt } from '../apic/interrupts.ts'
 import { emit } from '../observe.ts'
+import { emulateApicWrite } from '../vmx/apic-access.ts'
 import { vmExit } from '../vmx/exit.ts'
 import { guestTimerPending, processGuestTimer } from '../vmx/guest-timer.ts'
 import { processPostedInterrupts } from '../vmx/posted-interrupts.ts'
@@ -23,10 +28,10 @@ import { guestHas } from '../vmx/state.ts'
 import { takeVirtualInterrupt } from '../vmx/virtual-apic.ts'
 import type { Engine } from './engine.ts'
 import { EVENT } from './event.ts'
-import { VmExit } from './faults.ts'
+import { Fault, VECTOR, VmExit } from './faults.ts'
 import { IF } from './lazy-flags.ts'
 import { attendStartUp } from './startup.ts'
-import { deliverEvent } from './step.ts'
+import { deliverEvent, divert, raiseFault } from './step.ts'
 
 const NMI_VECTOR = 2
 
@@ -40,15 +45,43 @@ export function attend(engine: Engine): boolean {
   return happened
 }
 
-const attendEvent = (engine: Engine): boolean => attendNonMaskable(engine) || attendInterrupt(engine) || attendVirtual(engine)
+const attendEvent = (engine: Engine): boolean =>
+  attendGuest(engine) || attendNonMaskable(engine) || attendInterrupt(engine) || attendVirtual(engine)
+
+/** What the guest's last instruction, or the VM entry, left to be done. */
+function attendGuest(engine: Engine): boolean {
+  const { vmx, movSsBlocking } = engine.cpu
+  if (vmx.mode !== 'non-root') return false
+  if (vmx.apicWrite >= 0) {
+    engine.target = engine.registers.rip[0]!
+    attempt(engine, () => emulateApicWrite(engine))
+    return true
+  }
+  if (vmx.trapPending) {
+    vmExit(engine, new VmExit('EXIT_REASON_MONITOR_TRAP_FLAG'))
+    return true
+  }
+  if (vmx.pendingDebug === 0 || movSsBlocking) return false
+  const conditions = BigInt(vmx.pendingDebug & ~ENABLED_BREAKPOINT)
+  vmx.pendingDebug = 0
+  raiseFault(engine, new Fault(VECTOR.DB, null, conditions))
+  return true
+}
+
+/** Bit 12 of the pending debug exceptions is none of DR6's. */
+const ENABLED_BREAKPOINT = 1 << 12
+
+function attempt(engine: Engine, action: () => void): void {
+  try {
+    action()
+  } catch (thrown) {
+    divert(engine, thrown)
+  }
+}
 
 function attendNonMaskable(engine: Engine): boolean {
   const { cpu, machine } = engine
   const { vmx } = cpu
-  if (vmx.mode === 'non-root' && vmx.trapPending) {
-    vmExit(engine, new VmExit('EXIT_REASON_MONITOR_TRAP_FLAG'))
-    return true
-  }
   if (vmx.mode === 'non-root' && vmx.preemptionTick <= machine.tick) {
     vmExit(engine, new VmExit('EXIT_REASON_PREEMPTION_TIMER'))
     return true
@@ -66,11 +99,14 @@ function attendNonMaskable(engine: Engine): boolean {
   return true
 }
 
+/** Shutdown holds interrupts back; an NMI leaves it. */
+const isDeaf = ({ cpu }: Engine): boolean => cpu.activity === 'shutdown'
+
 const isBlocked = (engine: Engine): boolean => engine.cpu.stiBlocking || engine.cpu.movSsBlocking
 
 function attendInterrupt(engine: Engine): boolean {
   const { cpu, machine } = engine
-  if (isBlocked(engine) || !isInterruptOffered(machine, engine.index)) return false
+  if (isBlocked(engine) || isDeaf(engine) || !isInterruptOffered(machine, engine.index)) return false
   if (guestHas(cpu.vmx, 'PIN_BASED_EXT_INTR_MASK')) {
     const acknowledged = guestHas(cpu.vmx, 'VM_EXIT_ACK_INTR_ON_EXIT') ? takeOfferedInterrupt(machine, engine.index) : -1
     if (guestHas(cpu.vmx, 'PIN_BASED_POSTED_INTR') && acknowledged === cpu.vmx.controls.postedVector) {
@@ -92,7 +128,7 @@ function attendInterrupt(engine: Engine): boolean {
 
 function attendVirtual(engine: Engine): boolean {
   const { cpu } = engine
-  if (cpu.vmx.mode !== 'non-root') return false
+  if (cpu.vmx.mode !== 'non-root' || isDeaf(engine)) return false
   if (guestTimerPending(engine)) {
     processGuestTimer(engine)
     return true

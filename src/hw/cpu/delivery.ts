@@ -39,6 +39,8 @@ function finishDelivery(engine: Engine, event: DeliveredEvent, returnTo: bigint)
   engine.delivering = null
   engine.tookEvent = true
   engine.attention = true
+  // The monitor trap flag: delivering an event counts as an instruction.
+  if (guestHas(cpu.vmx, 'CPU_BASED_MONITOR_TRAP_FLAG')) cpu.vmx.trapPending = true
   engine.reloadAddressSpace()
   machine.tick += machine.config.costs.interruptDelivery
   if (event.type !== EVENT.hardware) return

@@ -25,7 +25,7 @@ export const VECTOR = {
   MC: 18,
 } as const
 
-/** An exception. `errorCode` is null where the vector pushes none; `cr2` is the address of a page fault. */
+/** An exception. `errorCode` is null where the vector pushes none; `cr2` is the address of a page fault, or what a debug exception sets in DR6. */
 export class Fault {
   readonly vector: number
   readonly errorCode: number | null

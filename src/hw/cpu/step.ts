@@ -6,6 +6,8 @@ import { decode, MAX_INSTRUCTION_LENGTH } from '../../isa/decode.ts'
 import type { Instruction } from '../../isa/instruction.ts'
 import { CS } from '../../isa/operands.ts'
 import { emit } from '../observe.ts'
+import { isApicAccess } from '../physical-devices.ts'
+import { apicAccessExit } from '../vmx/apic-access.ts'
 import { vmExit } from '../vmx/exit.ts'
 import { interceptInstruction, interceptsException } from '../vmx/intercepts.ts'
 import { type DecodedInstruction, decodedPage, prepare } from './decode-cache.ts'
@@ -32,7 +34,7 @@ export function step(engine: Engine): void {
     execute(engine, cpu, decoded ?? fetch(engine))
     if (wasBlocking && !engine.beganBlocking) endBlocking(engine)
     if (trapping) trap(engine)
-    if (stepping && !engine.cpu.movSsBlocking && !engine.tookEvent) raiseSingleStep(engine)
+    if (stepping && !engine.cpu.movSsBlocking && !engine.tookEvent) raiseSingleStep()
   } catch (thrown) {
     divert(engine, thrown)
   }
@@ -97,9 +99,8 @@ function endBlocking(engine: Engine): void {
 /** DR6.BS: the trap after an instruction that began with TF set. */
 const DR6_SINGLE_STEP = 1n << 14n
 
-function raiseSingleStep(engine: Engine): void {
-  engine.registers.dr[6] = engine.registers.dr[6]! | DR6_SINGLE_STEP
-  throw new Fault(VECTOR.DB, null)
+function raiseSingleStep(): never {
+  throw new Fault(VECTOR.DB, null, DR6_SINGLE_STEP)
 }
 
 function fetch(engine: Engine): DecodedInstruction {
@@ -125,6 +126,7 @@ const UNCACHED: (DecodedInstruction | undefined)[] = []
 function enterCodePage(engine: Engine, start: bigint, page: bigint): void {
   const { machine, cpu, bits, stackBits } = engine
   engine.codeFrame = engine.translate(page, 'execute')
+  if (isApicAccess(engine.codeFrame)) throw apicAccessExit(engine, low32(engine.rip) & IN_PAGE, 'fetch')
   const endsInside = bits !== 64 && start + BigInt(IN_PAGE) > cpu.segments[CS]!.limit
   engine.codeOffsets = endsInside ? UNCACHED : decodedPage(machine.decoded, engine.codeFrame / PAGE_SIZE, bits, stackBits)
   engine.codeStart = start
@@ -172,10 +174,13 @@ export function raiseFault(engine: Engine, first: Fault): void {
       if (earlier !== null) {
         const combined = combine(earlier, fault)
         if (combined === 'shutdown') return shutDown(engine, first.vector)
+        // A double fault that leaves the guest does so by itself, not in the delivery of what led to it.
+        if (combined.vector === VECTOR.DF) engine.delivering = null
         fault = combined
       }
       if (engine.cpu.vmx.mode === 'non-root') interceptsException(engine, fault)
       if (fault.vector === VECTOR.PF) engine.registers.cr[2] = fault.cr2
+      if (fault.vector === VECTOR.DB) engine.registers.dr[6] = engine.registers.dr[6]! | fault.cr2
       earlier = { vector: fault.vector, type: EVENT.hardware, errorCode: fault.errorCode, length: 0 }
       return deliver(engine, earlier)
     } catch (thrown) {

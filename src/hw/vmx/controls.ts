@@ -8,6 +8,9 @@ import { MULTIPLIER_ONE } from '../time/clock.ts'
 import { type Controls, isControlSet } from './state.ts'
 import { readField, readNumber } from './vmcs.ts'
 
+const CR3_TARGETS = ['CR3_TARGET_VALUE0', 'CR3_TARGET_VALUE1', 'CR3_TARGET_VALUE2', 'CR3_TARGET_VALUE3'] as const
+const NO_LINK = 0xffff_ffff_ffff_ffffn
+
 /** The CPU's copy of the control fields; words that are not activated count as 0. */
 export function controlsOf(memory: Memory, vmcs: number): Controls {
   const number = (name: VmcsFieldName): number => readNumber(memory, vmcs, name)
@@ -28,6 +31,11 @@ export function controlsOf(memory: Memory, vmcs: number): Controls {
     ioBitmapA: number('IO_BITMAP_A'),
     ioBitmapB: number('IO_BITMAP_B'),
     virtualApicPage: number('VIRTUAL_APIC_PAGE_ADDR'),
+    apicAccessPage: number('APIC_ACCESS_ADDR'),
+    cr3Targets: CR3_TARGETS.slice(0, Math.min(number('CR3_TARGET_COUNT'), CR3_TARGETS.length)).map(get),
+    vmreadBitmap: number('VMREAD_BITMAP'),
+    vmwriteBitmap: number('VMWRITE_BITMAP'),
+    linkPointer: get('VMCS_LINK_POINTER') === NO_LINK ? -1 : number('VMCS_LINK_POINTER'),
     tsc: { offset: 0n, multiplier: MULTIPLIER_ONE },
     cr0Mask: get('CR0_GUEST_HOST_MASK'),
     cr0Shadow: get('CR0_READ_SHADOW'),

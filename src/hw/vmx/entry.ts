@@ -7,19 +7,20 @@ import { GUEST_CHECKS, HOST_CHECKS } from '../../spec/vmx-entry/state-checks.ts'
 import { VMX_INSTRUCTION_ERRORS } from '../../spec/vmx-instruction-errors.ts'
 import type { Engine } from '../cpu/engine.ts'
 import { type DeliveredEvent, EVENT, type EventType } from '../cpu/event.ts'
+import { VmExit } from '../cpu/faults.ts'
 import { deliverEvent } from '../cpu/step.ts'
 import { emit } from '../observe.ts'
 import { firstBroken, stateUnderCheck } from './checked-vmcs.ts'
 import { controlsOf } from './controls.ts'
-import { failEntry } from './exit.ts'
+import { failEntry, vmExit } from './exit.ts'
 import { loadGuestState } from './guest-state.ts'
 import { loadGuestTimer } from './guest-timer.ts'
 import { loadMsrs } from './msr-areas.ts'
 import { fail, type VmxOutcome } from './outcome.ts'
 import { startPreemptionTimer } from './preemption-timer.ts'
-import { isControlSet } from './state.ts'
-import { loadInterruptStatus } from './virtual-apic.ts'
-import { isLaunched, readNumber, setLaunched, writeField } from './vmcs.ts'
+import { guestHas, isControlSet } from './state.ts'
+import { isTprBelowThreshold, loadInterruptStatus } from './virtual-apic.ts'
+import { isLaunched, isShadowHeader, readNumber, setLaunched, writeField } from './vmcs.ts'
 
 const ERROR = VMX_INSTRUCTION_ERRORS
 const CHECKS = { control: CONTROL_CHECKS, host: HOST_CHECKS, guest: GUEST_CHECKS } as const
@@ -28,7 +29,7 @@ const CHECKS = { control: CONTROL_CHECKS, host: HOST_CHECKS, guest: GUEST_CHECKS
 export function vmEntry(engine: Engine, launch: boolean): VmxOutcome {
   const { cpu, machine, memory } = engine
   const vmcs = cpu.vmx.currentVmcs
-  if (vmcs < 0) return { kind: 'invalid' }
+  if (vmcs < 0 || isShadowHeader(memory.read32(vmcs))) return { kind: 'invalid' }
   if (cpu.movSsBlocking) return fail(engine, ERROR.VMXERR_ENTRY_EVENTS_BLOCKED_BY_MOV_SS.number)
   if (launch && isLaunched(memory, vmcs)) return fail(engine, ERROR.VMXERR_VMLAUNCH_NONCLEAR_VMCS.number)
   if (!launch && !isLaunched(memory, vmcs)) return fail(engine, ERROR.VMXERR_VMRESUME_NONLAUNCHED_VMCS.number)
@@ -71,6 +72,7 @@ function enter(engine: Engine, vmcs: number): boolean {
   }
   cpu.vmx.mode = 'non-root'
   cpu.vmx.trapPending = false
+  cpu.vmx.apicWrite = -1
   cpu.vmx.firstPause = machine.tick
   cpu.vmx.lastPause = machine.tick
   cpu.vmx.virtualInterruptRecognised = false
@@ -84,7 +86,16 @@ function enter(engine: Engine, vmcs: number): boolean {
   if (isControlSet(cpu.vmx.controls, 'SECONDARY_EXEC_VIRTUAL_INTR_DELIVERY'))
     loadInterruptStatus(engine, readNumber(memory, vmcs, 'GUEST_INTR_STATUS'))
   inject(engine, vmcs)
+  exitBelowThreshold(engine)
   return true
+}
+
+/** SDM, "VM Exits Induced by the TPR Threshold": with APIC-access virtualization the entry itself may find TPR below the threshold. */
+function exitBelowThreshold(engine: Engine): void {
+  const { vmx } = engine.cpu
+  if (!guestHas(vmx, 'CPU_BASED_TPR_SHADOW') || !guestHas(vmx, 'SECONDARY_EXEC_VIRTUALIZE_APIC_ACCESSES')) return
+  if (!guestHas(vmx, 'SECONDARY_EXEC_VIRTUAL_INTR_DELIVERY') && isTprBelowThreshold(engine))
+    vmExit(engine, new VmExit('EXIT_REASON_TPR_BELOW_THRESHOLD'))
 }
 
 /** Type 7: a pending exit by the monitor trap flag. */

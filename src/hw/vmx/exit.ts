@@ -125,6 +125,8 @@ function leaveNonRoot(engine: Engine, vmcs: number): void {
   cpu.vmx.mode = 'root'
   cpu.vmx.virtualInterruptRecognised = false
   cpu.vmx.trapPending = false
+  cpu.vmx.apicWrite = -1
+  cpu.vmx.pendingDebug = 0
   engine.attention = true
   // A KVM above the door executes no instruction of the machine's memory: only code in memory needs the host's address space.
   if (cpu.vmx.rootSoftware === 'guest') engine.reloadAddressSpace()

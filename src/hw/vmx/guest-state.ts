@@ -1,8 +1,11 @@
 /** Guest state between the CPU and the VMCS, as VM entries load it and VM exits save it (Intel SDM, "Guest-State Area"). */
 
+import { bit, withBit } from '../../base/bits.ts'
 import { CR0, EFER } from '../../spec/cr-bits.ts'
 import { MSRS } from '../../spec/msrs.ts'
 import { BLOCKING } from '../../spec/vmcs-fields.ts'
+import { VMX_CONTROLS } from '../../spec/vmx-controls.ts'
+import { pagingFormatOf } from '../cpu/address-space.ts'
 import type { Engine } from '../cpu/engine.ts'
 import { isControlSet } from './state.ts'
 import { readField, SLOT, writeNarrow } from './vmcs.ts'
@@ -45,11 +48,12 @@ export function saveGuestState(engine: Engine, vmcs: number): void {
   const blocking = (cpu.stiBlocking ? BLOCKING.sti : 0) | (cpu.movSsBlocking ? BLOCKING.movSs : 0) | (blocksNmi(engine) ? BLOCKING.nmi : 0)
   writeNarrow(memory, vmcs + SLOT.GUEST_INTERRUPTIBILITY_INFO, blocking)
   writeNarrow(memory, vmcs + SLOT.GUEST_ACTIVITY_STATE, ACTIVITIES.indexOf(cpu.activity))
-  memory.write64(vmcs + SLOT.GUEST_PENDING_DBG_EXCEPTIONS, 0n)
+  writeNarrow(memory, vmcs + SLOT.GUEST_PENDING_DBG_EXCEPTIONS, cpu.vmx.pendingDebug)
   saveGuestMsrs(engine, vmcs)
 }
 
-function saveGuestMsrs({ cpu, memory, registers }: Engine, vmcs: number): void {
+function saveGuestMsrs(engine: Engine, vmcs: number): void {
+  const { cpu, memory, registers } = engine
   const { controls } = cpu.vmx
   memory.write64(vmcs + SLOT.GUEST_SYSENTER_CS, cpu.msrs[MSRS.MSR_IA32_SYSENTER_CS.index] ?? 0n)
   memory.write64(vmcs + SLOT.GUEST_SYSENTER_ESP, cpu.msrs[MSRS.MSR_IA32_SYSENTER_ESP.index] ?? 0n)
@@ -60,7 +64,35 @@ function saveGuestMsrs({ cpu, memory, registers }: Engine, vmcs: number): void {
   }
   if (isControlSet(controls, 'VM_EXIT_SAVE_IA32_PAT')) memory.write64(vmcs + SLOT.GUEST_IA32_PAT, cpu.msrs[MSRS.MSR_IA32_CR_PAT.index]!)
   if (isControlSet(controls, 'VM_EXIT_SAVE_IA32_EFER')) memory.write64(vmcs + SLOT.GUEST_IA32_EFER, cpu.msrs[MSRS.MSR_EFER.index]!)
-  // With unrestricted guests (which this CPU lacks) the entry control would be updated too.
+  savePdptes(engine, vmcs)
+  saveMode(engine, vmcs)
+}
+
+const PDPTES = [SLOT.GUEST_PDPTR0, SLOT.GUEST_PDPTR1, SLOT.GUEST_PDPTR2, SLOT.GUEST_PDPTR3] as const
+
+const usesPdpteFields = ({ cpu, registers }: Engine): boolean =>
+  isControlSet(cpu.vmx.controls, 'SECONDARY_EXEC_ENABLE_EPT') && pagingFormatOf(cpu, registers) === 'PAE'
+
+function savePdptes(engine: Engine, vmcs: number): void {
+  if (!usesPdpteFields(engine)) return
+  for (const [index, slot] of PDPTES.entries()) engine.memory.write64(vmcs + slot, engine.registers.pdpte[index]!)
+}
+
+/** With PAE paging the PDPTEs come from their fields, without EPT from where CR3 points. */
+function loadPdptes({ cpu, memory, registers }: Engine, vmcs: number): void {
+  if (pagingFormatOf(cpu, registers) !== 'PAE') return
+  const table = Number(registers.cr[3]! & 0xffff_ffe0n)
+  const fromFields = isControlSet(cpu.vmx.controls, 'SECONDARY_EXEC_ENABLE_EPT')
+  for (const [index, slot] of PDPTES.entries()) registers.pdpte[index] = memory.read64(fromFields ? vmcs + slot : table + index * 8)
+}
+
+/** IA32_VMX_MISC bit 5: the "IA-32e mode guest" control follows IA32_EFER.LMA, which an unrestricted guest may change. */
+function saveMode({ cpu, memory }: Engine, vmcs: number): void {
+  if (!isControlSet(cpu.vmx.controls, 'SECONDARY_EXEC_UNRESTRICTED_GUEST')) return
+  const controls = memory.read32(vmcs + SLOT.VM_ENTRY_CONTROLS)
+  const isLong = (cpu.msrs[MSRS.MSR_EFER.index]! & bitOf(EFER.LMA)) !== 0n
+  const position = VMX_CONTROLS.VM_ENTRY_IA32E_MODE.bit
+  if (bit(controls, position) !== isLong) writeNarrow(memory, vmcs + SLOT.VM_ENTRY_CONTROLS, withBit(controls, position, isLong))
 }
 
 const bitOf = (position: number): bigint => 1n << BigInt(position)
@@ -93,6 +125,8 @@ export function loadGuestState(engine: Engine, vmcs: number): void {
   if (isControlSet(cpu.vmx.controls, 'PIN_BASED_VIRTUAL_NMIS')) cpu.vmx.virtualNmiBlocking = (blocking & BLOCKING.nmi) !== 0
   else cpu.nmiBlocking = (blocking & BLOCKING.nmi) !== 0
   cpu.activity = ACTIVITIES[memory.read32(vmcs + SLOT.GUEST_ACTIVITY_STATE)]!
+  cpu.vmx.pendingDebug = memory.read32(vmcs + SLOT.GUEST_PENDING_DBG_EXCEPTIONS)
+  loadPdptes(engine, vmcs)
 }
 
 function loadGuestMsrs({ cpu, memory, registers }: Engine, vmcs: number): void {

@@ -24,7 +24,11 @@ function memoryBits(operand: MemoryOperand): number {
   return SCALES[operand.scale] | (ADDRESS_SIZES[operand.addressSize] << 7) | (operand.segment << 15) | index | base
 }
 
-export function instructionInformation({ row, dst, src }: Instruction): number {
+/** RDRAND and RDSEED: the destination register and, in bits 12:11, its size. */
+const OPERAND_SIZES: Readonly<Record<number, number>> = { 16: 0, 32: 1, 64: 2 }
+
+export function instructionInformation({ row, dst, src, size }: Instruction): number {
+  if (row.mnemonic === 'RDRAND' || row.mnemonic === 'RDSEED') return (registerOf(dst) << 3) | (OPERAND_SIZES[size]! << 11)
   const memory = dst.kind === 'memory' ? dst : src.kind === 'memory' ? src : null
   const identity = IDENTITY[row.mnemonic]
   if (identity !== undefined) {

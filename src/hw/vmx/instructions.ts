@@ -8,12 +8,13 @@ import { PHYSICAL_ADDRESS_BITS } from '../../spec/address-width.ts'
 import { CR4 } from '../../spec/cr-bits.ts'
 import { MSRS } from '../../spec/msrs.ts'
 import { VMCS_FIELDS, type VmcsFieldName } from '../../spec/vmcs-fields.ts'
+import { allowedOneBit } from '../../spec/vmx-controls.ts'
 import { VMX_INSTRUCTION_ERRORS as ERROR } from '../../spec/vmx-instruction-errors.ts'
 import type { Engine } from '../cpu/engine.ts'
 import { generalProtection, undefinedOpcode } from '../cpu/faults.ts'
 import { cplOf } from '../cpu/registers.ts'
 import { fail, SUCCEEDED, type VmxOutcome } from './outcome.ts'
-import { hasVmcsField, readEncoding, setLaunched, VMCS_REVISION, writeEncoding } from './vmcs.ts'
+import { hasVmcsField, isShadowHeader, readEncoding, revisionOf, setLaunched, VMCS_REVISION, writeEncoding } from './vmcs.ts'
 
 /** #UD outside VMX operation, #GP outside ring 0: what every VMX instruction but VMXON checks first. */
 export function requireVmxOperation(engine: Engine): void {
@@ -56,11 +57,16 @@ export function vmclear(engine: Engine, address: bigint): VmxOutcome {
   return SUCCEEDED
 }
 
+const offersShadowing = ({ machine }: Engine): boolean =>
+  (machine.config.vmxMsrs[MSRS.MSR_IA32_VMX_PROCBASED_CTLS2.index]! & (1n << BigInt(allowedOneBit('SECONDARY_EXEC_SHADOW_VMCS')))) !== 0n
+
 export function vmptrld(engine: Engine, address: bigint): VmxOutcome {
   const { vmx } = engine.cpu
   if (!isPhysicalPage(address)) return fail(engine, ERROR.VMXERR_VMPTRLD_INVALID_ADDRESS.number)
   if (Number(address) === vmx.vmxonRegion) return fail(engine, ERROR.VMXERR_VMPTRLD_VMXON_POINTER.number)
-  if (engine.memory.read32(Number(address)) !== VMCS_REVISION) return fail(engine, ERROR.VMXERR_VMPTRLD_INCORRECT_VMCS_REVISION_ID.number)
+  const header = engine.memory.read32(Number(address))
+  if (revisionOf(header) !== VMCS_REVISION || (isShadowHeader(header) && !offersShadowing(engine)))
+    return fail(engine, ERROR.VMXERR_VMPTRLD_INCORRECT_VMCS_REVISION_ID.number)
   vmx.currentVmcs = Number(address)
   return SUCCEEDED
 }
@@ -90,20 +96,23 @@ export function vmcsWith(engine: Engine, field: VmcsFieldName): number | VmxOutc
   return hasFeatureOf(engine, VMCS_FIELDS[field].encoding) ? currentVmcs : fail(engine, ERROR.VMXERR_UNSUPPORTED_VMCS_COMPONENT.number)
 }
 
+/** What VMREAD and VMWRITE are about: the current VMCS; in a guest that got here, the shadow VMCS. */
+const accessedVmcs = ({ cpu: { vmx } }: Engine): number => (vmx.mode === 'non-root' ? vmx.controls.linkPointer : vmx.currentVmcs)
+
 /** The value, or how the instruction failed. */
 export function vmread(engine: Engine, encoding: bigint): bigint | VmxOutcome {
-  const { currentVmcs } = engine.cpu.vmx
-  if (currentVmcs < 0) return { kind: 'invalid' }
-  if (!supportsEncoding(engine, encoding)) return fail(engine, ERROR.VMXERR_UNSUPPORTED_VMCS_COMPONENT.number)
-  return readEncoding(engine.memory, currentVmcs, Number(encoding))
+  const vmcs = accessedVmcs(engine)
+  if (vmcs < 0) return { kind: 'invalid' }
+  if (!supportsEncoding(engine, encoding)) return fail(engine, ERROR.VMXERR_UNSUPPORTED_VMCS_COMPONENT.number, vmcs)
+  return readEncoding(engine.memory, vmcs, Number(encoding))
 }
 
 export function vmwrite(engine: Engine, encoding: bigint, value: bigint): VmxOutcome {
-  const { currentVmcs } = engine.cpu.vmx
-  if (currentVmcs < 0) return { kind: 'invalid' }
-  if (!supportsEncoding(engine, encoding)) return fail(engine, ERROR.VMXERR_UNSUPPORTED_VMCS_COMPONENT.number)
+  const vmcs = accessedVmcs(engine)
+  if (vmcs < 0) return { kind: 'invalid' }
+  if (!supportsEncoding(engine, encoding)) return fail(engine, ERROR.VMXERR_UNSUPPORTED_VMCS_COMPONENT.number, vmcs)
   // IA32_VMX_MISC bit 29 is 1: exit-information fields may be written too.
-  writeEncoding(engine.memory, currentVmcs, Number(encoding), value)
+  writeEncoding(engine.memory, vmcs, Number(encoding), value)
   return SUCCEEDED
 }
 

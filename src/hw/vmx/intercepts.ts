@@ -2,29 +2,55 @@
 
 import { bit } from '../../base/bits.ts'
 import type { Instruction } from '../../isa/instruction.ts'
+import { CR4 } from '../../spec/cr-bits.ts'
 import type { Engine } from '../cpu/engine.ts'
 import { EVENT } from '../cpu/event.ts'
 import { type Fault, generalProtection, undefinedOpcode, VECTOR, VmExit } from '../cpu/faults.ts'
+import { isRealStyle, type OperatingMode } from '../cpu/mode.ts'
 import { cplOf } from '../cpu/registers.ts'
 import { requireFeature } from '../cpu/system/features.ts'
 import { requireRing0UnderUmip } from '../cpu/system/privilege.ts'
 import { instructionInformation } from './instruction-information.ts'
+import { isShadowed } from './shadow-vmcs.ts'
 import { isControlSet } from './state.ts'
 
-/** Instructions whose privilege check comes before the exit: they raise #GP outside ring 0 in the guest as anywhere. */
-const PRIVILEGED_FIRST: ReadonlySet<string> = new Set([
+/**
+ * Instructions whose privilege check comes before the exit (SDM, "Relative Priority of Faults and VM Exits"): they raise #GP outside
+ * ring 0 in the guest as anywhere. Those of VMX do not: they leave the guest at every privilege level.
+ */
+const RING_0: ReadonlySet<string> = new Set([
   'HLT',
   'INVLPG',
   'INVPCID',
   'WBINVD',
   'WBNOINVD',
+  'INVD',
+  'XSETBV',
   'LGDT',
   'LIDT',
   'LLDT',
   'LTR',
-  'CLTS',
 ])
-const FORBIDDEN_BY_UMIP: ReadonlySet<string> = new Set(['SGDT', 'SIDT', 'SLDT', 'STR'])
+const TIME_STAMP: ReadonlySet<string> = new Set(['RDTSC', 'RDTSCP'])
+const KEPT_BY_UMIP: ReadonlySet<string> = new Set(['SGDT', 'SIDT', 'SLDT', 'STR'])
+
+const cr4Has = (engine: Engine, name: 'TSD' | 'PCE'): boolean => (engine.registers.cr[4]! & (1n << BigInt(CR4[name]))) !== 0n
+
+function isPrivileged(engine: Engine, mnemonic: string): boolean {
+  if (cplOf(engine.cpu) === 0) return false
+  if (TIME_STAMP.has(mnemonic)) return cr4Has(engine, 'TSD')
+  if (mnemonic === 'RDPMC') return !cr4Has(engine, 'PCE')
+  return RING_0.has(mnemonic)
+}
+
+/** In real, virtual-8086 and compatibility mode the instructions of VMX are undefined, except VMCALL. */
+const isVmxOnly = (mnemonic: string): boolean =>
+  (mnemonic.startsWith('VM') && mnemonic !== 'VMCALL') || mnemonic === 'INVEPT' || mnemonic === 'INVVPID'
+/** LLDT, LTR, SLDT and STR are undefined in real and virtual-8086 mode. */
+const NEEDS_PROTECTION: ReadonlySet<string> = new Set(['LLDT', 'LTR', 'SLDT', 'STR'])
+
+const isUndefinedIn = (mode: OperatingMode, mnemonic: string): boolean =>
+  (isVmxOnly(mnemonic) && (isRealStyle(mode) || mode === 'compatibility')) || (NEEDS_PROTECTION.has(mnemonic) && isRealStyle(mode))
 
 /** Exits that report the VM-exit instruction-information field. */
 const WITH_INFORMATION: ReadonlySet<string> = new Set([
@@ -45,6 +71,8 @@ const WITH_INFORMATION: ReadonlySet<string> = new Set([
   'STR',
   'LLDT',
   'LTR',
+  'RDRAND',
+  'RDSEED',
 ])
 
 /** Throws the exit that this instruction causes by its control alone, if it does. */
@@ -57,10 +85,10 @@ export function interceptInstruction(engine: Engine, instruction: Instruction): 
   if (enabledBy !== null && !isControlSet(controls, enabledBy)) throw undefinedOpcode()
   if (intercept === null) return
   if (intercept[0] !== 'always' && !isControlSet(controls, intercept[0])) return
-  if (FORBIDDEN_BY_UMIP.has(mnemonic)) requireRing0UnderUmip(engine)
-  if (PRIVILEGED_FIRST.has(mnemonic) && cplOf(engine.cpu) !== 0) throw generalProtection()
-  const isVmx = intercept[0] === 'always' && mnemonic !== 'CPUID' && mnemonic !== 'VMCALL'
-  if (isVmx && cplOf(engine.cpu) !== 0) throw generalProtection()
+  if (isUndefinedIn(engine.mode, mnemonic)) throw undefinedOpcode()
+  if (KEPT_BY_UMIP.has(mnemonic)) requireRing0UnderUmip(engine)
+  if (isPrivileged(engine, mnemonic)) throw generalProtection()
+  if (isShadowed(engine, instruction)) return
   const information = WITH_INFORMATION.has(mnemonic) ? instructionInformation(instruction) : 0
   throw new VmExit(intercept[1], {
     byInstruction: true,
@@ -89,6 +117,6 @@ export function interceptsException(engine: Engine, fault: Fault): void {
   throw new VmExit('EXIT_REASON_EXCEPTION_NMI', {
     interruption,
     interruptionError: fault.errorCode ?? 0,
-    qualification: fault.vector === VECTOR.PF ? fault.cr2 : 0n,
+    qualification: fault.cr2,
   })
 }

@@ -8,9 +8,8 @@ export type VmxOutcome = { readonly kind: 'succeeded' | 'invalid' | 'entered' } 
 export const SUCCEEDED: VmxOutcome = { kind: 'succeeded' }
 
 /** VMfail: with a current VMCS the error number goes into it, else there is none. */
-export function fail(engine: Engine, error: number): VmxOutcome {
-  const { currentVmcs } = engine.cpu.vmx
-  if (currentVmcs < 0) return { kind: 'invalid' }
-  writeField(engine.memory, currentVmcs, 'VM_INSTRUCTION_ERROR', error)
+export function fail(engine: Engine, error: number, vmcs: number = engine.cpu.vmx.currentVmcs): VmxOutcome {
+  if (vmcs < 0) return { kind: 'invalid' }
+  writeField(engine.memory, vmcs, 'VM_INSTRUCTION_ERROR', error)
   return { kind: 'failed', error }
 }

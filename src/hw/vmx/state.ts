@@ -20,6 +20,13 @@ export interface Controls {
   ioBitmapA: number
   ioBitmapB: number
   virtualApicPage: number
+  apicAccessPage: number
+  /** The values that MOV to CR3 may have without an exit; as many as the CR3-target count says. */
+  cr3Targets: readonly bigint[]
+  vmreadBitmap: number
+  vmwriteBitmap: number
+  /** The shadow VMCS, -1 for none. */
+  linkPointer: number
   tsc: TscView
   cr0Mask: bigint
   cr0Shadow: bigint
@@ -53,6 +60,10 @@ export interface VmxState {
   virtualInterruptRecognised: boolean
   /** With virtual NMIs: whether the guest blocks them. */
   virtualNmiBlocking: boolean
+  /** The register of the virtual-APIC page whose write waits for its emulation, by offset; -1 for none. */
+  apicWrite: number
+  /** Debug exceptions to be raised when nothing blocks them (DR6's bits, 12 for an enabled breakpoint). */
+  pendingDebug: number
   /** A VM exit by the monitor trap flag is due before the next instruction. */
   trapPending: boolean
   /** PAUSE-loop exiting: ticks of the loop's first PAUSE and of the last one. */
@@ -77,6 +88,11 @@ export const noControls = (): Controls => ({
   ioBitmapA: 0,
   ioBitmapB: 0,
   virtualApicPage: 0,
+  apicAccessPage: 0,
+  cr3Targets: [],
+  vmreadBitmap: 0,
+  vmwriteBitmap: 0,
+  linkPointer: -1,
   tsc: { offset: 0n, multiplier: MULTIPLIER_ONE },
   cr0Mask: 0n,
   cr0Shadow: 0n,

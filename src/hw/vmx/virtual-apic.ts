@@ -75,14 +75,16 @@ export function virtualEoi(engine: Engine): void {
   evaluateVirtualInterrupts(engine)
 }
 
+export const isTprBelowThreshold = (engine: Engine): boolean =>
+  ((virtualPage(engine).read(VTPR) >> 4) & 0xf) < (engine.cpu.vmx.tprThreshold & 0xf)
+
 /** TPR virtualization: with virtual-interrupt delivery priorities follow; without, an exit when TPR falls below the threshold. */
 export function virtualTpr(engine: Engine): void {
   const { vmx } = engine.cpu
   if (guestHas(vmx, 'SECONDARY_EXEC_VIRTUAL_INTR_DELIVERY')) {
     virtualizePpr(engine)
     evaluateVirtualInterrupts(engine)
-  } else if (((virtualPage(engine).read(VTPR) >> 4) & 0xf) < (vmx.tprThreshold & 0xf))
-    throw new VmExit('EXIT_REASON_TPR_BELOW_THRESHOLD', { trapLike: true })
+  } else if (isTprBelowThreshold(engine)) throw new VmExit('EXIT_REASON_TPR_BELOW_THRESHOLD', { trapLike: true })
 }
 
 export function virtualSelfIpi(engine: Engine, vector: number): void {

@@ -15,6 +15,10 @@ import type { Memory } from '../memory.ts'
 /** Distinct from the revision of KVM's vmcs12, so that a mix-up shows. */
 export const VMCS_REVISION = 0x0000_0001
 
+/** The first doubleword: the revision, and in bit 31 whether it is a shadow VMCS. */
+export const revisionOf = (header: number): number => header & 0x7fff_ffff
+export const isShadowHeader = (header: number): boolean => header >>> 31 === 1
+
 const LAUNCH_STATE = 8
 const SLOTS = 16
 const SLOT_BYTES = 8

@@ -75,3 +75,6 @@ function ask(rig: Rig): Verdict {
   if (reason >>> 31 === 0) return { end: 'ok', rule }
   return { end: `exit ${reason & 0xffff}, ${Number(rig.read('EXIT_QUALIFICATION'))}`, rule }
 }
+
+/** For each control a sentence that holds, and what shows it. */
+export type ControlTests = Partial<Record<ControlName, readonly [sentence: string, run: () => void]>>

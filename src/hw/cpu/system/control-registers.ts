@@ -81,7 +81,7 @@ export function movToControl(engine: Engine, i: Instruction): void {
     const owned =
       index === 0 ? controls.cr0Mask & (controls.cr0Shadow ^ value) : index === 4 ? controls.cr4Mask & (controls.cr4Shadow ^ value) : 0n
     if (owned !== 0n) throw new VmExit('EXIT_REASON_CR_ACCESS', { byInstruction: true, qualification: qualification(index, 0, gpr) })
-    if (index === 3) exitOn(engine, 'CPU_BASED_CR3_LOAD_EXITING', 3, 0, gpr)
+    if (index === 3 && !controls.cr3Targets.includes(value)) exitOn(engine, 'CPU_BASED_CR3_LOAD_EXITING', 3, 0, gpr)
     if (index === 8) exitOn(engine, 'CPU_BASED_CR8_LOAD_EXITING', 8, 0, gpr)
   }
   writeControl(engine, index, value)
