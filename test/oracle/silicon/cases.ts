@@ -22,9 +22,13 @@ const IMPLICIT: readonly (readonly [RegExp, readonly number[]])[] = [
 ]
 
 const usesVectors = ({ row, form }: Section): boolean =>
-  row.mnemonic === 'FWAIT' || (X87.test(row.mnemonic) && row.feature !== null) || form.operands.some(o => o.size === 128 || o.size === 256) || /^VZERO/.test(row.mnemonic)
+  row.mnemonic === 'FWAIT' ||
+  (X87.test(row.mnemonic) && row.feature !== null) ||
+  form.operands.some(o => o.size === 128 || o.size === 256) ||
+  /^VZERO/.test(row.mnemonic)
 
-const isAligned = ({ row }: Section): boolean => /^V?(MOVAP|MOVDQA|MOVNT)|CMPXCHG16B/.test(row.mnemonic) || row.feature === 'sse2' || row.feature === 'sse'
+const isAligned = ({ row }: Section): boolean =>
+  /^V?(MOVAP|MOVDQA|MOVNT)|CMPXCHG16B/.test(row.mnemonic) || row.feature === 'sse2' || row.feature === 'sse'
 
 const windowOf = ({ offset, bytes }: { readonly offset: number; readonly bytes: number }, random: Random): Window => ({
   offset,
@@ -87,9 +91,11 @@ function immediatesOf(draft: Draft): number[] {
     const length = immediateLength(token, size, addressSize)
     if (token === 'cb' || token === 'cz') bytes.push(...littleEndian(relativeDistance(random, token === 'cb', size, mode), length))
     else if (token === 'oa') bytes.push(...littleEndian(draft.target, length))
-    else if (token === 'ap') bytes.push(...littleEndian(branchTarget(random, mode), length), ...littleEndian(BigInt(selectorValue(random)), 2))
+    else if (token === 'ap')
+      bytes.push(...littleEndian(branchTarget(random, mode), length), ...littleEndian(BigInt(selectorValue(random)), 2))
     else if (row.mnemonic === 'INT') bytes.push(random.pick([0, 1, 3, 4, 13, 0x20, random.below(0x80), 0x81 + random.below(0x7f)]))
-    else if (row.mnemonic === 'ENTER') bytes.push(...littleEndian(token === 'iw' ? BigInt(random.below(48)) : BigInt(random.below(random.chance(80) ? 4 : 40)), length))
+    else if (row.mnemonic === 'ENTER')
+      bytes.push(...littleEndian(token === 'iw' ? BigInt(random.below(48)) : BigInt(random.below(random.chance(80) ? 4 : 40)), length))
     else if (/^RET/.test(row.mnemonic)) bytes.push(...littleEndian(BigInt(random.below(64)), length))
     else bytes.push(...littleEndian(operandValue(random), length))
   }
@@ -118,11 +124,13 @@ function arrange(draft: Draft, windows: readonly Window[]): void {
     gpr[3] = operandAddress(random, mode, 64, false)
     if (draft.addressSize === 64 || random.chance(80)) for (const index of [1, 3, 6, 7]) gpr[index] = narrow(gpr[index]!)
   }
-  if (/^(LOOP|J.?CXZ)/.test(mnemonic)) gpr[1] = random.pick([0n, 1n, 2n, 0x1_0000n, 0x1_0001n, narrow(0x1_0000_0000n), narrow(random.quad())])
+  if (/^(LOOP|J.?CXZ)/.test(mnemonic))
+    gpr[1] = random.pick([0n, 1n, 2n, 0x1_0000n, 0x1_0001n, narrow(0x1_0000_0000n), narrow(random.quad())])
   if (/^(BT|BTS|BTR|BTC)$/.test(mnemonic) && draft.isMemory && section.form.modrm?.kind === 'r' && random.chance(90))
     gpr[draft.reg] = narrow(BigInt.asUintN(64, BigInt(random.below(512) - 256)))
   if (/^I?DIV$/.test(mnemonic) && random.chance(70)) gpr[2] = random.chance(50) ? 0n : BigInt(random.below(3))
-  if (/^(ENTER|LEAVE)$/.test(mnemonic)) gpr[5] = base + (random.chance(95) ? 0x810n + BigInt(random.below(32)) : BigInt(random.below(0x3000)))
+  if (/^(ENTER|LEAVE)$/.test(mnemonic))
+    gpr[5] = base + (random.chance(95) ? 0x810n + BigInt(random.below(32)) : BigInt(random.below(0x3000)))
   if (/^(JMP|CALL)$/.test(mnemonic) && !draft.isMemory && draft.rm !== 4) gpr[draft.rm] = branchTarget(random, mode)
   arrangeStack(draft, windows, size / 8)
   draft.target = AREA.test(mnemonic)
@@ -132,8 +140,7 @@ function arrange(draft: Draft, windows: readonly Window[]): void {
     const bytes = littleEndian(branchTarget(random, mode), size / 8)
     poke(windows, draft.target - base, [...bytes, ...littleEndian(BigInt(selectorValue(random)), 2)])
   }
-  if (/^L[DEFGS]S$/.test(mnemonic))
-    poke(windows, draft.target - base + BigInt(size / 8), littleEndian(BigInt(selectorValue(random)), 2))
+  if (/^L[DEFGS]S$/.test(mnemonic)) poke(windows, draft.target - base + BigInt(size / 8), littleEndian(BigInt(selectorValue(random)), 2))
   if (/^(LAR|LSL|VERR|VERW|ARPL)$/.test(mnemonic) || section.form.operands.some(({ kind }) => kind === 'segment')) {
     const selector = BigInt(selectorValue(random))
     if (draft.isMemory) poke(windows, draft.target - base, littleEndian(selector, 2))
@@ -154,7 +161,7 @@ function arrangeStack({ section, random, gpr }: Draft, windows: readonly Window[
   const { mnemonic } = row
   const top = gpr[4]! - dataBase(mode)
   const put = (slot: number, value: bigint): void => poke(windows, top + BigInt(slot * bytes), littleEndian(value, bytes))
-  const flags = (): bigint => random.quad() & 0xcd5n | (random.chance(10) ? 0x4000n : 0n) | 0x202n
+  const flags = (): bigint => (random.quad() & 0xcd5n) | (random.chance(10) ? 0x4000n : 0n) | 0x202n
   if (mnemonic === 'RET') put(0, branchTarget(random, mode))
   if (/^RETF/.test(mnemonic) || /^IRET/.test(mnemonic)) {
     put(0, branchTarget(random, mode))
@@ -181,7 +188,11 @@ function arrangeArea(random: Random, windows: readonly Window[]): void {
   for (let register = 0; register < 8; register++) put(32 + 16 * register + 10, 0n, 6)
   const isCompacted = random.chance(40)
   const layout = BigInt(random.below(8))
-  put(512, isCompacted && random.chance(80) ? BigInt(random.below(8)) & layout : BigInt(random.chance(90) ? random.below(8) : random.below(256)), 8)
+  put(
+    512,
+    isCompacted && random.chance(80) ? BigInt(random.below(8)) & layout : BigInt(random.chance(90) ? random.below(8) : random.below(256)),
+    8,
+  )
   put(520, isCompacted ? layout | (1n << 63n) : random.chance(90) ? 0n : random.quad(), 8)
   for (let word = 2; word < 8; word++) put(512 + 8 * word, random.chance(98) ? 0n : 1n, 8)
 }
@@ -191,7 +202,9 @@ export function makeCase(section: Section, seed: number, number: number): Silico
   const draft = draftOf(section, random)
   const { mnemonic } = section.row
   const isArea = AREA.test(mnemonic)
-  const windows = isArea ? [windowOf(AREA_WINDOW, random)] : [STACK_WINDOW, MIDDLE_WINDOW, TAIL_WINDOW].map(window => windowOf(window, random))
+  const windows = isArea
+    ? [windowOf(AREA_WINDOW, random)]
+    : [STACK_WINDOW, MIDDLE_WINDOW, TAIL_WINDOW].map(window => windowOf(window, random))
   arrange(draft, windows)
   draft.immediates = immediatesOf(draft)
   if (draft.pinned.has(4) || !draft.isMemory || random.chance(95)) draft.pinned.add(4)
@@ -205,4 +218,3 @@ export function makeCase(section: Section, seed: number, number: number): Silico
     windows,
   }
 }
-

@@ -1,7 +1,6 @@
 /** Cases of one row checked against what a processor made of them. */
 
-import type { Outcome } from './case.ts'
-import { makeCase } from './cases.ts'
+import type { Outcome, SiliconCase } from './case.ts'
 import { compare } from './compare.ts'
 import { reasonOf } from './differences.ts'
 import { type Emulator, emulate } from './emulator.ts'
@@ -20,8 +19,7 @@ export interface Tally {
 
 export const newTally = (): Tally => ({ cases: 0, faults: 0, undefinedFlags: 0, explained: new Map(), unexplained: [] })
 
-export function checkCase(emulator: Emulator, section: Section, seed: number, number: number, silicon: Outcome, tally: Tally): void {
-  const c = makeCase(section, seed, number)
+export function checkCase(emulator: Emulator, section: Section, c: SiliconCase, silicon: Outcome, tally: Tally): void {
   const ours = emulate(emulator, c)
   const { undefinedDiffers, differences } = compare(section, c, silicon, ours)
   tally.cases++
@@ -30,7 +28,7 @@ export function checkCase(emulator: Emulator, section: Section, seed: number, nu
   if (differences.length === 0) return
   const reason = reasonOf(silicon, ours, section, c)
   if (reason !== undefined) tally.explained.set(reason, (tally.explained.get(reason) ?? 0) + 1)
-  else tally.unexplained.push(`${section.key} #${number} ${Buffer.from(c.code).toString('hex')}: ${differences.join('; ')}`)
+  else tally.unexplained.push(`${section.key} ${Buffer.from(c.code).toString('hex')}: ${differences.join('; ')}`)
 }
 
 /** The sections of all modes by the row they belong to. */

@@ -1,6 +1,6 @@
 /** What differs between two outcomes of a case, in words; flags that the table says are undefined count apart. */
 
-import { RFLAGS, type FlagName } from '../../../src/spec/rflags.ts'
+import { type FlagName, RFLAGS } from '../../../src/spec/rflags.ts'
 import type { Outcome, SiliconCase } from './case.ts'
 import { comparableFlags } from './emulator.ts'
 import type { Section } from './sections.ts'
@@ -23,7 +23,10 @@ const hex = (value: bigint | number): string => value.toString(16)
 export function compare({ row }: Section, c: SiliconCase, silicon: Outcome, ours: Outcome): Comparison {
   const differences: string[] = []
   const expect = (name: string, theirs: bigint | number | string, mine: bigint | number | string): void => {
-    if (theirs !== mine) differences.push(`${name}: processor ${typeof theirs === 'string' ? theirs : hex(theirs)}, ours ${typeof mine === 'string' ? mine : hex(mine)}`)
+    if (theirs !== mine)
+      differences.push(
+        `${name}: processor ${typeof theirs === 'string' ? theirs : hex(theirs)}, ours ${typeof mine === 'string' ? mine : hex(mine)}`,
+      )
   }
   const words = ({ kind, vector }: Outcome): string => (kind === 'fault' ? `fault ${vector}` : kind)
   expect('outcome', words(silicon), words(ours))
@@ -39,18 +42,25 @@ export function compare({ row }: Section, c: SiliconCase, silicon: Outcome, ours
   const undefinedFlags = silicon.kind === 'fault' ? 0 : maskOf(row.undefined)
   if ((flags & ~undefinedFlags) !== 0) expect('flags', comparableFlags(silicon.flags), comparableFlags(ours.flags))
   compareMemory(silicon, ours, expect)
-  if (silicon.vectors !== null && ours.vectors !== null && silicon.kind !== 'fault') compareVectors(silicon.vectors, ours.vectors, c.mode === 64 ? 32 : 16, expect)
+  if (silicon.vectors !== null && ours.vectors !== null && silicon.kind !== 'fault')
+    compareVectors(silicon.vectors, ours.vectors, c.mode === 64 ? 32 : 16, expect)
   return { undefinedDiffers: (flags & undefinedFlags) !== 0, differences }
 }
 
 type Expect = (name: string, theirs: bigint | number | string, mine: bigint | number | string) => void
 
 function compareMemory(silicon: Outcome, ours: Outcome, expect: Expect): void {
-  const text = ({ runs }: Outcome): string => runs.map(({ offset, bytes }) => `${hex(offset)}:${Buffer.from(bytes).toString('hex')}`).join(' ')
+  const text = ({ runs }: Outcome): string =>
+    runs.map(({ offset, bytes }) => `${hex(offset)}:${Buffer.from(bytes).toString('hex')}`).join(' ')
   expect('memory', text(silicon), text(ours))
 }
 
-function compareVectors(theirs: NonNullable<Outcome['vectors']>, mine: NonNullable<Outcome['vectors']>, lanes: number, expect: Expect): void {
+function compareVectors(
+  theirs: NonNullable<Outcome['vectors']>,
+  mine: NonNullable<Outcome['vectors']>,
+  lanes: number,
+  expect: Expect,
+): void {
   for (const name of ['mxcsr', 'control', 'status', 'tag'] as const) expect(name, theirs[name], mine[name])
   for (let lane = 0; lane < lanes; lane++) {
     expect(`xmm${lane >> 1}.${lane & 1}`, theirs.low[lane]!, mine.low[lane]!)

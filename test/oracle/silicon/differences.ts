@@ -88,6 +88,11 @@ export const ALLOWED: readonly Allowed[] = [
     reason: 'LOCK on MOV from and to control registers is #UD on Intel processors; AMD reads it as CR8',
   },
   {
+    rows: /^SYSRET$/,
+    when: (silicon, ours, { mode }) => mode !== 64 && silicon.vector === 13 && ours.vector === 6,
+    reason: 'SYSRET outside 64-bit mode is #UD on Intel processors (SDM, SYSRET); AMD has it there, for ring 0',
+  },
+  {
     rows: /^VERW$/,
     when: (silicon, ours, _, c) => c.code[0] === 0xf0 && silicon.kind === 'fell' && ours.vector === 6,
     reason: 'LOCK on VERW is #UD (SDM, LOCK); AMD ignores it',

@@ -4,8 +4,8 @@
  */
 
 import { cplOf, LDT_RIGHTS, TSS_BUSY_RIGHTS, X87 } from '../../../src/hw/cpu/registers.ts'
-import { createMachine, type Machine, resolveConfig } from '../../../src/hw/machine.ts'
 import { initializeX87, settleSummary } from '../../../src/hw/cpu/system/x87.ts'
+import { createMachine, type Machine, resolveConfig } from '../../../src/hw/machine.ts'
 import { run } from '../../../src/hw/run.ts'
 import { CPU_FEATURES } from '../../../src/spec/cpu-models.ts'
 import { EXCEPTIONS } from '../../../src/spec/exceptions.ts'
@@ -51,7 +51,14 @@ const HAS_ERROR_CODE: ReadonlySet<number> = new Set(
 /** A segment descriptor; access rights in the VMCS's format. */
 const descriptor = (base: number, limit: number, rights: number): bigint => {
   const [b, l, r] = [BigInt(base), BigInt(limit), BigInt(rights)]
-  return (l & 0xffffn) | ((b & 0xff_ffffn) << 16n) | ((r & 0xffn) << 40n) | ((l & 0xf_0000n) << 32n) | ((r & 0xf000n) << 40n) | ((b & 0xff00_0000n) << 32n)
+  return (
+    (l & 0xffffn) |
+    ((b & 0xff_ffffn) << 16n) |
+    ((r & 0xffn) << 40n) |
+    ((l & 0xf_0000n) << 32n) |
+    ((r & 0xf000n) << 40n) |
+    ((b & 0xff00_0000n) << 32n)
+  )
 }
 
 /** As Linux fills it for a program (`asm/segment.h`); the processor number's slot is the last. */
@@ -66,6 +73,7 @@ function writeTables(machine: Machine): void {
   memory.write64(LDT, descriptor(CODE, 0xffff, CODE16 | RING3))
   memory.write64(LDT + 8, descriptor(DATA, 0xffff, DATA16 | RING3))
   memory.write64(TSS + 4, KERNEL + BigInt(STACK_TOP))
+  memory.write16(TSS + 0x66, 0x68) // no I/O permission bitmap
   for (let vector = 0; vector < 256; vector++) {
     const type = vector === 3 || vector === 4 ? 0xeen : 0x8en
     const handler = KERNEL + BigInt(HANDLER + HANDLER_BYTES * vector)
@@ -119,7 +127,16 @@ function setSegments({ machine }: Emulator, mode: Mode): void {
       : mode === 32
         ? segment(SELECTORS.code32, CODE32 | RING3)
         : segment(SELECTORS.code16, CODE16 | RING3, 0xffff)
-  cpu.segments = [{ ...data }, code, { ...data }, { ...data }, { ...NULL_SEGMENT }, { ...NULL_SEGMENT }, segment(0x50, LDT_RIGHTS, 15), segment(0x40, TSS_BUSY_RIGHTS, 0x67)]
+  cpu.segments = [
+    { ...data },
+    code,
+    { ...data },
+    { ...data },
+    { ...NULL_SEGMENT },
+    { ...NULL_SEGMENT },
+    segment(0x50, LDT_RIGHTS, 15),
+    segment(0x40, TSS_BUSY_RIGHTS, 0x67),
+  ]
   const bases = mode === 16 ? [DATA, CODE, DATA, DATA] : [0, 0, 0, 0]
   const views = machine.registers[0]!.segmentBase
   for (const [index, base] of bases.entries()) views[index] = BigInt(base)
@@ -160,7 +177,8 @@ function setRegisters(emulator: Emulator, { mode, gpr, flags, vectors }: Silicon
 }
 
 const LINE = 1024
-const sameLine = (a: Uint8Array, b: Uint8Array, at: number): boolean => Buffer.compare(a.subarray(at, at + LINE), b.subarray(at, at + LINE)) === 0
+const sameLine = (a: Uint8Array, b: Uint8Array, at: number): boolean =>
+  Buffer.compare(a.subarray(at, at + LINE), b.subarray(at, at + LINE)) === 0
 
 function changedRuns(before: Uint8Array, after: Uint8Array): Window[] {
   const runs: Window[] = []

@@ -54,7 +54,13 @@ function solve(draft: Draft, index: number, value: bigint): void {
 }
 
 const displacementOf = (random: Random, kind: 0 | 1 | 4 | 2): bigint =>
-  kind === 0 ? 0n : kind === 1 ? BigInt.asIntN(8, BigInt(random.word())) : kind === 2 ? BigInt.asIntN(16, BigInt(random.word())) : BigInt.asIntN(32, BigInt(random.word()))
+  kind === 0
+    ? 0n
+    : kind === 1
+      ? BigInt.asIntN(8, BigInt(random.word()))
+      : kind === 2
+        ? BigInt.asIntN(16, BigInt(random.word()))
+        : BigInt.asIntN(32, BigInt(random.word()))
 
 const PAIRS: readonly (readonly [number, number])[] = [
   [3, 6],
@@ -125,7 +131,8 @@ function address32(draft: Draft, codeLength: number): Address {
   return { modrm: (mod << 6) | 4, tail: [sib, ...littleEndian(displacement, bytes)], rexX: index >> 3, rexB: base >> 3 }
 }
 
-export const memoryAllowed = (form: Form): boolean => form.modrm !== null && form.modrm.kind !== 'byte' && acceptsMemory(form) && !ignoresMod(form)
+export const memoryAllowed = (form: Form): boolean =>
+  form.modrm !== null && form.modrm.kind !== 'byte' && acceptsMemory(form) && !ignoresMod(form)
 export const registerAllowed = (form: Form): boolean => acceptsRegister(form)
 
 const usesByteRegister = (form: Form): boolean => form.operands.some(operand => operand.size === 8)

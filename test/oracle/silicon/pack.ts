@@ -70,7 +70,10 @@ export function packOutcome(c: SiliconCase, outcome: Outcome): number[] {
   const after = before.length === 0 ? [] : words(outcome.vectors!)
   const changed = before.flatMap((word, index) => (word === after[index] || hiddenLanes(c, index) ? [] : [index]))
   writer.bytes.push(
-    KINDS.indexOf(outcome.kind) | (flags === 0 ? 0 : FLAGS) | (outcome.runs.length === 0 ? 0 : MEMORY) | (changed.length === 0 ? 0 : VECTORS),
+    KINDS.indexOf(outcome.kind) |
+      (flags === 0 ? 0 : FLAGS) |
+      (outcome.runs.length === 0 ? 0 : MEMORY) |
+      (changed.length === 0 ? 0 : VECTORS),
   )
   if (outcome.kind === 'fault') for (const value of [outcome.vector, outcome.error, outcome.address]) writer.number(value)
   if (outcome.kind !== 'fell') writer.number(outcome.rip)
@@ -107,7 +110,8 @@ export function unpackOutcome(c: SiliconCase, reader: Reader): Outcome {
   const gpr = visible(c, c.gpr).map((value, index) => ((mask >> index) & 1 ? value ^ reader.number() : value))
   const flags = comparableFlags(c.flags) ^ ((head & FLAGS) === 0 ? 0 : Number(reader.number()))
   const runs = (head & MEMORY) === 0 ? [] : Array.from({ length: Number(reader.number()) }, () => unpackRun(reader))
-  const vectors = c.vectors === null || kind === 'fault' ? null : unpackVectors(c.vectors, (head & VECTORS) === 0 ? 0 : Number(reader.number()), reader)
+  const vectors =
+    c.vectors === null || kind === 'fault' ? null : unpackVectors(c.vectors, (head & VECTORS) === 0 ? 0 : Number(reader.number()), reader)
   return { kind, vector, error, address, rip, gpr, flags, vectors, runs }
 }
 

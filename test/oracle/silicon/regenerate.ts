@@ -4,8 +4,8 @@
  */
 
 import { parseArgs } from 'node:util'
-import { byRow, checkCase, newTally } from './check.ts'
 import { makeCase } from './cases.ts'
+import { byRow, checkCase, newTally } from './check.ts'
 import { createEmulator } from './emulator.ts'
 import { openProcessor } from './processor.ts'
 import { type Section, sectionsOf } from './sections.ts'
@@ -14,26 +14,27 @@ import { deflateRow, writeVectors } from './vectors.ts'
 const { values } = parseArgs({ options: { seed: { type: 'string', default: '1' }, cases: { type: 'string', default: '100' } } })
 const seed = Number(values.seed)
 /** In 64-bit mode twice as many. */
-const cases = Number(values.cases)
-const countOf = ({ mode }: Section): number => (mode === 64 ? 2 * cases : cases)
+const perSection = Number(values.cases)
+const countOf = ({ mode }: Section): number => (mode === 64 ? 2 * perSection : perSection)
 
 const processor = openProcessor()
 const emulator = createEmulator()
 const unexplained: string[] = []
 const rows = []
 for (const [name, sections] of byRow([64, 32, 16].flatMap(mode => sectionsOf(mode as 64 | 32 | 16)))) {
-  const all = processor.run(sections.flatMap(section => Array.from({ length: countOf(section) }, (_, number) => makeCase(section, seed, number))))
-  const outcomes = sections.map(section => ({ section, outcomes: all.splice(0, countOf(section)) }))
+  const cases = sections.map(section => Array.from({ length: countOf(section) }, (_, number) => makeCase(section, seed, number)))
+  const all = processor.run(cases.flat())
+  const ran = sections.map((section, index) => ({ section, cases: cases[index]!, outcomes: all.splice(0, cases[index]!.length) }))
   const tally = newTally()
-  for (const { section, outcomes: list } of outcomes)
-    for (const [number, outcome] of list.entries()) checkCase(emulator, section, seed, number, outcome, tally)
+  for (const { section, cases: own, outcomes } of ran)
+    for (const [number, outcome] of outcomes.entries()) checkCase(emulator, section, own[number]!, outcome, tally)
   rows.push({
     name,
-    sections: outcomes.map(({ section, outcomes: list }) => [section.key, list.length] as const),
+    sections: ran.map(({ section, outcomes }) => [section.key, outcomes.length] as const),
     faults: tally.faults,
     undefinedFlags: tally.undefinedFlags,
     explained: Object.fromEntries(tally.explained),
-    deflated: deflateRow({ name, sections: outcomes }, seed),
+    deflated: deflateRow(ran),
   })
   unexplained.push(...tally.unexplained)
 }
@@ -41,7 +42,10 @@ processor.close()
 const sum = (numbers: readonly number[]): number => numbers.reduce((total, number) => total + number, 0)
 const reasons = [...new Set(rows.flatMap(({ explained }) => Object.keys(explained)))]
 const line = (count: number, what: string): void => console.log(`${String(count).padStart(7)}  ${what}`)
-line(sum(rows.flatMap(({ sections }) => sections.map(([, count]) => count))), `cases of ${sum(rows.map(({ sections }) => sections.length))} forms, sizes and modes`)
+line(
+  sum(rows.flatMap(({ sections }) => sections.map(([, count]) => count))),
+  `cases of ${sum(rows.map(({ sections }) => sections.length))} forms, sizes and modes`,
+)
 line(sum(rows.map(({ faults }) => faults)), 'of them exceptions')
 for (const reason of reasons) line(sum(rows.map(({ explained }) => explained[reason] ?? 0)), reason)
 line(sum(rows.map(({ undefinedFlags }) => undefinedFlags)), 'flags that the manual leaves undefined')

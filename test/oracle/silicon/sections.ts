@@ -59,7 +59,8 @@ function sizesOf(form: Form, mode: Mode): readonly (16 | 32 | 64)[] {
 
 /** Address sizes belong to a mode as operand sizes do. */
 const fitsMode = (form: Form, mode: Mode): boolean =>
-  (mode === 64 ? !form.not64 : !form.only64 && !form.wide) && (form.addressSize === null || (mode === 64 ? form.addressSize !== 16 : form.addressSize !== 64))
+  (mode === 64 ? !form.not64 : !form.only64 && !form.wide) &&
+  (form.addressSize === null || (mode === 64 ? form.addressSize !== 16 : form.addressSize !== 64))
 
 /** Some forms differ in their remarks alone. */
 const remarksOf = (form: Form): string => (form.only64 ? ' 64' : form.not64 ? ' !64' : '')

@@ -45,13 +45,25 @@ export function branchTarget(random: Random, mode: Mode): bigint {
   const turn = random.below(10)
   const base = mode === 16 ? 0n : BigInt(CODE)
   if (turn < 6) return base + BigInt(START + 0x80 + random.below(0xd00))
-  if (turn < 9 || mode !== 64) return mode === 16 ? BigInt(0x2000 + random.below(0xd000)) : 0x2000_0000n + BigInt(random.word() % 0x1000_0000)
+  if (turn < 9 || mode !== 64)
+    return mode === 16 ? BigInt(0x2000 + random.below(0xd000)) : 0x2000_0000n + BigInt(random.word() % 0x1000_0000)
   return random.quad() | (1n << 62n)
 }
 
 /** Selectors that exist, that are beyond the tables, the null ones. */
 export const selectorValue = (random: Random): number =>
-  random.pick([0, 1, 3, 0x10, 0x18, ...Object.values(SELECTORS), SELECTORS.data, SELECTORS.data, random.word() & 0xffff, 0x80 + (random.word() & 0xff)])
+  random.pick([
+    0,
+    1,
+    3,
+    0x10,
+    0x18,
+    ...Object.values(SELECTORS),
+    SELECTORS.data,
+    SELECTORS.data,
+    random.word() & 0xffff,
+    0x80 + (random.word() & 0xff),
+  ])
 
 const STATUS_FLAGS = [0x1, 0x4, 0x10, 0x40, 0x80, 0x800] as const
 

@@ -8,7 +8,7 @@
 import { existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { deflateRawSync, inflateRawSync } from 'node:zlib'
-import type { Outcome } from './case.ts'
+import type { Outcome, SiliconCase } from './case.ts'
 import { GENERATOR_VERSION, makeCase } from './cases.ts'
 import { packOutcome, Reader, unpackOutcome } from './pack.ts'
 import type { Section } from './sections.ts'
@@ -64,10 +64,10 @@ export class SiliconVectors {
     return this.#counts.get(section.key) ?? 0
   }
 
-  /** What the processor made of all cases of these sections, which are one row's: each up to `most`, by key. */
-  outcomes(name: string, sections: readonly Section[], most: number): Map<string, Outcome[]> {
+  /** The cases of these sections, which are one row's, and what the processor made of them: each up to `most`, by key. */
+  runs(name: string, sections: readonly Section[], most: number): Map<string, SectionRun> {
     const row = this.header.rows.find(candidate => candidate.name === name)
-    const found = new Map<string, Outcome[]>()
+    const found = new Map<string, SectionRun>()
     if (row === undefined) return found
     const reader = new Reader(inflateRawSync(this.#rows.get(name)!))
     const byKey = new Map(sections.map(section => [section.key, section]))
@@ -76,7 +76,8 @@ export class SiliconVectors {
       const own = new Reader(reader.take(bytes))
       const section = byKey.get(key)
       if (section === undefined) continue
-      found.set(key, Array.from({ length: Math.min(cases, most) }, (_, number) => unpackOutcome(makeCase(section, this.header.seed, number), own)))
+      const made = Array.from({ length: Math.min(cases, most) }, (_, number) => makeCase(section, this.header.seed, number))
+      found.set(key, { cases: made, outcomes: made.map(c => unpackOutcome(c, own)) })
     }
     return found
   }
@@ -84,9 +85,10 @@ export class SiliconVectors {
 
 export const openVectors = (): SiliconVectors | null => (existsSync(VECTOR_FILE) ? new SiliconVectors(readFileSync(VECTOR_FILE)) : null)
 
-export interface RowOutcomes {
-  readonly name: string
-  readonly sections: readonly { readonly section: Section; readonly outcomes: readonly Outcome[] }[]
+/** What a section's cases came to. */
+export interface SectionRun {
+  readonly cases: readonly SiliconCase[]
+  readonly outcomes: readonly Outcome[]
 }
 
 const sizePrefix = (length: number): number[] => {
@@ -96,9 +98,9 @@ const sizePrefix = (length: number): number[] => {
   return [...bytes, rest]
 }
 
-export function deflateRow({ sections }: RowOutcomes, seed: number): Buffer {
-  const parts = sections.map(({ section, outcomes }) => {
-    const bytes = outcomes.flatMap((outcome, number) => packOutcome(makeCase(section, seed, number), outcome))
+export function deflateRow(sections: readonly SectionRun[]): Buffer {
+  const parts = sections.map(({ cases, outcomes }) => {
+    const bytes = outcomes.flatMap((outcome, number) => packOutcome(cases[number]!, outcome))
     return Buffer.from([...sizePrefix(bytes.length), ...bytes])
   })
   return deflateRawSync(Buffer.concat(parts), { level: 9 })
