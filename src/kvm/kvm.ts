@@ -18,11 +18,23 @@ import { allocateHostPage, hostAddress } from './mmu.ts'
 import { getMsrs, type MsrEntry, setMsrs } from './msr-ioctls.ts'
 import { nestedVmxMsrs, withoutGuestTimer } from './nested/capabilities.ts'
 import { newNestedState } from './nested/nested-state.ts'
+import { getNestedState, type NestedStateImage, setNestedState } from './nested/nested-state-ioctls.ts'
 import { DEFAULT_PARAMETERS, type KvmParameters } from './parameters.ts'
 import { type Registers, type SpecialRegisters, setRegisters, setSpecialRegisters } from './registers.ts'
 import type { KvmState, VcpuState, VmState } from './state.ts'
 import { type StepResult, step } from './step.ts'
 import { MULTIPLIER_ONE, setGuestTsc } from './tsc.ts'
+import {
+  changeTscOffset,
+  getLapic,
+  getRegisters,
+  getSpecialRegisters,
+  getVcpuEvents,
+  setLapic,
+  setTscKhz,
+  setVcpuEvents,
+  type VcpuEvents,
+} from './vcpu-ioctls.ts'
 import * as virtTimer from './virt-timer.ts'
 import { initializeVmcs } from './vmcs01.ts'
 
@@ -57,6 +69,22 @@ export interface Vcpu {
   setMsrs(entries: readonly MsrEntry[]): number
   /** The values up to the first MSR that KVM does not have. */
   getMsrs(indices: readonly number[]): MsrEntry[]
+  getRegs(): Registers
+  getSregs(): SpecialRegisters
+  /** The 1 KByte of registers; EINVAL without an in-kernel local APIC. */
+  getLapic(): Uint8Array
+  setLapic(bytes: Uint8Array): void
+  getVcpuEvents(): VcpuEvents
+  setVcpuEvents(events: VcpuEvents): void
+  getNestedState(): NestedStateImage
+  /** EINVAL for a state that no guest can have come to. */
+  setNestedState(state: NestedStateImage): void
+  /** EINVAL beyond what the CPU can scale to. */
+  setTscKhz(khz: number): void
+  getTscKhz(): number
+  /** The attribute KVM_VCPU_TSC_OFFSET. */
+  getTscOffset(): bigint
+  setTscOffset(offset: bigint): void
   /** One bounded step of KVM_RUN: the caller alternates it with `machine.run`. */
   step(): StepResult
   /** Why KVM_RUN returned last. */
@@ -107,7 +135,7 @@ function newVmcsPage(machine: RootMachine, basic: bigint): number {
 
 function createVm(machine: RootMachine): Vm {
   const kvm = kvmStateOf(machine)
-  const vm: VmState = { irqchip: false, slots: [], eptRoot: allocateHostPage(machine), tscKhz: machine.tscKhz, vcpus: [] }
+  const vm: VmState = { irqchip: false, slots: [], eptRoot: allocateHostPage(machine), vcpus: [] }
   kvm.vms.push(vm)
   return vmHandle(machine, kvm.vms.length - 1)
 }
@@ -174,6 +202,7 @@ function createVcpu(machine: RootMachine, vmIndex: number, vm: VmState, id: numb
     apicPage: allocateHostPage(machine),
     apicBase: APIC_BASE_AT_RESET,
     timer: { tscDeadline: 0n, periodNs: 0, pending: 0, hvTimerInUse: false, hvDeadline: 0n, apicVirtTimerInUse: false },
+    tscKhz: machine.tscKhz,
     tscOffset: 0n,
     tscMultiplier: MULTIPLIER_ONE,
     featureControl: 0n,
@@ -219,6 +248,18 @@ function vcpuHandle(machine: RootMachine, vmIndex: number, id: number): Vcpu {
     setSregs: registers => setSpecialRegisters(context(), registers),
     setMsrs: entries => setMsrs(context(), entries),
     getMsrs: indices => getMsrs(context(), indices),
+    getRegs: () => getRegisters(context()),
+    getSregs: () => getSpecialRegisters(context()),
+    getLapic: () => getLapic(context()),
+    setLapic: bytes => setLapic(context(), bytes),
+    getVcpuEvents: () => getVcpuEvents(context()),
+    setVcpuEvents: events => setVcpuEvents(context(), events),
+    getNestedState: () => getNestedState(context()),
+    setNestedState: state => setNestedState(context(), state),
+    setTscKhz: khz => setTscKhz(context(), khz),
+    getTscKhz: () => context().vcpu.tscKhz,
+    getTscOffset: () => context().vcpu.tscOffset,
+    setTscOffset: offset => changeTscOffset(context(), offset),
     step: () => step(machine, context().vcpu.cpu),
     exit: () => {
       const { exit } = context().vcpu

@@ -32,7 +32,7 @@ export interface SpecialRegisters {
 }
 
 const RSP = 4
-const SEGMENTS = ['ES', 'CS', 'SS', 'DS', 'FS', 'GS', 'LDTR', 'TR'] as const
+export const SEGMENTS = ['ES', 'CS', 'SS', 'DS', 'FS', 'GS', 'LDTR', 'TR'] as const
 
 export function setRegisters({ cpu }: Context, { rip, rflags, gpr }: Registers): void {
   for (const [index, value] of gpr.entries()) if (index !== RSP) cpu.setGpr(index, value)

@@ -40,7 +40,6 @@ export interface VmState {
   irqchip: boolean
   slots: MemorySlot[]
   eptRoot: number
-  tscKhz: number
   vcpus: VcpuState[]
 }
 
@@ -85,6 +84,7 @@ export interface VcpuState {
   /** IA32_FEATURE_CONTROL. */
   featureControl: bigint
   timer: LapicTimerState
+  tscKhz: number
   tscOffset: bigint
   tscMultiplier: bigint
   /** As the guest that runs has them; the bits that it owns are in the VMCS. */

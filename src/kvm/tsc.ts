@@ -53,7 +53,12 @@ export const l1TscAt = ({ vcpu }: Context, host: bigint): bigint => BigInt.asUin
 /** Sets the offset so that L1's TSC reads `value` now. */
 export function setGuestTsc(c: Context, value: bigint): void {
   const { cpu, vcpu } = c
-  const next = BigInt.asUintN(64, value - scale(cpu.rdtsc(), vcpu.tscMultiplier))
+  setTscOffset(c, value - scale(cpu.rdtsc(), vcpu.tscMultiplier))
+}
+
+export function setTscOffset(c: Context, offset: bigint): void {
+  const { vcpu } = c
+  const next = BigInt.asUintN(64, offset)
   trace(c, 'kvm_write_tsc_offset', { previous: vcpu.tscOffset, next })
   vcpu.tscOffset = next
   writeTscControls(c)
@@ -75,5 +80,5 @@ export function toHost(c: Context, deadline: bigint): HostTsc {
 }
 
 /** Nanoseconds as cycles of the guest's TSC, rounded down. */
-export const nsToCycles = ({ vm }: Context, ns: number): bigint => (BigInt(ns) * BigInt(vm.tscKhz)) / 1_000_000n
-export const cyclesToNs = ({ vm }: Context, cycles: bigint): bigint => (cycles * 1_000_000n) / BigInt(vm.tscKhz)
+export const nsToCycles = ({ vcpu }: Context, ns: number): bigint => (BigInt(ns) * BigInt(vcpu.tscKhz)) / 1_000_000n
+export const cyclesToNs = ({ vcpu }: Context, cycles: bigint): bigint => (cycles * 1_000_000n) / BigInt(vcpu.tscKhz)

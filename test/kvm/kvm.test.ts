@@ -3,29 +3,19 @@
 import { describe, expect, test } from 'vitest'
 import { createMachine, resolveConfig } from '../../src/hw/machine.ts'
 import { rootMachine } from '../../src/hw/root-cpu.ts'
-import { KvmError } from '../../src/kvm/error.ts'
 import { type Kvm, openKvm, type Vm } from '../../src/kvm/kvm.ts'
 import type { KvmParameters } from '../../src/kvm/parameters.ts'
 import { resolveRunConfig } from '../../src/session/config.ts'
 import { record } from '../../src/session/record.ts'
 import { longModeBoot } from '../../src/vmm/boot.ts'
 import { assembled, guestSource } from '../hw/bare.ts'
+import { errnoOf } from './rig.ts'
 
 const MIB = 2 ** 20
 
 function opened(): { kvm: Kvm; vm: Vm } {
   const kvm = openKvm(rootMachine(createMachine(resolveConfig({ memoryMiB: 64 }))))
   return { kvm, vm: kvm.createVm() }
-}
-
-function errnoOf(misuse: () => unknown): string {
-  try {
-    misuse()
-  } catch (thrown) {
-    if (thrown instanceof KvmError) return thrown.errno
-    throw thrown
-  }
-  return 'none'
 }
 
 const region = (change: Partial<Parameters<Vm['setUserMemoryRegion']>[0]> = {}) => ({

@@ -1,0 +1,104 @@
+/**
+ * What user space saves and restores of a vCPU besides MSRs and nested state: KVM_GET_REGS, KVM_GET_SREGS, KVM_GET/SET_LAPIC,
+ * KVM_GET/SET_VCPU_EVENTS, KVM_SET_TSC_KHZ and the TSC-offset attribute.
+ */
+
+import { BLOCKING, type VmcsFieldName } from '../spec/vmcs-fields.ts'
+import type { Context } from './context.ts'
+import { readCr0, readCr4 } from './control-registers.ts'
+import { KvmError } from './error.ts'
+import { evaluateVirtTimer, readDeadline, writeDeadline } from './lapic-timer.ts'
+import { type Registers, SEGMENTS, type SpecialRegisters } from './registers.ts'
+import type { InjectedEvent, VcpuState } from './state.ts'
+import { MULTIPLIER_ONE, setTscOffset, writeTscControls } from './tsc.ts'
+
+const RSP = 4
+
+export const getRegisters = ({ cpu }: Context): Registers => ({
+  rip: cpu.vmread('GUEST_RIP'),
+  rflags: cpu.vmread('GUEST_RFLAGS'),
+  gpr: Array.from({ length: 16 }, (_, index) => (index === RSP ? cpu.vmread('GUEST_RSP') : cpu.gpr(index))),
+})
+
+export function getSpecialRegisters(c: Context): SpecialRegisters {
+  const { cpu, vcpu } = c
+  const read = (name: string, part: string): bigint => cpu.vmread(`GUEST_${name}_${part}` as VmcsFieldName)
+  const table = (name: 'GDTR' | 'IDTR') => ({ base: read(name, 'BASE'), limit: Number(read(name, 'LIMIT')) })
+  return {
+    cr0: readCr0(c),
+    cr3: cpu.vmread('GUEST_CR3'),
+    cr4: readCr4(c),
+    efer: vcpu.efer,
+    segments: SEGMENTS.map(name => ({
+      selector: Number(read(name, 'SELECTOR')),
+      base: read(name, 'BASE'),
+      limit: Number(read(name, 'LIMIT')),
+      accessRights: Number(read(name, 'AR_BYTES')),
+    })),
+    gdtr: table('GDTR'),
+    idtr: table('IDTR'),
+  }
+}
+
+/** `struct kvm_vcpu_events`, and of `kvm_mp_state` whether it is halted. */
+export interface VcpuEvents {
+  readonly exception: VcpuState['exception']
+  readonly injected: InjectedEvent | null
+  readonly nmiPending: boolean
+  /** Of the interruptibility state: STI, MOV-SS and NMI blocking. */
+  readonly blocking: number
+  readonly halted: boolean
+}
+
+export const getVcpuEvents = ({ cpu, vcpu }: Context): VcpuEvents => ({
+  exception: vcpu.exception,
+  injected: vcpu.injected,
+  nmiPending: vcpu.nmiPending,
+  blocking: Number(cpu.vmread('GUEST_INTERRUPTIBILITY_INFO')),
+  halted: vcpu.phase === 'blocked',
+})
+
+export function setVcpuEvents({ cpu, vcpu }: Context, { exception, injected, nmiPending, blocking, halted }: VcpuEvents): void {
+  if ((blocking & ~(BLOCKING.sti | BLOCKING.movSs | BLOCKING.nmi)) !== 0) throw new KvmError('EINVAL', 'no such blocking')
+  vcpu.exception = exception
+  vcpu.injected = injected
+  vcpu.nmiPending = nmiPending
+  cpu.vmwrite('GUEST_INTERRUPTIBILITY_INFO', blocking)
+  vcpu.phase = halted ? 'blocked' : 'enter'
+}
+
+/** The registers of a local APIC: the first 1 KByte of its page. */
+const LAPIC_BYTES = 0x400
+
+export function getLapic({ cpu, vcpu, vm }: Context): Uint8Array {
+  if (!vm.irqchip) throw new KvmError('EINVAL', 'the VM has no in-kernel local APIC')
+  return Uint8Array.from({ length: LAPIC_BYTES }, (_, at) => cpu.memory.read8(vcpu.apicPage + at))
+}
+
+export function setLapic(c: Context, bytes: Uint8Array): void {
+  if (!c.vm.irqchip || bytes.length !== LAPIC_BYTES) throw new KvmError('EINVAL', 'a local APIC has 1 KByte, in the kernel')
+  for (const [at, byte] of bytes.entries()) c.cpu.memory.write8(c.vcpu.apicPage + at, byte)
+  evaluateVirtTimer(c)
+}
+
+const MAX_TSC_KHZ = 0x7fff_ffff
+
+/** The guest's TSC runs at this frequency from now on; it jumps, as under Linux, until user space writes it or its offset. */
+export function setTscKhz(c: Context, khz: number): void {
+  const { machine, vcpu } = c
+  const multiplier = (BigInt(khz) * MULTIPLIER_ONE) / BigInt(machine.tscKhz)
+  if (!Number.isInteger(khz) || khz < 1 || khz > MAX_TSC_KHZ || multiplier === 0n || multiplier >= 1n << 64n)
+    throw new KvmError('EINVAL', `the CPU cannot scale its TSC to ${khz} kHz`)
+  const deadline = readDeadline(c)
+  vcpu.tscKhz = khz
+  vcpu.tscMultiplier = multiplier
+  writeTscControls(c)
+  if (deadline !== 0n) writeDeadline(c, deadline)
+}
+
+/** KVM_VCPU_TSC_OFFSET. */
+export function changeTscOffset(c: Context, offset: bigint): void {
+  const deadline = readDeadline(c)
+  setTscOffset(c, offset)
+  if (deadline !== 0n) writeDeadline(c, deadline)
+}
