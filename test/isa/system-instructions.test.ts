@@ -127,13 +127,19 @@ test('SYSCALL keeps RIP and RFLAGS in RCX and R11, masks the flags and loads fla
   expect([segments[1]!.selector, segments[2]!.selector]).toEqual([8, 16])
 })
 
-test('SYSRET returns to ring 3 with 64-bit operand size, and raises #GP for 32-bit code', () => {
+test('SYSRET returns to 64-bit code of ring 3 with 64-bit operand size', () => {
   const { machine, rip, gpr } = runSome(`${ENABLE_SYSCALL}  mov ecx, 0x123456\n  mov r11d, 0x202\n  o64 sysret\nentry: hlt`, 19)
   const { segments } = machine.cpus[0]!
   expect(rip).toBe(gpr[1])
   expect([segments[1]!.selector, segments[2]!.selector]).toEqual([0x23, 0x1b])
   expect((segments[2]!.accessRights >> 5) & 3).toBe(3)
-  expect(raises('mov ecx, 0xc0000080\n  rdmsr\n  or eax, 1\n  wrmsr\n  sysret')).toBe(13)
+})
+
+test('SYSRET without REX.W returns to compatibility mode, with the selector of STAR itself', () => {
+  const { machine, rip } = runSome(`${ENABLE_SYSCALL}  mov ecx, 0x123456\n  mov r11d, 0x202\n  sysret\nentry: hlt`, 19)
+  const { segments } = machine.cpus[0]!
+  expect([rip, segments[1]!.selector, segments[2]!.selector]).toEqual([0x12_3456n, 0x13, 0x1b])
+  expect((segments[1]!.accessRights >> 13) & 1).toBe(0)
 })
 
 test.each([
