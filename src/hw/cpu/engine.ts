@@ -88,6 +88,7 @@ export class Engine extends LinearMemory implements Ops<bigint> {
     this.loadMode()
     this.loadAddressSpace()
     this.loadPrivilege(this.flagsWord)
+    this.loadBreakpoints()
     this.trapsEach = guestHas(this.cpu.vmx, 'CPU_BASED_MONITOR_TRAP_FLAG')
   }
 

@@ -6,10 +6,12 @@
 import { high32, low32, type Size, shiftRight } from '../../base/u64.ts'
 import { FS, type SegmentIndex, SS } from '../../isa/operands.ts'
 import { isCanonical, type LinearBits } from '../../spec/address-width.ts'
+import { CR0 } from '../../spec/cr-bits.ts'
 import type { Machine } from '../machine.ts'
 import type { Memory } from '../memory.ts'
 import { accessedFrame } from '../physical-devices.ts'
 import { type AddressSpace, addressSpaceOf } from './address-space.ts'
+import { type Breakpoint, breakpointsOf, dataMatches } from './debug.ts'
 import { Fault, generalProtection, VECTOR } from './faults.ts'
 import { AC } from './lazy-flags.ts'
 import type { OperatingMode, Width } from './mode.ts'
@@ -17,6 +19,8 @@ import { type Access, walk } from './paging.ts'
 import { type Cpu, cplOf, type Registers } from './registers.ts'
 import { segmentedAddress, wrapped } from './segmentation.ts'
 import { ACCESS, PRIVILEGE, type Tlb, TlbCache } from './tlb.ts'
+
+const ALIGNMENT_MASK = 1n << BigInt(CR0.AM)
 
 export class LinearMemory {
   readonly machine: Machine
@@ -30,6 +34,11 @@ export class LinearMemory {
   mode: OperatingMode = 'real'
   bits: Width = 16
   stackBits: Width = 16
+  /** Low bits of an address that must be 0 as far as the access is wide (CR0.AM, EFLAGS.AC, CPL 3). */
+  alignmentMask = 0
+  /** Null while DR7 enables none; and what the current instruction used of what they watch, as DR6 has it. */
+  breakpoints: readonly Breakpoint[] | null = null
+  debugHits = 0
   space!: AddressSpace
   /** Bits of a linear address, by which the current mode tells canonical ones. */
   linearBits: LinearBits = 48
@@ -56,8 +65,16 @@ export class LinearMemory {
     this.linearBits = this.space.format === '5-level' ? 57 : 48
   }
 
+  /** Takes over the debug registers. */
+  loadBreakpoints(): void {
+    this.breakpoints = breakpointsOf(this.registers.dr, this.registers.cr[4]!)
+    this.debugHits = 0
+  }
+
   /** Takes over the privilege level and EFLAGS.AC. */
   loadPrivilege(rflags: number): void {
+    const checksAlignment = cplOf(this.cpu) === 3 && (rflags & AC) !== 0 && (this.registers.cr[0]! & ALIGNMENT_MASK) !== 0n
+    this.alignmentMask = checksAlignment ? 7 : 0
     this.privilege = cplOf(this.cpu) === 3 ? PRIVILEGE.user : (rflags & AC) !== 0 ? PRIVILEGE.supervisorWithAc : PRIVILEGE.supervisor
   }
 
@@ -83,6 +100,8 @@ export class LinearMemory {
   }
 
   loadLinear(size: Size, linear: bigint, privilege: number = this.privilege): bigint {
+    if ((low32(linear) & (size / 8 - 1) & this.alignmentMask) !== 0) this.#requireAligned(privilege)
+    if (this.breakpoints !== null) this.debugHits |= dataMatches(this.breakpoints, linear, size / 8, false)
     if ((low32(linear) & 0xfff) + size / 8 > 4096) return this.#loadAcross(size, linear, privilege)
     const address = this.translate(linear, 'read', privilege)
     if (size === 64) return this.memory.read64(address)
@@ -92,6 +111,8 @@ export class LinearMemory {
   }
 
   storeLinear(size: Size, linear: bigint, value: bigint, privilege: number = this.privilege): void {
+    if ((low32(linear) & (size / 8 - 1) & this.alignmentMask) !== 0) this.#requireAligned(privilege)
+    if (this.breakpoints !== null) this.debugHits |= dataMatches(this.breakpoints, linear, size / 8, true)
     if ((low32(linear) & 0xfff) + size / 8 > 4096) return this.#storeAcross(size, linear, value, privilege)
     const address = this.translate(linear, 'write', privilege)
     if (size === 64) this.memory.write64(address, value)
@@ -113,6 +134,11 @@ export class LinearMemory {
   touchLinear(bytes: number, linear: bigint, privilege: number = this.privilege): void {
     this.translate(linear, 'write', privilege)
     if ((low32(linear) & 0xfff) + bytes > 4096) this.translate(this.beyond(linear & ~0xfffn, 4096), 'write', privilege)
+  }
+
+  /** #AC is for the program's own accesses in ring 3, not for those that the CPU makes by itself. */
+  #requireAligned(privilege: number): void {
+    if (privilege === PRIVILEGE.user) throw new Fault(VECTOR.AC, 0)
   }
 
   #loadAcross(size: Size, linear: bigint, privilege: number): bigint {

@@ -58,7 +58,14 @@ function iterationsWanted(engine: Engine, { addressSize }: Instruction): number 
 /** Iterations that nothing but their own faults could come between. */
 function iterationsUndisturbed(engine: Engine, ticks: number): number {
   const { cpu, machine } = engine
-  const disturbed = engine.attention || engine.trapsEach || cpu.stiBlocking || cpu.movSsBlocking || (engine.flagsWord & (TF | RF)) !== 0
+  const disturbed =
+    engine.attention ||
+    engine.trapsEach ||
+    engine.breakpoints !== null ||
+    engine.alignmentMask !== 0 ||
+    cpu.stiBlocking ||
+    cpu.movSsBlocking ||
+    (engine.flagsWord & (TF | RF)) !== 0
   if (disturbed) return 0
   const stop = Math.min(nextTick(machine.queue), machine.turn.ends)
   return Math.min(Math.ceil((stop - machine.tick) / ticks), engine.lastInstruction - cpu.instructions)

@@ -10,6 +10,7 @@ import { isApicAccess } from '../physical-devices.ts'
 import { apicAccessExit } from '../vmx/apic-access.ts'
 import { vmExit } from '../vmx/exit.ts'
 import { interceptInstruction, interceptsException } from '../vmx/intercepts.ts'
+import { type Breakpoint, DR6, debugException, raiseCodeBreakpoint, recordDebugException } from './debug.ts'
 import { type DecodedInstruction, decodedPage, prepare } from './decode-cache.ts'
 import { combine, deliver } from './delivery.ts'
 import type { Engine } from './engine.ts'
@@ -30,11 +31,12 @@ export function step(engine: Engine): void {
   engine.beganBlocking = false
   engine.tookEvent = false
   try {
+    if (engine.breakpoints !== null) lookForBreakpoint(engine, engine.breakpoints)
     const decoded = engine.position < 0 ? undefined : engine.codeOffsets[engine.position]
     execute(engine, cpu, decoded ?? fetch(engine))
     if (wasBlocking && !engine.beganBlocking) endBlocking(engine)
     if (trapping) trap(engine)
-    if (stepping && !engine.cpu.movSsBlocking && !engine.tookEvent) raiseSingleStep()
+    if ((stepping || engine.debugHits !== 0) && !engine.cpu.movSsBlocking && !engine.tookEvent) raiseDebugTrap(engine, stepping)
   } catch (thrown) {
     divert(engine, thrown)
   }
@@ -96,11 +98,18 @@ function endBlocking(engine: Engine): void {
   engine.attention = true
 }
 
-/** DR6.BS: the trap after an instruction that began with TF set. */
-const DR6_SINGLE_STEP = 1n << 14n
+/** Code breakpoints; RF and blocking by MOV SS hold them back for one instruction. */
+function lookForBreakpoint(engine: Engine, rows: readonly Breakpoint[]): void {
+  engine.debugHits = 0
+  if ((engine.flagsWord & RF) !== 0 || engine.cpu.movSsBlocking) return
+  raiseCodeBreakpoint(rows, engine.bits === 64 ? engine.rip : wrapped(engine.registers.segmentBase[CS]! + engine.rip))
+}
 
-function raiseSingleStep(): never {
-  throw new Fault(VECTOR.DB, null, DR6_SINGLE_STEP)
+/** The trap after an instruction that began with TF set, or that used what a breakpoint watches. */
+function raiseDebugTrap(engine: Engine, stepping: boolean): void {
+  const hits = engine.debugHits
+  engine.debugHits = 0
+  throw debugException(hits | (stepping ? DR6.singleStep : 0))
 }
 
 function fetch(engine: Engine): DecodedInstruction {
@@ -180,7 +189,7 @@ export function raiseFault(engine: Engine, first: Fault): void {
       }
       if (engine.cpu.vmx.mode === 'non-root') interceptsException(engine, fault)
       if (fault.vector === VECTOR.PF) engine.registers.cr[2] = fault.cr2
-      if (fault.vector === VECTOR.DB) engine.registers.dr[6] = engine.registers.dr[6]! | fault.cr2
+      if (fault.vector === VECTOR.DB) recordDebugException(engine, fault.cr2)
       earlier = { vector: fault.vector, type: EVENT.hardware, errorCode: fault.errorCode, length: 0 }
       return deliver(engine, earlier)
     } catch (thrown) {

@@ -10,6 +10,7 @@ import { CONTROL_REGISTERS } from '../../../spec/registers.ts'
 import { apicPage } from '../../apic/registers.ts'
 import { guestHas } from '../../vmx/state.ts'
 import { virtualPage, virtualTpr } from '../../vmx/virtual-apic.ts'
+import { requireDebugAccess } from '../debug.ts'
 import type { Engine } from '../engine.ts'
 import { generalProtection, undefinedOpcode, VmExit } from '../faults.ts'
 import { isLongMode, LONG } from '../mode.ts'
@@ -237,6 +238,7 @@ export function movFromDebug(engine: Engine, i: Instruction): void {
   const { index } = i.src as SpecialOperand
   if (index > 7) throw undefinedOpcode()
   requireRing0(engine)
+  requireDebugAccess(engine)
   exitOnDebug(engine, index, true, (i.dst as RegisterOperand).index)
   engine.write(i.dst, engine.registers.dr[debugIndex(engine, index)]!)
 }
@@ -245,11 +247,12 @@ export function movToDebug(engine: Engine, i: Instruction): void {
   const { index } = i.dst as SpecialOperand
   if (index > 7) throw undefinedOpcode()
   requireRing0(engine)
+  requireDebugAccess(engine)
   exitOnDebug(engine, index, false, (i.src as RegisterOperand).index)
   const register = debugIndex(engine, index)
   const value = engine.read(i.src)
   if (register >= 6 && shiftRight(value, 32) !== 0n) throw generalProtection()
-  if (register === 7 && (value & 0xffn) !== 0n) throw generalProtection() // breakpoints are not modelled: refused, not ignored
   engine.registers.dr[register] =
-    register === 6 ? (value & 0xe00fn) | 0xffff_0ff0n : register === 7 ? (value & 0xffff_2700n) | 0x400n : value
+    register === 6 ? (value & 0xe00fn) | 0xffff_0ff0n : register === 7 ? (value & 0xffff_23ffn) | 0x400n : value
+  engine.loadBreakpoints()
 }

@@ -6,6 +6,7 @@ import { DS, ES, type MemoryOperand, type Operand, RDI, RSI } from '../../../isa
 import { portRead, portWrite } from '../../devices.ts'
 import { emit } from '../../observe.ts'
 import { guestHas } from '../../vmx/state.ts'
+import { portMatches } from '../debug.ts'
 import type { Engine } from '../engine.ts'
 import { VmExit } from '../faults.ts'
 import { requirePort } from './io-permission.ts'
@@ -52,7 +53,12 @@ const stringAddress = (engine: Engine, { input, bytes }: Access): bigint => {
   return engine.linear(input ? ES : segment === -1 ? DS : segment, offset, bytes, input ? 'write' : 'read')
 }
 
+function watchPort(engine: Engine, { port, bytes }: Access): void {
+  if (engine.breakpoints !== null) engine.debugHits |= portMatches(engine.breakpoints, port, bytes)
+}
+
 function input(engine: Engine, access: Access): number {
+  watchPort(engine, access)
   const value = portRead(engine.machine, engine.index, access.port, access.bytes)
   emit(engine.machine, engine.cpu, 'pio', { write: 0, port: access.port, size: access.bytes, value })
   return value
@@ -60,6 +66,7 @@ function input(engine: Engine, access: Access): number {
 
 function output(engine: Engine, access: Access, value: number): void {
   const { machine, cpu } = engine
+  watchPort(engine, access)
   emit(machine, cpu, 'pio', { write: 1, port: access.port, size: access.bytes, value })
   portWrite(machine, engine.index, access.port, access.bytes, value)
 }
