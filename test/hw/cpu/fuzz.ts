@@ -47,10 +47,19 @@ const DESCRIPTORS = [
 
 function writeTables({ memory }: Machine): void {
   for (const [index, descriptor] of DESCRIPTORS.entries()) memory.write64(PLACES.gdt + 8 * index, descriptor)
-  for (let vector = 0; vector < 64; vector++) memory.write64(PLACES.idt + 8 * vector, 0x0000_8e00_0008_8000n)
   memory.write64(PLACES.pml4, 0x5027n)
   memory.write64(0x5000, 0x6027n)
-  for (let index = 0; index < 512; index++) memory.write64(0x6000 + 8 * index, (BigInt(index % 4) << 21n) | 0xe7n)
+  for (let index = 0; index < 4; index++) memory.write64(0x6000 + 8 * index, (BigInt(index) << 21n) | 0xe7n)
+}
+
+/** Gates to ring 0 whose handlers are the random code too; in real-address mode vectors to it. */
+function writeGates({ memory }: Machine, mode: FuzzMode): void {
+  const long = mode === '64-bit' || mode === 'compatibility'
+  for (let vector = 0; vector < 64; vector++) {
+    memory.write32(4 * vector, PLACES.code)
+    memory.write64(PLACES.idt + (long ? 16 : 8) * vector, long ? 0x0000_8e00_0018_8000n : 0x0000_8e00_0008_8000n)
+    if (long) memory.write64(PLACES.idt + 16 * vector + 8, 0n)
+  }
 }
 
 /** A machine whose state the cases write over. */
@@ -59,7 +68,9 @@ export function fuzzMachine(): { machine: Machine; runCase: (seed: number) => st
   const template = structuredClone(machine.cpus[0]!)
   const bus = structuredClone(machine.bus)
   let exceptions = 0
+  let usedPorts = false
   machine.observe = event => {
+    if (event.kind === 'pio') usedPorts = true
     if (event.kind === 'exception' && ++exceptions >= EXCEPTIONS_ALLOWED) machine.pause = true
   }
   const runCase = (seed: number): string => {
@@ -67,11 +78,14 @@ export function fuzzMachine(): { machine: Machine; runCase: (seed: number) => st
     machine.ended = null
     machine.pause = false
     machine.queue = emptyQueue()
-    machine.bus = structuredClone(bus)
+    if (usedPorts) machine.bus = structuredClone(bus)
+    usedPorts = false
     machine.cpus[0] = structuredClone(template)
     exceptions = 0
+    const mode = MODES[random() % MODES.length]!
     writeTables(machine)
-    setUp(machine, MODES[random() % MODES.length]!, random)
+    writeGates(machine, mode)
+    setUp(machine, mode, random)
     return run(machine, INSTRUCTIONS)
   }
   return { machine, runCase }

@@ -32,6 +32,14 @@ function load(source: string): { machine: Machine; labels: ReadonlyMap<string, b
 
 const BUDGET = 100_000
 
+/** A program of its own, from a label, with whatever state `prepare` makes of that after reset. */
+export function runImage(source: string, entry: string, prepare: (machine: Machine) => void): BareRun {
+  const { machine, labels } = load(source)
+  machine.registers[0]!.rip[0] = labels.get(entry)!
+  prepare(machine)
+  return finish(machine, BUDGET)
+}
+
 /** As a BIOS starts a boot sector: 0000:7C00, all segments at 0, the stack below the sector. */
 export function runReal(body: string): BareRun {
   const { machine } = load(`bits 16\norg 0x7c00\n${body}\n${END}`)
