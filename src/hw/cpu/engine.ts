@@ -192,11 +192,13 @@ export class Engine extends LinearMemory implements Ops<bigint> {
   }
 
   load(size: Size, segment: SegmentIndex, address: bigint): bigint {
+    if (this.bits === 64) return this.loadLinear(size, this.flatAddress(segment, address))
     return this.loadLinear(size, this.linear(segment, address, size / 8, 'read'))
   }
 
   store(size: Size, segment: SegmentIndex, address: bigint, value: bigint): void {
-    this.storeLinear(size, this.linear(segment, address, size / 8, 'write'), value)
+    if (this.bits === 64) this.storeLinear(size, this.flatAddress(segment, address), value)
+    else this.storeLinear(size, this.linear(segment, address, size / 8, 'write'), value)
   }
 
   touch(size: Size, segment: SegmentIndex, address: bigint): void {

@@ -91,9 +91,13 @@ export class LinearMemory {
     return accessed + inPage
   }
 
-  /** Linear address of `bytes` bytes at an offset in a segment (64-bit mode: only FS and GS have bases, and nothing a limit). */
+  /** Linear address of `bytes` bytes at an offset in a segment. */
   linear(segment: SegmentIndex, offset: bigint, bytes: number, access: 'read' | 'write'): bigint {
-    if (this.bits !== 64) return segmentedAddress(this, segment, offset, bytes, access)
+    return this.bits === 64 ? this.flatAddress(segment, offset) : segmentedAddress(this, segment, offset, bytes, access)
+  }
+
+  /** The same in 64-bit mode: only FS and GS have bases, and nothing a limit. */
+  flatAddress(segment: SegmentIndex, offset: bigint): bigint {
     const linear = segment >= FS ? BigInt.asUintN(64, this.registers.segmentBase[segment]! + offset) : offset
     if (!isCanonical(linear, this.linearBits)) throw segment === SS ? new Fault(VECTOR.SS, 0) : generalProtection()
     return linear
