@@ -4,18 +4,18 @@ import { existsSync } from 'node:fs'
 import { resolve } from 'node:path'
 import type { Image } from '../assembler/image.ts'
 import type { KvmParameters } from '../kvm/parameters.ts'
-import { type RunConfig, resolveRunConfig } from '../session/config.ts'
+import type { RunConfig } from '../session/config.ts'
 import { environmentOf } from '../session/guest-run.ts'
 import { recordInSlices } from '../session/record.ts'
 import { openTraceFile, type Sink } from '../trace/file.ts'
 import { groupedNumber } from '../trace/table.ts'
 import { isElf } from '../vmm/loaders/elf.ts'
 import { LoadError } from '../vmm/loaders/load-error.ts'
-import type { BootConfig } from '../vmm/loaders/program.ts'
-import { type BootOptions, bootConfigOf } from './boot-options.ts'
+import type { BootOptions } from './boot-options.ts'
 import { EXIT, type ExitCode, usageError } from './exit-codes.ts'
 import { cannotWrite, errnoOf, readFileNamed, refuseOverwriting } from './files.ts'
 import { GuestWatch } from './guest-watch.ts'
+import { runConfigOf } from './run-config.ts'
 import { runSlices } from './slices.ts'
 import { loadProgram } from './source.ts'
 import type { CommonOptions, Terminal } from './terminal.ts'
@@ -30,6 +30,7 @@ export interface RunCommandOptions extends CommonOptions, BootOptions {
   readonly cpu?: CpuChoice
   readonly param?: Partial<KvmParameters>
   readonly memory?: number
+  readonly smp?: number
   readonly level?: 'L1' | 'L2'
   readonly stdin?: string
   readonly record?: string
@@ -42,7 +43,7 @@ export async function runCommand(terminal: Terminal, file: string, options: RunC
   const { stdin, record: trace, maxInsns, guestStatus = false } = options
   if (file === '-' && stdin === '-') throw usageError('both the program and its console input are `-`', 'put one of them in a file')
   const { image, inputs } = loadProgram(terminal, file, options)
-  const config = configOf(options, bootConfigOf(io, file, image, options), image)
+  const config = runConfigOf(terminal, file, image, options)
   checkImage(terminal, file, image, config)
   checkBoot(file, image, config)
   if (stdin === '-' && io.isStdinTerminal) terminal.say('type the console input of the guest; Ctrl-D ends it')
@@ -74,38 +75,6 @@ export async function runCommand(terminal: Terminal, file: string, options: RunC
   const verdict = verdictOf({ name: file, image, recording, watch, guestStatus, ...(trace === undefined ? {} : { trace }) })
   if (verdict.words !== '') terminal.complain(verdict.words)
   return verdict.code
-}
-
-/** A kernel gets as much memory as QEMU gives it. */
-const KERNEL_MEMORY_MIB = 128
-
-function configOf(
-  { bare = false, cpu, param = {}, memory, date, level = 'L1' }: RunCommandOptions,
-  boot: BootConfig,
-  image: Image,
-): RunConfig {
-  if (bare && level === 'L2') throw usageError('--level L2 is under KVM, and with --bare there is none', 'leave one of the two out')
-  if (level === 'L2' && param.nested === false) throw usageError('--level L2 needs nested VMX', 'leave --param nested=0 out')
-  if (level === 'L2' && boot.kind !== 'long')
-    throw usageError(`--level L2 starts its guest in 64-bit mode, and this boots as \`${boot.kind}\``, 'leave --level out')
-  const [parameter] = Object.keys(param)
-  if (bare && parameter !== undefined)
-    throw usageError(`--param ${parameter} is for KVM, and with --bare there is none`, 'leave one of the two out')
-  if (!bare && cpu !== undefined && !cpu.features.includes('vmx'))
-    throw usageError('KVM needs a CPU with vmx', 'leave -vmx out, or run with --bare')
-  return resolveRunConfig({
-    bare,
-    parameters: param,
-    level,
-    boot,
-    ...(memory !== undefined
-      ? { guestMemoryMiB: memory }
-      : boot.kind !== 'long' || isElf(image.bytes)
-        ? { guestMemoryMiB: KERNEL_MEMORY_MIB }
-        : {}),
-    ...(date === undefined ? {} : { dateSeconds: date }),
-    ...(cpu === undefined ? {} : cpu),
-  })
 }
 
 /** Where the boot environment has its tables (`vmm/boot.ts`). */

@@ -11,6 +11,7 @@ import {
   closeFeatures,
   DEFAULT_CPU_MODEL,
   featureNamed,
+  MAX_CPUS,
 } from '../spec/cpu-models.ts'
 import type { WantedReporter } from '../testing/run-tests.ts'
 import { usageError } from './exit-codes.ts'
@@ -69,6 +70,7 @@ function integer(option: string, text: string, unit: string, from: number, to: n
 }
 
 /** The guest boots with its first GiB mapped, and an image stands at 1 MiB. */
+export const parseCpuCount = (text: string): number => integer('--smp', text, 'CPUs', 1, MAX_CPUS)
 export const parseMemory = (text: string): number => integer('-m', text, 'MiB', 2, 1024)
 
 export const parseInstructionCount = (text: string): number => integer('--max-insns', text, 'instructions', 1, Number.MAX_SAFE_INTEGER)

@@ -1,6 +1,6 @@
 /**
- * The 8042 keyboard controller, with no keyboard or mouse behind it: what software uses it for is to reset the machine and to open the A20
- * gate. Port 0x92 does the same two things faster. A20 is always open; its bits are kept.
+ * The 8042 keyboard controller, with a keyboard that nobody types on and no mouse: what software uses it for is to reset the machine and
+ * to open the A20 gate. Port 0x92 does the same two things faster. A20 is always open; its bits are kept.
  */
 
 import { bit } from '../base/bits.ts'
@@ -36,6 +36,10 @@ const ANSWERS: Readonly<Record<number, number>> = {
   [COMMAND.testSecondPort]: 0,
 }
 
+const ACKNOWLEDGE = 0xfa
+/** What the keyboard says after it has acknowledged: a passed self-test after reset, its ID. */
+const KEYBOARD_ANSWERS: Readonly<Record<number, readonly number[]>> = { 255: [0xaa], 242: [0xab, 0x83] }
+
 export const newKeyboardController = (): KeyboardControllerState => ({
   output: [],
   command: 0,
@@ -60,10 +64,11 @@ export function writeKeyboardCommand(state: KeyboardControllerState, value: numb
   return false
 }
 
-/** A byte at port 0x60: the argument of a command, or something for a keyboard that is not there. Returns whether it resets. */
+/** A byte at port 0x60: the argument of a command, or a command of the keyboard's. Returns whether it resets. */
 export function writeKeyboardData(state: KeyboardControllerState, value: number): boolean {
   const { command } = state
   state.command = 0
+  if (command === 0) state.output.push(ACKNOWLEDGE, ...(KEYBOARD_ANSWERS[value] ?? []))
   if (command === COMMAND.writeConfiguration) state.configuration = value
   if (command !== COMMAND.writeOutputPort) return false
   state.outputPort = value | A20

@@ -6,7 +6,15 @@
 import { assert } from '../base/assert.ts'
 import { viewsOf } from '../base/layout.ts'
 import { type BusFacts, type BusState, newBus } from '../devices/devices.ts'
-import { CPU_MODELS, type CpuFeature, type CpuModelName, closeFeatures, DEFAULT_CPU_MODEL, signatureOf } from '../spec/cpu-models.ts'
+import {
+  CPU_MODELS,
+  type CpuFeature,
+  type CpuModelName,
+  closeFeatures,
+  DEFAULT_CPU_MODEL,
+  MAX_CPUS,
+  signatureOf,
+} from '../spec/cpu-models.ts'
 import type { Observe } from '../spec/trace-events.ts'
 import { newApic } from './apic/registers.ts'
 import { type DecodeCache, dropDecoded, newDecodeCache } from './cpu/decode-cache.ts'
@@ -53,9 +61,6 @@ const DEFAULT_DATE_SECONDS = Date.UTC(2026, 0, 1, 12) / 1000
 
 /** 5 microseconds at 2 GHz: short beside a timer tick of an operating system, long beside a spin lock. */
 const DEFAULT_TURN_TICKS = 10_000
-
-/** As many as have an ID in xAPIC mode beside the broadcast's. */
-export const MAX_CPUS = 255
 
 export interface MachineOptions {
   readonly cpus?: number

@@ -3,10 +3,9 @@
  * What is wrong is the file's fault, never an assertion of ours.
  */
 
-import { MAX_CPUS } from '../hw/machine.ts'
 import { COSTS } from '../hw/time/costs.ts'
 import { PARAMETER_NAMES } from '../kvm/parameters.ts'
-import { CPU_FEATURES } from '../spec/cpu-models.ts'
+import { CPU_FEATURES, MAX_CPUS } from '../spec/cpu-models.ts'
 import { MSRS, type MsrName } from '../spec/msrs.ts'
 import type { PlainObject, TraceHeader } from '../trace/file.ts'
 import { damaged } from '../trace/trace-file-error.ts'

@@ -168,3 +168,6 @@ export function closeFeatures(wanted: ReadonlySet<CpuFeature>): readonly CpuFeat
   for (const [feature, need] of NEEDS) if (!kept.has(need)) kept.delete(feature)
   return CPU_FEATURES.filter(feature => kept.has(feature))
 }
+
+/** As many as have an ID in xAPIC mode beside the broadcast's. */
+export const MAX_CPUS = 255

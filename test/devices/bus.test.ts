@@ -52,6 +52,12 @@ describe('ports', () => {
     expect(r.in(0x64) & 1).toBe(0)
   })
 
+  test('the keyboard acknowledges, and passes its self-test after a reset', () => {
+    const r = rig()
+    r.out(0x60, 0xff)
+    expect([r.in(0x60), r.in(0x60), r.in(0x64) & 1]).toEqual([0xfa, 0xaa, 0])
+  })
+
   test('soft-off by the PM1 control register switches off', () => {
     const r = rig()
     r.out(0x604, (1 << 13) | (5 << 10), 2)
