@@ -4,7 +4,7 @@
  */
 
 import { TSC_AT_START } from '../../base/units.ts'
-import { isCanonical } from '../../spec/address-width.ts'
+import { isCanonical, widestLinear } from '../../spec/address-width.ts'
 import { APIC_BASE_MSR, APIC_MSR_END } from '../../spec/apic-registers.ts'
 import type { CpuFeature } from '../../spec/cpu-models.ts'
 import { CR0, EFER } from '../../spec/cr-bits.ts'
@@ -73,7 +73,7 @@ export function writeMsr(engine: Engine, index: number, value: bigint): void {
       return
     case FS_BASE:
     case GS_BASE:
-      if (!isCanonical(value)) throw generalProtection()
+      if (!isCanonical(value, widestLinear(machine.config.features))) throw generalProtection()
       registers.segmentBase[index === FS_BASE ? 4 : 5] = value
       return
     case MSRS.MSR_EFER.index:

@@ -7,7 +7,7 @@ import { shiftRight, unsigned } from '../../../base/u64.ts'
 import { segmentOfBase } from '../../../isa/fast-call.ts'
 import type { Instruction } from '../../../isa/instruction.ts'
 import { CS, gpr, RCX, RDX, RSP, SS } from '../../../isa/operands.ts'
-import { isCanonical } from '../../../spec/address-width.ts'
+import { isCanonical, widestLinear } from '../../../spec/address-width.ts'
 import { EFER } from '../../../spec/cr-bits.ts'
 import { MSRS } from '../../../spec/msrs.ts'
 import type { Engine } from '../engine.ts'
@@ -104,6 +104,6 @@ export function readSegmentBase(engine: Engine, i: Instruction): void {
 
 export function writeSegmentBase(engine: Engine, i: Instruction): void {
   const base = engine.read(i.dst)
-  if (!isCanonical(base)) throw generalProtection()
+  if (!isCanonical(base, widestLinear(engine.machine.config.features))) throw generalProtection()
   engine.registers.segmentBase[segmentOf(i)] = base
 }
