@@ -63,6 +63,7 @@ export function addCommands(host: CommandHost): void {
   addDiff(host)
   addExplore(host)
   addStat(host)
+  addDumpVmcs(host)
   addQuery(host)
   addGdb(host)
   addExport(host)
@@ -223,6 +224,18 @@ function addStat({ program, open, finish }: CommandHost): void {
     .action(async (file: string | undefined, options: ReadingOptions) => {
       const { statCommand } = await import('./stat.ts')
       finish(statCommand(open(options), file, options))
+    })
+}
+
+function addDumpVmcs({ program, open, finish }: CommandHost): void {
+  program
+    .command('dump-vmcs')
+    .description("the VMCS that is current at a position of a trace, in the layout of the kernel's dump_vmcs")
+    .argument('[trace]', NEWEST)
+    .argument('[position]', '#EVENT, i:INSTRUCTION, PERCENT% or @end', '@end')
+    .action(async (file: string | undefined, at: string, options: CommonOptions) => {
+      const { dumpVmcsCommand } = await import('./dump-vmcs.ts')
+      finish(dumpVmcsCommand(open(options), file, at))
     })
 }
 

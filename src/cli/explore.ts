@@ -3,12 +3,12 @@
  * when the screen is wanted, and as their production builds.
  */
 
-import { type Place, POSITION_FORMS, parsePosition, resolvePosition } from '../query/position.ts'
-import type { TraceReader } from '../trace/file.ts'
+import type { Place } from '../query/position.ts'
 import { isTooSmall } from '../tui/model.ts'
 import { plainText } from '../tui/plain.ts'
 import { openTraceSource, type TraceSource } from '../tui/trace-source.ts'
-import { EXIT, type ExitCode, usageError } from './exit-codes.ts'
+import { EXIT, type ExitCode } from './exit-codes.ts'
+import { placeIn } from './place-argument.ts'
 import type { CommonOptions, Terminal } from './terminal.ts'
 import { openRunnableTrace } from './trace-argument.ts'
 
@@ -28,17 +28,6 @@ export async function exploreCommand(terminal: Terminal, file: string | undefine
   } finally {
     reader.close()
   }
-}
-
-function placeIn(reader: TraceReader, name: string, at: string | undefined): Place {
-  if (reader.count === 0 || reader.keyframeIndex.length === 0)
-    throw usageError(`${name} holds nothing to explore`, 'record the guest again with `vtick run FILE --record T.vtrace`')
-  if (at === undefined) return { kind: 'event', index: 0 }
-  const position = parsePosition(at)
-  if (position === undefined) throw usageError(`\`${at}\` is no position`, `write ${POSITION_FORMS}`)
-  const place = resolvePosition(position, reader.count)
-  if (place === undefined) throw usageError(`${name} has no event ${at}`, `its last is #${reader.count - 1}, or @end`)
-  return place
 }
 
 /** Keys must come from a terminal and the picture go to one that is big enough and can place a cursor. */
