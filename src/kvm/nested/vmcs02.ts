@@ -3,7 +3,7 @@
  */
 
 import { PAGE_SIZE } from '../../base/units.ts'
-import { BLOCKING, groupOf, VMCS_FIELDS, type VmcsFieldName } from '../../spec/vmcs-fields.ts'
+import { groupOf, VMCS_FIELDS, type VmcsFieldName } from '../../spec/vmcs-fields.ts'
 import { CONTROL_WORDS, type ControlName, type ControlWord, VMX_CONTROLS } from '../../spec/vmx-controls.ts'
 import type { Context } from '../context.ts'
 import { setCr0, setCr4, setEfer } from '../control-registers.ts'
@@ -39,18 +39,10 @@ const L1_ONLY: readonly ControlName[] = [
   'SECONDARY_EXEC_UNRESTRICTED_GUEST',
   'SECONDARY_EXEC_TSC_SCALING',
   'SECONDARY_EXEC_DESC',
-  'SECONDARY_EXEC_ENABLE_VMFUNC',
-  'SECONDARY_EXEC_SHADOW_VMCS',
 ]
 
 /** Controls of vmcs12 that KVM emulates instead of handing them to the CPU. */
-const EMULATED: readonly ControlName[] = [
-  'PIN_BASED_VMX_PREEMPTION_TIMER',
-  'CPU_BASED_USE_IO_BITMAPS',
-  'SECONDARY_EXEC_SHADOW_VMCS',
-  'SECONDARY_EXEC_ENABLE_VMFUNC',
-  'SECONDARY_EXEC_ENABLE_PML',
-]
+const EMULATED: readonly ControlName[] = ['PIN_BASED_VMX_PREEMPTION_TIMER', 'CPU_BASED_USE_IO_BITMAPS']
 
 /** What the merged word is: vmcs01's without L1's own affairs, and vmcs12's without what KVM emulates. */
 function mergeWord(c: Context, word: 'pin' | 'primary' | 'secondary', ofVmcs01: bigint): bigint {
@@ -209,6 +201,3 @@ export function prepareVmcs02(c: Context, ofL1: Vmcs01State): void {
   writeTscControls(c)
   loadGuestTimer(c)
 }
-
-/** The blocking that L2's interruptibility state can hold. */
-export const INTERRUPTIBILITY_BITS = BLOCKING.sti | BLOCKING.movSs | BLOCKING.nmi
