@@ -5,6 +5,7 @@
  */
 
 import type { LineNode } from './ast.ts'
+import { type CodePlace, codePlaces } from './code-places.ts'
 import type { Diagnostic } from './diagnostics.ts'
 import { sorted } from './diagnostics.ts'
 import { writeExecutable } from './elf/executable.ts'
@@ -52,6 +53,8 @@ export interface AssembleResult {
   /** All texts that were read: what the diagnostics' spans point into. */
   readonly sources: readonly ImageSource[]
   readonly listing: () => string
+  /** The instructions of a flat binary, in address order. */
+  readonly code: () => readonly CodePlace[]
   /** The source as the preprocessor left it. */
   readonly expanded: () => string
   /** The file in the format that was asked for; undefined when there are errors. */
@@ -83,6 +86,7 @@ export function assemble(source: string, options: AssembleOptions): AssembleResu
     diagnostics,
     sources: assembly.sources,
     listing: () => renderListing(reading.lines, assembly),
+    code: () => codePlaces(assembly),
     expanded: () => renderExpanded(reading.lines, assembly.sources),
   }
 }

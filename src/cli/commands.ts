@@ -19,8 +19,10 @@ import type { RunCommandOptions } from './run.ts'
 import type { CommonOptions, Terminal } from './terminal.ts'
 import type { TestCommandOptions } from './test.ts'
 import {
+  COVERAGE_FORMS,
   gather,
   gatherEnvironment,
+  parseCoverage,
   parseCpu,
   parseCpuCount,
   parseDate,
@@ -333,6 +335,7 @@ function addTest({ program, open, finish }: CommandHost): void {
     .option('--shard <i/n>', "this machine's part of the files; leaves a report in .vtick/shards", parseShard)
     .option('--merge-reports [dir]', 'report what the shards left, and run nothing (default: .vtick/shards)')
     .option('--reporter <name>', `${REPORTER_NAMES.join(', ')}; NAME=FILE writes to a file (repeatable)`, parseReporter)
+    .option('--coverage <form>', `what the tests executed: ${COVERAGE_FORMS.join(', ')}; FORM=FILE as above (repeatable)`, parseCoverage)
     .addHelpText('after', '\nExit codes: 0 all passed    1 some failed    2 usage, or no such test    77 all skipped')
     .action(async (patterns: string[], options: TestCommandOptions) => {
       const { testCommand } = await import('./test.ts')

@@ -1,6 +1,6 @@
 /** `vtick test`: guest tests by vitest, for people who have no vitest project. */
 
-import type { TestCounts, WantedReporter } from '../testing/run-tests.ts'
+import type { TestCounts, WantedCoverage, WantedReporter } from '../testing/run-tests.ts'
 import { EXIT, type ExitCode, UserError, usageError } from './exit-codes.ts'
 import type { CommonOptions, Terminal } from './terminal.ts'
 
@@ -11,11 +11,13 @@ export interface TestCommandOptions extends CommonOptions {
   readonly shard?: string
   readonly mergeReports?: string | true
   readonly reporter?: readonly WantedReporter[]
+  readonly coverage?: readonly WantedCoverage[]
 }
 
 export async function testCommand(terminal: Terminal, patterns: readonly string[], options: TestCommandOptions): Promise<ExitCode> {
   const { io } = terminal
-  const { update = false, watch = false, group = [], shard = null, mergeReports, reporter = [{ name: 'default', file: null }] } = options
+  const { update = false, watch = false, group = [], shard = null, mergeReports, coverage = [] } = options
+  const { reporter = [{ name: 'default', file: null }] } = options
   if (watch && shard !== null) throw usageError('--watch does not go with --shard', 'leave one of the two out')
   if (mergeReports !== undefined && (watch || shard !== null || patterns.length > 0))
     throw usageError('--merge-reports runs no tests', 'give it only reporters')
@@ -29,6 +31,7 @@ export async function testCommand(terminal: Terminal, patterns: readonly string[
     shard,
     merge: mergeReports === undefined ? null : mergeReports === true ? SHARDS : mergeReports,
     reporters: reporter,
+    coverage,
     print: text => io.stdout.write(text),
   })
   return codeOf(terminal, counts, patterns)

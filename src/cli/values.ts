@@ -13,7 +13,7 @@ import {
   featureNamed,
   MAX_CPUS,
 } from '../spec/cpu-models.ts'
-import type { WantedReporter } from '../testing/run-tests.ts'
+import type { WantedCoverage, WantedReporter } from '../testing/run-tests.ts'
 import { usageError } from './exit-codes.ts'
 
 const didYouMean = (word: string, names: readonly string[]): string => {
@@ -134,10 +134,23 @@ export function parseShard(text: string): string {
 export const REPORTER_NAMES = ['default', 'kut', 'ktap', 'junit', 'json'] as const satisfies readonly WantedReporter['name'][]
 
 /** `--reporter NAME` or `--reporter NAME=FILE`. */
-export function parseReporter(text: string, before: readonly WantedReporter[] = []): readonly WantedReporter[] {
+export const parseReporter = (text: string, before: readonly WantedReporter[] = []): readonly WantedReporter[] => [
+  ...before,
+  parseReport('--reporter', 'reporter', text, REPORTER_NAMES),
+]
+
+export const COVERAGE_FORMS = ['text', 'json', 'lcov', 'listing'] as const satisfies readonly WantedCoverage['name'][]
+
+/** `--coverage FORM` or `--coverage FORM=FILE`. */
+export const parseCoverage = (text: string, before: readonly WantedCoverage[] = []): readonly WantedCoverage[] => [
+  ...before,
+  parseReport('--coverage', 'form', text, COVERAGE_FORMS),
+]
+
+function parseReport<N extends string>(option: string, kind: string, text: string, names: readonly N[]): { name: N; file: string | null } {
   const [word = '', file] = text.split('=', 2)
-  const name = REPORTER_NAMES.find(known => known === word)
-  if (name === undefined) throw usageError(`--reporter ${text}: there is no reporter \`${word}\``, didYouMean(word, REPORTER_NAMES))
-  if (file === '') throw usageError(`--reporter ${text}: the file is missing`, `write it as --reporter ${name}=FILE`)
-  return [...before, { name, file: file ?? null }]
+  const name = names.find(known => known === word)
+  if (name === undefined) throw usageError(`${option} ${text}: there is no ${kind} \`${word}\``, didYouMean(word, names))
+  if (file === '') throw usageError(`${option} ${text}: the file is missing`, `write it as ${option} ${name}=FILE`)
+  return { name, file: file ?? null }
 }

@@ -1,6 +1,6 @@
 /** The VM exits of a run, one by one, with what expectations ask of them: the reason, the MSR, and the source line that caused them. */
 
-import { type Image, lineAt } from '../assembler/image.ts'
+import { type Image, type ImageLine, lineAt } from '../assembler/image.ts'
 import { basicExitReason, exitReasonName } from '../spec/exit-reasons.ts'
 import type { EventOf, TraceEvent } from '../spec/trace-events.ts'
 import type { ExitPattern } from './plan.ts'
@@ -56,9 +56,16 @@ const NOBODYS = new Set([
 /** Exits that come when the instruction is done: the saved RIP is that of the next one. */
 const TRAPS = new Set(['APIC_WRITE', 'EOI_INDUCED', 'TPR_BELOW_THRESHOLD'])
 
+/** The line of the instruction that made the exit, or before which it came. */
+export const lineOfExit = ({ reason, rip }: Exit, image: Image): ImageLine | undefined =>
+  lineAt(image, TRAPS.has(reason) ? Number(rip) - 1 : Number(rip))
+
+/** Whether an instruction of the guest is the exit's cause, and that instruction is not done when it exits. */
+export const isFaultLike = ({ reason }: Exit): boolean => !NOBODYS.has(reason) && !TRAPS.has(reason)
+
 /** Whether one of the instructions on a line of the test file made the exit. `anyCause` counts those that are no instruction's doing. */
-export function isAtLine({ reason, rip }: Exit, image: Image, line: number, anyCause: boolean): boolean {
-  if (!anyCause && NOBODYS.has(reason)) return false
-  const place = lineAt(image, TRAPS.has(reason) ? Number(rip) - 1 : Number(rip))
+export function isAtLine(exit: Exit, image: Image, line: number, anyCause: boolean): boolean {
+  if (!anyCause && NOBODYS.has(exit.reason)) return false
+  const place = lineOfExit(exit, image)
   return place?.source === 0 && place.line === line
 }

@@ -9,6 +9,7 @@ import { type AssembleResult, assemble } from '../assembler/assemble.ts'
 import type { Image } from '../assembler/image.ts'
 import { renderDiagnostics } from '../assembler/render-diagnostics.ts'
 import { type CellRun, runCell } from './cell-run.ts'
+import { type CoveredProgram, coverageOf } from './coverage.ts'
 import { parseGuestTest } from './directives.ts'
 import { failedExpectations } from './expectations.ts'
 import type { Failure } from './failure.ts'
@@ -26,6 +27,8 @@ export interface GuestTestOptions {
   readonly errorAt: (line: number) => ((message: string) => Error) | undefined
   /** Compares with what is kept beside the file. */
   readonly golden: Golden
+  /** Whether a cell's coverage goes with its task. */
+  readonly coverage?: boolean
 }
 
 /** The part of vitest's task that a guest test writes to. */
@@ -47,29 +50,29 @@ export interface GuestTest {
   refuse(task?: GuestTask): never
 }
 
-export function openGuestTest({ path, root, errorAt, golden }: GuestTestOptions): GuestTest {
+export function openGuestTest({ path, root, errorAt, golden, coverage = false }: GuestTestOptions): GuestTest {
   const source = readFileSync(path, 'utf8')
   const file = shownName(path, root)
   const { plan, problems } = parseGuestTest(source)
   const fail = (line: number, text: string): never => {
     throw pointed((errorAt(line) ?? errorAt(1) ?? Error)(text))
   }
-  const tell = (task: GuestTask | undefined, cell: Cell, summary: string): void => {
-    if (task !== undefined) task.meta.vtick = { name: cellName(file, cell), summary, fails: plan?.fails ?? null }
+  const tell = (task: GuestTask | undefined, cell: Cell, summary: string, more: Pick<GuestMeta, 'coverage'> = {}): void => {
+    if (task !== undefined) task.meta.vtick = { name: cellName(file, cell), summary, fails: plan?.fails ?? null, ...more }
   }
   const refuse = (task?: GuestTask): never => {
     tell(task, {}, '')
     return fail(problems[0]?.place.line ?? 1, problemsText(file, source, problems))
   }
-  const imageOf = imageMaker(path, root, source, fail)
+  const programOf = programMaker(path, root, source, fail)
   return {
     run(index, task) {
       if (plan === null) return refuse(task)
-      const image = imageOf(plan)
-      const cells = cellRuns(plan, image)
+      const program = programOf(plan)
+      const cells = cellRuns(plan, program.image)
       const cell = cellsOf(plan.matrix)[index]!
       const run = cells.runOf(cell)
-      tell(task, cell, summaryOf(run))
+      tell(task, cell, summaryOf(run), coverage ? { coverage: coverageOf(run, program) } : {})
       const failures = [...cells.failuresOf(run), ...failedGolden(plan, run, golden)]
       const [first] = failures
       if (first === undefined) return
@@ -89,24 +92,25 @@ export function openGuestTest({ path, root, errorAt, golden }: GuestTestOptions)
 const summaryOf = ({ output }: CellRun): string =>
   /^SUMMARY: (.*)/.exec(output.findLast(({ text }) => text.startsWith('SUMMARY: '))?.text ?? '')?.[1] ?? ''
 
-/** Assembles once, when the first cell asks. */
-function imageMaker(
+/** Assembles once, when the first cell asks. What vtick's own include files execute is not covered: they are not under test. */
+function programMaker(
   path: string,
   root: string,
   source: string,
   fail: (line: number, text: string) => never,
-): (plan: GuestTestPlan) => Image {
+): (plan: GuestTestPlan) => CoveredProgram {
+  const finder = new SourceFinder(path, root)
   let assembled: AssembleResult | undefined
   return ({ place }) => {
-    const finder = new SourceFinder(path, root)
     assembled ??= assemble(source, {
       file: shownName(path, root),
       include: (name, from) => finder.include(name, from),
       readBinary: (name, from) => finder.readBinary(name, from),
     })
-    const { image, diagnostics, sources } = assembled
+    const { image, code, diagnostics, sources } = assembled
     const first = diagnostics.find(({ severity, span }) => severity === 'error' && span.source === 0)
-    return image ?? fail(first?.span.line ?? place.line, renderDiagnostics(diagnostics, sources))
+    if (image === undefined) return fail(first?.span.line ?? place.line, renderDiagnostics(diagnostics, sources))
+    return { image, code, isWanted: name => !finder.isOwn(name) }
   }
 }
 

@@ -17,6 +17,7 @@ export interface ModuleOptions {
   readonly runtime: string
   /** Why the test is not run, other than by its own word; empty if it is. */
   readonly leftOut: string
+  readonly coverage?: boolean
 }
 
 export interface ModuleText {
@@ -47,12 +48,12 @@ export function moduleText(options: ModuleOptions): ModuleText {
   }
 }
 
-const prologue = ({ path, root, runtime }: ModuleOptions, lines: number): string =>
+const prologue = ({ path, root, runtime, coverage = false }: ModuleOptions, lines: number): string =>
   [
     'import { expect, test } from "vitest"',
     `import { openGuestTest } from ${JSON.stringify(runtime)}`,
     `const errors = [${Array.from({ length: lines }, (_, index) => `at${index + 1}`).join(', ')}]`,
-    `const guest = openGuestTest({ path: ${JSON.stringify(path)}, root: ${JSON.stringify(root)}, errorAt: line => errors[line - 1], golden: text => expect(text).toMatchSnapshot() })`,
+    `const guest = openGuestTest({ path: ${JSON.stringify(path)}, root: ${JSON.stringify(root)}, errorAt: line => errors[line - 1], golden: text => expect(text).toMatchSnapshot(), coverage: ${coverage} })`,
   ].join('; ')
 
 function call({ leftOut }: ModuleOptions, { skip, only, fails }: GuestTestPlan, title: string, index: number): string {

@@ -16,6 +16,8 @@ import { includedFiles } from './sources.ts'
 export interface GuestTestOptions {
   /** Only tests of these groups run. Without it all run but those of the group `nodefault`. */
   readonly groups?: readonly string[]
+  /** Each test leaves with its task what it executed, for a reporter. */
+  readonly coverage?: boolean
 }
 
 /** Beside this file, with the same extension: `.ts` in the repository, `.js` in the package. */
@@ -32,7 +34,7 @@ function reasonToLeaveOut(plan: GuestTestPlan | null, groups: readonly string[] 
 /** `*.guest.asm`, and any other assembly source that vitest was told to run. */
 const isTestFile = (path: string): boolean => path.endsWith('.asm')
 
-export default function guestTests({ groups }: GuestTestOptions = {}): Plugin {
+export default function guestTests({ groups, coverage = false }: GuestTestOptions = {}): Plugin {
   let root = process.cwd()
   return {
     name: 'vtick:guest-tests',
@@ -51,7 +53,7 @@ export default function guestTests({ groups }: GuestTestOptions = {}): Plugin {
       for (const file of includedFiles(path, root)) this.addWatchFile(file)
       const { plan, problems } = parseGuestTest(source)
       const problemLine = problems[0]?.place.line ?? 1
-      return moduleText({ path, root, source, plan, problemLine, runtime: RUNTIME, leftOut: reasonToLeaveOut(plan, groups) })
+      return moduleText({ path, root, source, plan, problemLine, runtime: RUNTIME, leftOut: reasonToLeaveOut(plan, groups), coverage })
     },
   }
 }

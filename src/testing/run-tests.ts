@@ -8,6 +8,7 @@ import { dirname, extname, relative, resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { type CliOptions, type Reporter, startVitest } from 'vitest/node'
 import guestTests from './plugin.ts'
+import { type CoverageForm, coverageReporter } from './reporters/coverage.ts'
 import { ktapReporter } from './reporters/ktap.ts'
 import { kutReporter } from './reporters/kut.ts'
 import { resultsOf } from './reporters/results.ts'
@@ -15,6 +16,12 @@ import { resultsOf } from './reporters/results.ts'
 /** A reporter and the file that it writes to; null is stdout. */
 export interface WantedReporter {
   readonly name: 'default' | 'kut' | 'ktap' | 'junit' | 'json'
+  readonly file: string | null
+}
+
+/** A form of asm coverage and the file that it goes to; null is stdout. */
+export interface WantedCoverage {
+  readonly name: CoverageForm
   readonly file: string | null
 }
 
@@ -30,6 +37,8 @@ export interface TestRunOptions {
   /** Merge the shards in this folder instead of running anything. */
   readonly merge: string | null
   readonly reporters: readonly WantedReporter[]
+  /** Without any, nothing is covered. */
+  readonly coverage: readonly WantedCoverage[]
   /** For reports that go to stdout; vitest's own write to the process's streams by themselves. */
   readonly print: (text: string) => void
 }
@@ -68,9 +77,12 @@ export async function runTests(options: TestRunOptions): Promise<TestCounts> {
     ...(shard === null ? {} : { shard }),
     ...(merge === null ? {} : { mergeReports: merge }),
   }
-  const vite = { plugins: [guestTests(groups.length === 0 ? {} : { groups })], configFile: false as const, logLevel: 'error' as const }
+  const plugin = guestTests({ ...(groups.length === 0 ? {} : { groups }), coverage: options.coverage.length > 0 })
+  const vite = { plugins: [plugin], configFile: false as const, logLevel: 'error' as const }
   // Where stdout carries a report of ours, what vitest says besides goes to stderr.
-  const isData = options.reporters.some(({ name, file }) => file === null && (name === 'kut' || name === 'ktap'))
+  const isData =
+    options.reporters.some(({ name, file }) => file === null && (name === 'kut' || name === 'ktap')) ||
+    options.coverage.some(({ name, file }) => file === null && name !== 'text')
   const vitest = await startVitest('test', [...patterns], config, vite, isData ? { stdout: process.stderr } : {})
   if (watch) await new Promise<void>(done => vitest.onClose(() => done()))
   const modules = vitest.state.getTestModules()
@@ -87,16 +99,18 @@ function writeReport(path: string, text: string): void {
 
 type ReporterEntry = Reporter | 'default' | 'junit' | 'json' | ['default' | 'junit' | 'json' | 'blob', { readonly outputFile: string }]
 
-function reportersOf({ root, reporters, shard, print }: TestRunOptions): ReporterEntry[] {
+function reportersOf({ root, reporters, coverage, shard, print }: TestRunOptions): ReporterEntry[] {
+  const writerTo = (file: string | null) => (text: string) => {
+    if (file === null) print(text)
+    else writeReport(resolve(root, file), text)
+  }
   const entries = reporters.map(({ name, file }): ReporterEntry => {
-    const write = (text: string): void => {
-      if (file === null) print(text)
-      else writeReport(resolve(root, file), text)
-    }
+    const write = writerTo(file)
     if (name === 'kut') return kutReporter(write)
     if (name === 'ktap') return ktapReporter(write)
     return file === null ? name : [name, { outputFile: resolve(root, file) }]
   })
   const blob: ReporterEntry[] = shard === null ? [] : [['blob', { outputFile: resolve(root, SHARDS, `${shard.replace('/', '-')}.json`) }]]
-  return [...entries, ...blob]
+  const covered = coverage.map(({ name, file }) => coverageReporter(name, writerTo(file)))
+  return [...entries, ...covered, ...blob]
 }

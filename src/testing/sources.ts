@@ -38,6 +38,11 @@ export class SourceFinder {
     return { file: shown, text: readFileSync(path, 'utf8') }
   }
 
+  /** Whether a file, by its shown name, is one of vtick's own include files. */
+  isOwn(shown: string): boolean {
+    return this.#paths.get(shown)?.startsWith(INCLUDE_DIRECTORY) ?? false
+  }
+
   readBinary(name: string, from: string): Uint8Array | undefined {
     const path = this.find(name, from)
     return path === undefined ? undefined : new Uint8Array(readFileSync(path))

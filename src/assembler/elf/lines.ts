@@ -1,12 +1,15 @@
 /** From which source line the bytes of each section came. */
 
-import type { Assembly } from '../state.ts'
+import type { Assembly, Item } from '../state.ts'
 import type { LineSequence } from './dwarf.ts'
 
 export interface PlacedLine {
+  readonly item: Item
   readonly section: number
   readonly offset: number
   readonly length: number
+  /** Bytes of one repetition: all of them unless TIMES repeats. */
+  readonly unit: number
   readonly source: number
   readonly line: number
 }
@@ -14,11 +17,11 @@ export interface PlacedLine {
 /** In the order of the source. A macro's bytes belong to the line that called it from outside all macros. */
 export function placedLines(assembly: Assembly): PlacedLine[] {
   const lines: PlacedLine[] = []
-  for (const { item, section, offset, length } of assembly.placements) {
+  for (const { item, section, offset, length, repeated } of assembly.placements) {
     if (assembly.sections[section]!.nobits) continue
     let { source, line } = item.line
     for (let call = item.line.expansion; call !== null; call = call.parent) ({ source, line } = call.call)
-    lines.push({ section, offset, length, source, line })
+    lines.push({ item, section, offset, length, unit: repeated || length, source, line })
   }
   return lines
 }

@@ -2,6 +2,7 @@
 
 import type {} from 'vitest' // its TaskMeta is added to
 import type { TestCase, TestModule } from 'vitest/node'
+import type { FileCoverage } from '../coverage.ts'
 
 /** What a guest test leaves with its vitest task, for reporters in another process. */
 export interface GuestMeta {
@@ -11,6 +12,8 @@ export interface GuestMeta {
   readonly summary: string
   /** Why the test is expected to fail; null if it is not. */
   readonly fails: string | null
+  /** What its run executed; absent where nobody asked. */
+  readonly coverage?: readonly FileCoverage[]
 }
 
 declare module 'vitest' {
