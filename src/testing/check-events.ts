@@ -32,7 +32,7 @@ function isBrokenOff(events: readonly TraceEvent[], index: number): boolean {
 }
 
 /** What is delivered to the guest, with the numbers of the events. */
-const deliveries = ({ events }: CellRun): readonly (readonly [index: number, event: Interrupt])[] =>
+export const deliveries = ({ events }: CellRun): readonly (readonly [index: number, event: Interrupt])[] =>
   events.flatMap((event, index) => (isInterrupt(event) && !isBrokenOff(events, index) ? [[index, event] as const] : []))
 
 const interruptsOf = (run: CellRun, vector: number): ReturnType<typeof deliveries> =>

@@ -36,6 +36,17 @@ export class Refusal extends Error {
   }
 }
 
+/** Runs what reads words of ours outside a file: there is no place to point at. */
+export function refusing<T>(read: () => T): T {
+  try {
+    return read()
+  } catch (error) {
+    if (!(error instanceof Refusal)) throw error
+    const { message, help } = error.problem
+    throw new Error(help === '' ? message : `${message} (${help})`)
+  }
+}
+
 /** The nearest legal word, or one that contains this one, or all that would be right. */
 export const suggestion = (word: string, legal: readonly string[]): string => {
   const near = nearest(word, legal) ?? legal.find(candidate => word.length > 2 && candidate.toLowerCase().includes(word.toLowerCase()))

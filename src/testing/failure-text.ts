@@ -44,20 +44,29 @@ const row = (name: string, text: string): string => `  ${name.padEnd(9)} ${text}
 const sourceLine = (source: string, line: number): string => (source.split(/\r?\n/)[line - 1] ?? '').trim().replace(/\s+/g, ' ')
 
 export function failureText({ file, source, run, failures, traceFile, compare }: FailingCell): string {
-  const blocks = failures.map(({ place, expected, actual, because, event }) => [
-    `${file}:${place.line}:${place.column}:  ${sourceLine(source, place.line)}`,
-    row('expected', expected),
-    row('actual', actual),
-    ...(because === '' ? [] : [row('because', because)]),
-    ...(event === null ? [] : eventsAround(run.events, event)),
+  const blocks = failures.map(failure => [
+    `${file}:${failure.place.line}:${failure.place.column}:  ${sourceLine(source, failure.place.line)}`,
+    row('expected', failure.expected),
+    row('actual', failure.actual),
+    ...reasonRows(run, failure),
   ])
-  const commands = [row('open', `vtick explore ${traceFile} --at '${placeToLook(failures)}'`)]
+  const commands = [openRow(traceFile, failures)]
   if (compare !== null) {
     const diff = `vtick diff ${compare.traceFile} ${traceFile}`
     commands.push(compare.passes ? `  passes in ${compare.label}; compare: ${diff}` : row('compare', diff))
   }
   return [...blocks.flat(), ...commands].join('\n')
 }
+
+/** Why, as far as it is known, and the events around the one that matters. */
+export const reasonRows = ({ events }: CellRun, { because, event }: Failure): readonly string[] => [
+  ...(because === '' ? [] : [row('because', because)]),
+  ...(event === null ? [] : eventsAround(events, event)),
+]
+
+/** The command that shows where it went wrong. */
+export const openRow = (traceFile: string, failures: readonly Failure[]): string =>
+  row('open', `vtick explore ${traceFile} --at '${placeToLook(failures)}'`)
 
 /** A position for `--at`: of the first failure that has one. */
 function placeToLook(failures: readonly Failure[]): string {

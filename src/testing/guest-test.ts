@@ -3,18 +3,19 @@
  * and throw one error that points into the asm file.
  */
 
-import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
-import { dirname, resolve } from 'node:path'
-import { type AssembleResult, assemble } from '../assembler/assemble.ts'
+import { readFileSync } from 'node:fs'
+import type { AssembleResult } from '../assembler/assemble.ts'
 import type { Image } from '../assembler/image.ts'
 import { renderDiagnostics } from '../assembler/render-diagnostics.ts'
+import { assembleGuest } from './assemble-guest.ts'
 import { type CellRun, runCell } from './cell-run.ts'
 import { type CoveredProgram, coverageOf } from './coverage.ts'
 import { parseGuestTest } from './directives.ts'
 import { failedExpectations } from './expectations.ts'
 import type { Failure } from './failure.ts'
-import { type CellToCompare, cellName, failureText, problemsText, traceFileOf } from './failure-text.ts'
+import { type CellToCompare, cellName, failureText, problemsText } from './failure-text.ts'
 import { failedGolden, type Golden } from './golden.ts'
+import { keepTrace } from './kept-trace.ts'
 import { type Cell, cellLabel, cellsOf, type GuestTestPlan } from './plan.ts'
 import type { GuestMeta } from './reporters/results.ts'
 import { SourceFinder, shownName } from './sources.ts'
@@ -102,11 +103,7 @@ function programMaker(
   const finder = new SourceFinder(path, root)
   let assembled: AssembleResult | undefined
   return ({ place }) => {
-    assembled ??= assemble(source, {
-      file: shownName(path, root),
-      include: (name, from) => finder.include(name, from),
-      readBinary: (name, from) => finder.readBinary(name, from),
-    })
+    assembled ??= assembleGuest(source, shownName(path, root), finder)
     const { image, code, diagnostics, sources } = assembled
     const first = diagnostics.find(({ severity, span }) => severity === 'error' && span.source === 0)
     if (image === undefined) return fail(first?.span.line ?? place.line, renderDiagnostics(diagnostics, sources))
@@ -143,14 +140,6 @@ function cellRuns(plan: GuestTestPlan, image: Image): CellRuns {
     ...failedReplay(plan, run),
   ]
   return { runOf, failuresOf }
-}
-
-/** A failing run's trace is kept as a file, so that the other commands can look at it. */
-function keepTrace(root: string, file: string, { cell, trace }: CellRun): string {
-  const name = traceFileOf(file, cell)
-  mkdirSync(dirname(resolve(root, name)), { recursive: true })
-  writeFileSync(resolve(root, name), trace)
-  return name
 }
 
 /** What to compare a failing cell with: the one that the expectation names, or the first that differs in one axis only and passes. */

@@ -109,6 +109,7 @@ const DETAILS: Details = {
   mmio: e => `${e.write ? 'w' : 'r'} ${hex(e.address)} = ${hex(e.value)}`,
   kvm_pio: e => `${e.write ? 'w' : 'r'} ${hex(e.port)} = ${hex(e.value)}`,
   kvm_page_fault: e => `gpa ${grouped(e.gpa)} ${grouped(e.rip)}`,
+  kvm_write_tsc_offset: e => `${grouped(e.previous)} -> ${grouped(e.next)}`,
   kvm_hv_timer_state: e => (e.hv_timer ? 'armed' : 'off'),
   kvm_apic_virt_timer_state: e => (e.apic_virt_timer ? 'armed' : 'off'),
   kvm_userspace_exit: e => e.reason,
