@@ -201,7 +201,9 @@ function reachOf(
     if (assembly.pass === 1 && segment < 4) assembly.tookAbsolute = true
     return 'absolute'
   }
-  if (value.unknown || sectionOf(value) !== NO_SECTION) return 'relative'
+  // NASM takes a name that is not defined yet for an absolute address, a byte longer: jumps over it may stay near for that.
+  if (value.unknown) return 'absolute-instead'
+  if (sectionOf(value) !== NO_SECTION) return 'relative'
   scope.report('W0503', 'an absolute address cannot be RIP-relative', placeOf(node, tokens), {
     help: ['write `[abs ...]` to say that it is meant'],
   })

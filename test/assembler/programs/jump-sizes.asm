@@ -23,3 +23,10 @@ g:      call    a
         jrcxz   g
         jecxz   g
         jmp     near g
+
+; In the first pass an address that is not known yet counts a byte more than it takes: the jump over it stays near.
+        bits    64
+over:   jz      behind
+        times   121 nop
+        mov     eax, [rel behind]
+behind: ret
