@@ -94,15 +94,35 @@ function countsOf(run: CellRun): Counts {
     else if (step.next === ways.onward) branch.notTaken++
     branches.set(address, branch)
   })
+  for (const [address, times] of injectedOf(run)) hits.set(address, (hits.get(address) ?? 0) + times)
   for (const [address, times] of triesOf(run)) if (!hits.has(address)) hits.set(address, times)
   return { hits, branches }
 }
 
-/** Faults and exits of instructions, by address. */
+interface At {
+  readonly rip: bigint
+}
+
+function countByAddress(events: readonly At[]): Map<number, number> {
+  const counts = new Map<number, number>()
+  for (const { rip } of events) counts.set(Number(rip), (counts.get(Number(rip)) ?? 0) + 1)
+  return counts
+}
+
+/** INT3, INT, INTO and INT1. */
+const SOFTWARE_INTERRUPTS: ReadonlySet<number | undefined> = new Set([0xcc, 0xcd, 0xce, 0xf1])
+
+/** Software interrupts whose delivery an EPT violation broke off: KVM injects them again, and so no instruction retires. */
+function injectedOf({ events, image }: CellRun): ReadonlyMap<number, number> {
+  const injected = events.flatMap(event => (event.kind === 'interrupt' && event.source === 'injected' ? [event] : []))
+  return countByAddress(injected.filter(({ rip }) => SOFTWARE_INTERRUPTS.has(image.bytes[Number(rip) - image.origin])))
+}
+
+/** Faults and exits of instructions. What KVM answers with a fault is both, once. */
 function triesOf({ events, exits }: CellRun): ReadonlyMap<number, number> {
-  const tries = new Map<number, number>()
-  const faults = events.filter(event => event.kind === 'exception')
-  for (const { rip } of [...faults, ...exits.filter(isFaultLike)]) tries.set(Number(rip), (tries.get(Number(rip)) ?? 0) + 1)
+  const faults = countByAddress(events.flatMap(event => (event.kind === 'exception' ? [event] : [])))
+  const tries = countByAddress(exits.filter(isFaultLike))
+  for (const [address, times] of faults) tries.set(address, Math.max(times, tries.get(address) ?? 0))
   return tries
 }
 

@@ -38,11 +38,19 @@ table:  dq      never
 unused: ret
 `,
   'fault.guest.asm': `;! test "a fault is an execution"
+;! matrix level = L0, L1, L2
 %include "guest.inc"
+        set_gate 3, on_bp
         set_gate 6, on_ud
+        set_gate 13, on_gp
         load_idt
-        ud2
+        int3
+        mov     ecx, 0x12345678 ; no MSR
+        wrmsr
         exit    1
+on_gp:  ud2
+        exit    2
+on_bp:  iretq
 on_ud:  exit    0
 %include "lib.inc"
 `,
@@ -112,8 +120,12 @@ describe('asm coverage of a run', () => {
     ])
   })
 
-  test('an instruction that only faults was executed, and the one behind it was not', () => {
-    expect(place.read('c.info')).toMatch(/SF:fault\.guest\.asm\n[\s\S]*DA:5,1\nDA:6,0\nDA:7,1\n/)
+  test('an instruction that only faults was executed once in each cell, and the one behind it was not', () => {
+    const [, text] = /SF:fault\.guest\.asm\n([\s\S]*?)end_of_record/.exec(place.read('c.info')) as RegExpExecArray
+    const hits = [...text!.matchAll(/^DA:(\d+),(\d+)$/gm)].map(([, line, count]) => [Number(line), Number(count)])
+    const isMissed = (line: number): boolean => [11, 13].includes(line)
+    // INT3 (line 8), the WRMSR of an MSR that does not exist (10) and UD2 (12) all lead to their handlers once, at every level.
+    expect(hits).toEqual([4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15].map(line => [line, isMissed(line) ? 0 : 3]))
   })
 
   test('JSON has the instructions of a line, those of a macro among them, and the exits by reason', () => {

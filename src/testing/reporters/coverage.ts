@@ -60,6 +60,7 @@ function textOf(files: readonly FileCoverage[]): string {
     ] as const
     return [rowOf(cellsOf(totalOf(lines), file)), ...details.flatMap(([what, which]) => (which === '' ? [] : [`    ${what}: ${which}`]))]
   })
+  if (files.length === 0) return 'no test has left its coverage: nothing ran, or shards ran without --coverage\n'
   const all = rowOf(cellsOf(totalOf(files.flatMap(({ lines }) => lines)), 'all files'))
   return `${[rowOf(COLUMNS), ...rows, all].join('\n')}\n`
 }
