@@ -5,18 +5,21 @@
  *     export default defineConfig({ plugins: [guestTests()], test: { include: ['test/*.guest.asm'] } })
  */
 
-import { extname } from 'node:path'
+import { mkdirSync, writeFileSync } from 'node:fs'
+import { dirname, extname, resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import type { Plugin } from 'vite'
+import type { Reporter } from 'vitest/node'
 import { parseGuestTest } from './directives.ts'
 import { moduleText } from './module-text.ts'
 import type { GuestTestPlan } from './plan.ts'
+import { type CoverageForm, coverageReporter } from './reporters/coverage.ts'
 import { includedFiles } from './sources.ts'
 
 export interface GuestTestOptions {
   /** Only tests of these groups run. Without it all run but those of the group `nodefault`. */
   readonly groups?: readonly string[]
-  /** Each test leaves with its task what it executed, for a reporter. */
+  /** Each test leaves with its task what it executed, for `guestCoverage` to report. */
   readonly coverage?: boolean
 }
 
@@ -33,6 +36,13 @@ function reasonToLeaveOut(plan: GuestTestPlan | null, groups: readonly string[] 
 
 /** `*.guest.asm`, and any other assembly source that vitest was told to run. */
 const isTestFile = (path: string): boolean => path.endsWith('.asm')
+
+/** A reporter of what guest tests executed, for a vitest configuration; the file's path counts from the working directory. */
+export const guestCoverage = (form: CoverageForm, file: string): Reporter =>
+  coverageReporter(form, text => {
+    mkdirSync(dirname(resolve(file)), { recursive: true })
+    writeFileSync(file, text)
+  })
 
 export default function guestTests({ groups, coverage = false }: GuestTestOptions = {}): Plugin {
   let root = process.cwd()

@@ -16,8 +16,17 @@ afterAll(() => rmSync(folder, { recursive: true }))
 const FILES = {
   'package.json': '{ "type": "module" }',
   'vitest.config.ts': `import { defineConfig } from 'vitest/config'
-import guestTests from '${ROOT}/src/testing/plugin.ts'
-export default defineConfig({ plugins: [guestTests()], test: { include: ['*.guest.asm'], pool: 'threads', isolate: false, includeTaskLocation: true } })
+import guestTests, { guestCoverage } from '${ROOT}/src/testing/plugin.ts'
+export default defineConfig({
+  plugins: [guestTests({ coverage: true })],
+  test: {
+    include: ['*.guest.asm'],
+    pool: 'threads',
+    isolate: false,
+    includeTaskLocation: true,
+    reporters: ['default', ['json', { outputFile: 'report.json' }], guestCoverage('lcov', 'coverage.info')],
+  },
+})
 `,
   'good.guest.asm': `;! matrix  apic_timer_virt = 0, 1
 ;! test    "it says \\"what\\" it is"
@@ -70,7 +79,7 @@ describe('vitest with the plugin', () => {
     for (const [name, text] of Object.entries(FILES)) writeFileSync(join(folder, name), text)
     symlinkSync(join(ROOT, 'node_modules'), join(folder, 'node_modules'))
     const vitest = join(ROOT, 'node_modules/vitest/vitest.mjs')
-    const options = ['run', '--reporter=default', '--reporter=json', '--outputFile.json=report.json', '--no-color']
+    const options = ['run', '--no-color']
     const env = {
       ...process.env,
       NO_COLOR: '1',
@@ -100,6 +109,12 @@ describe('vitest with the plugin', () => {
     expect(printed).toMatch(/8\| {9}report {2}"two and two are five", e\n/)
     expect(printed).not.toContain('src/testing')
     expect(failed!.failureMessages.join()).toContain('bad.guest.asm:8:9')
+  })
+
+  test('what the tests executed is reported, that of failing ones too', () => {
+    const covered = readFileSync(join(folder, 'coverage.info'), 'utf8')
+    expect(covered).toMatch(/^SF:bad\.guest\.asm\n[\s\S]*?DA:5,1\nDA:6,1\nDA:7,1\n/m)
+    expect(covered).toMatch(/^SF:good\.guest\.asm\n[\s\S]*?DA:4,2\n/m)
   })
 
   test('wrong directives are one failing test at the first of them', () => {
