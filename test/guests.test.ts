@@ -11,6 +11,8 @@ import { resolveRunConfig } from '../src/session/config.ts'
 import { record } from '../src/session/record.ts'
 import { replay } from '../src/session/replay.ts'
 import type { TraceEvent } from '../src/spec/trace-events.ts'
+import { type GuestOptions, guest } from '../src/testing/vitest.ts'
+import '../src/testing/vitest-setup.ts'
 import { exitLabel, exitStatistics } from '../src/trace/statistics.ts'
 import { guestImage, recorded } from './recorded.ts'
 import { isFull, slice } from './slice.ts'
@@ -124,21 +126,23 @@ describe('every recording is reproducible', () => {
   })
 })
 
-function exitsOf(guest: string, options: RunOptions, ticks: number): ReadonlyMap<string, number> {
-  const events: TraceEvent[] = []
-  const image = guestImage(guest, { TICKS: String(ticks) })
-  const { end } = record(resolveRunConfig(options), image, { observe: event => events.push(event) })
-  expect(end).toMatchObject({ reason: 'exit-port', status: 0 })
-  return new Map(exitStatistics(events).map(row => [exitLabel(row), row.samples]))
+async function exitsOf(program: string, params: KvmParams, ticks: number): Promise<ReadonlyMap<string, number>> {
+  const run = await guest(program)
+    .with({ params, defines: { TICKS: ticks } })
+    .run()
+  expect(run).toPass()
+  return new Map(exitStatistics(run.events).map(row => [exitLabel(row), row.samples]))
 }
 
 /** What one more tick costs: the difference between a long and a short run leaves out what comes before and after the ticks. */
-function exitsPerTimer(guest: string, options: RunOptions): Readonly<Record<string, number>> {
-  const [long, short] = [exitsOf(guest, options, 110), exitsOf(guest, options, 10)]
+async function exitsPerTimer(program: string, params: KvmParams): Promise<Readonly<Record<string, number>>> {
+  const [long, short] = [await exitsOf(program, params, 40), await exitsOf(program, params, 10)]
   // The digits of a number are as many exits as characters, whatever the number of ticks.
-  const perTimer = [...long].map(([label, count]) => [label, (count - (short.get(label) ?? 0)) / 100] as const)
+  const perTimer = [...long].map(([label, count]) => [label, (count - (short.get(label) ?? 0)) / 30] as const)
   return Object.fromEntries(perTimer.filter(([, count]) => count !== 0))
 }
+
+type KvmParams = NonNullable<GuestOptions['params']>
 
 const DEADLINE_WRITE = 'L1 MSR_WRITE 6e0 (IA32_TSC_DEADLINE)'
 const EOI_WRITE = 'L1 MSR_WRITE 80b (IA32_X2APIC_EOI)'
@@ -168,16 +172,16 @@ describe('exits per timer', () => {
       { apic_timer_virt: true, enable_apicv: false },
       { [DEADLINE_WRITE]: 1, 'L1 PREEMPTION_TIMER': 1, [EOI_WRITE]: 1 },
     ],
-  ])('%s', (_, guest, parameters, expected) => {
-    expect(exitsPerTimer(guest, { parameters })).toEqual(expected)
+  ])('%s', async (_, program, params, expected) => {
+    expect(await exitsPerTimer(program, params)).toEqual(expected)
   })
 })
 
 describe('modes that the hardware does not carry fall back, and the trace says so', () => {
-  const states = (guest: string): number[] =>
-    recorded(guest).events.flatMap(event => (event.kind === 'kvm_apic_virt_timer_state' ? [event.apic_virt_timer] : []))
+  const states = async (program: string): Promise<number[]> =>
+    (await guest(program).run()).events.flatMap(event => (event.kind === 'kvm_apic_virt_timer_state' ? [event.apic_virt_timer] : []))
 
-  test('TSC-deadline mode is carried once it is set', () => expect(states(BUSY)).toEqual([1]))
-  test('one-shot mode ends it', () => expect(states('examples/one-shot.asm')).toEqual([1, 0]))
-  test('masking the LVT entry ends it', () => expect(states('examples/masked.asm')).toEqual([1, 0]))
+  test('TSC-deadline mode is carried once it is set', async () => expect(await states(BUSY)).toEqual([1]))
+  test('one-shot mode ends it', async () => expect(await states('examples/one-shot.asm')).toEqual([1, 0]))
+  test('masking the LVT entry ends it', async () => expect(await states('examples/masked.asm')).toEqual([1, 0]))
 })

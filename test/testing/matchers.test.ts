@@ -2,16 +2,18 @@
 
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { transformWithOxc } from 'vite'
 import { describe, expect, test } from 'vitest'
 import { cycles, type GuestOptions, guest, microseconds } from '../../src/testing/vitest.ts'
 import '../../src/testing/vitest-setup.ts'
 
 const DOCUMENT = readFileSync(join(import.meta.dirname, '../../docs/testing.md'), 'utf8')
 const EXAMPLE = /^## In TypeScript.*?^```ts\n(.*?)^```$/ms.exec(DOCUMENT)![1]!
+/** Without its imports, whose names it is given, and without types. */
+const { code: BODY } = await transformWithOxc(EXAMPLE.replace(/^import .*$/gm, ''), 'example.ts')
 
 describe('the example of docs/testing.md', () => {
-  const body = EXAMPLE.replace(/^import .*$/gm, '')
-  new Function('test', 'expect', 'guest', 'cycles', body)(test, expect, guest, cycles)
+  new Function('test', 'expect', 'guest', 'cycles', BODY)(test, expect, guest, cycles)
 })
 
 const deadline = (options: GuestOptions) => guest('examples/deadline.guest.asm').with(options).run()
