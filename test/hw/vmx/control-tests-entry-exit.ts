@@ -34,11 +34,11 @@ export const ENTRY_AND_EXIT_CONTROLS: ControlTests = {
     'the entry loads DR7',
     () => {
       const rig = createRig('mov rdi, dr7', ['VM_ENTRY_LOAD_DEBUG_CONTROLS'])
-      rig.write('GUEST_DR7', 0x2400)
-      expect(run(rig).cpu.gpr(RDI)).toBe(0x2400n)
+      rig.write('GUEST_DR7', 0x500)
+      expect(run(rig).cpu.gpr(RDI)).toBe(0x500n)
       const without = createRig('mov rdi, dr7')
       without.set('VM_ENTRY_LOAD_DEBUG_CONTROLS', false)
-      without.write('GUEST_DR7', 0x2400)
+      without.write('GUEST_DR7', 0x500)
       expect(run(without).cpu.gpr(RDI)).toBe(0x400n)
     },
   ],
