@@ -72,12 +72,16 @@ const BATCH = 20_000
 function survivors(bytes: Uint8Array, pieces: readonly Piece[], bits: 16 | 32 | 64): ReadonlySet<string> {
   const texts = new Map<string, string>()
   for (const { at, length, instruction } of pieces)
-    if (instruction !== null) texts.set(hex(bytes.subarray(at, at + length)), bare(instruction))
+    if (instruction !== null && !isNasmsOwn(instruction)) texts.set(hex(bytes.subarray(at, at + length)), bare(instruction))
   const all = [...texts]
   const kept = new Set<string>()
   for (let from = 0; from < all.length; from += BATCH) tryTexts(all.slice(from, from + BATCH), bits, kept)
   return kept
 }
+
+/** Before a near branch NASM 2.16 emits the byte of `o16` or `o32`, and a displacement of the mode's own size behind it. */
+const isNasmsOwn = (instruction: Instruction): boolean =>
+  instruction.dst.kind === 'relative' && /^(?:\w+ )*o(?:16|32) /.test(bare(instruction))
 
 function tryTexts(candidates: readonly (readonly [hex: string, text: string])[], bits: 16 | 32 | 64, kept: Set<string>): void {
   const source = [`bits ${bits}`, ...candidates.map(([, text]) => text)].join('\n')

@@ -286,8 +286,8 @@ function emit(match: Match, operands: readonly EncodeOperand[], context: EncodeC
 function prefixBytes(match: Match, operands: readonly EncodeOperand[], { bits, prefixes }: EncodeContext): number[] {
   const bytes: number[] = []
   const memory = memoryAmong(operands)
-  if (prefixes.lock) bytes.push(0xf0)
   if (prefixes.repeat !== 0) bytes.push(prefixes.repeat)
+  if (prefixes.lock) bytes.push(0xf0)
   const segment = prefixes.segment !== -1 ? prefixes.segment : (memory?.segment ?? -1)
   if (segment !== -1) bytes.push(SEGMENT_BYTES[segment])
   if (match.toggleSize || toggles(prefixes.operandSize, bits)) bytes.push(0x66)
