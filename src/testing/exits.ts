@@ -3,6 +3,7 @@
 import { type Image, type ImageLine, lineAt } from '../assembler/image.ts'
 import { basicExitReason, exitReasonName } from '../spec/exit-reasons.ts'
 import type { EventOf, TraceEvent } from '../spec/trace-events.ts'
+import { MSR_REASONS } from '../trace/exit-msrs.ts'
 import type { ExitPattern } from './plan.ts'
 
 export interface Exit extends ExitPattern {
@@ -27,7 +28,7 @@ export function exitsOf(events: readonly TraceEvent[]): readonly Exit[] {
 
 /** KVM says the MSR between the exit and the next entry of the same CPU. */
 function msrOf(exit: ExitEvent, events: readonly TraceEvent[], index: number): number | undefined {
-  if (!/^MSR_(READ|WRITE)/.test(exitReasonName(exit.reason))) return undefined
+  if (!MSR_REASONS.has(basicExitReason(exit.reason))) return undefined
   for (let next = index + 1; next < events.length; next++) {
     const event = events[next]!
     if (event.cpu !== exit.cpu) continue
