@@ -8,6 +8,11 @@ export interface CommonOptions {
   readonly color?: boolean
 }
 
+/** What a command takes that reads a trace and tells facts. */
+export interface ReadingOptions extends CommonOptions {
+  readonly json?: boolean
+}
+
 export interface Terminal {
   readonly io: Io
   /** Colours for stdout. */

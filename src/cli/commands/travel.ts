@@ -1,0 +1,68 @@
+/** The commands that go to places in a trace. */
+
+import type { ExploreCommandOptions } from '../explore.ts'
+import type { GdbCommandOptions } from '../gdb.ts'
+import type { CommonOptions } from '../terminal.ts'
+import { parsePort } from '../values.ts'
+import { type CommandHost, NEWEST } from './host.ts'
+
+export function addTravelCommands(host: CommandHost): void {
+  addReplay(host)
+  addExplore(host)
+  addDumpVmcs(host)
+  addGdb(host)
+}
+
+function addReplay({ program, open, finish }: CommandHost): void {
+  program
+    .command('replay')
+    .description('run a recording again and compare every observation')
+    .argument('[trace]', NEWEST)
+    .action(async (file: string | undefined, options: CommonOptions) => {
+      const { replayCommand } = await import('../replay.ts')
+      finish(await replayCommand(open(options), file))
+    })
+}
+
+function addExplore({ program, open, finish }: CommandHost): void {
+  program
+    .command('explore')
+    .description('walk through a trace: events, source and registers, forward and back')
+    .argument('[trace]', NEWEST)
+    .option('--at <position>', 'where to begin: #event, i:instruction, tsc:value, 50%, @end')
+    .option('--plain', 'as text, also on a terminal')
+    .action(async (file: string | undefined, options: ExploreCommandOptions) => {
+      const { exploreCommand } = await import('../explore.ts')
+      finish(await exploreCommand(open(options), file, options))
+    })
+}
+
+function addDumpVmcs({ program, open, finish }: CommandHost): void {
+  program
+    .command('dump-vmcs')
+    .description("the VMCS that is current at a position of a trace, in the layout of the kernel's dump_vmcs")
+    .argument('[trace]', NEWEST)
+    .argument('[position]', '#EVENT, i:INSTRUCTION, PERCENT% or @end', '@end')
+    .action(async (file: string | undefined, at: string, options: CommonOptions) => {
+      const { dumpVmcsCommand } = await import('../dump-vmcs.ts')
+      finish(dumpVmcsCommand(open(options), file, at))
+    })
+}
+
+function addGdb({ program, open, main, finish }: CommandHost): void {
+  program
+    .command('gdb')
+    .description("a trace behind gdb's remote protocol, to step and continue in both directions")
+    .argument('[trace]', NEWEST)
+    .option('--port <port>', 'listen on 127.0.0.1 instead of talking over stdin and stdout', parsePort)
+    .addHelpText('after', GDB_HELP)
+    .action(async (file: string | undefined, options: GdbCommandOptions) => {
+      const { gdbCommand } = await import('../gdb.ts')
+      finish(await gdbCommand(open(options), file, { ...options, main }))
+    })
+}
+
+const GDB_HELP = `
+In gdb, with the guest's lines from \`vtick asm guest.asm -f exec -g\`:
+  gdb guest.elf -ex 'target remote | npx vtick gdb guest.vtrace'
+  reverse-stepi, reverse-continue, watch, info registers control, info registers vmx, monitor help`
