@@ -3,12 +3,12 @@
  * budget, or ends. Returns values; may be called again at any time.
  */
 
+import { IF } from '../isa/status-flags.ts'
 import { timerExpired } from './apic/apic-timer.ts'
 import { offeredVector } from './apic/interrupts.ts'
 import { canWake } from './apic/wake.ts'
 import { attend } from './cpu/boundary.ts'
 import type { Engine } from './cpu/engine.ts'
-import { IF } from './cpu/lazy-flags.ts'
 import { step } from './cpu/step.ts'
 import { devicesDue } from './devices.ts'
 import { type Machine, turnEnd } from './machine.ts'

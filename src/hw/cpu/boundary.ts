@@ -17,6 +17,7 @@
  * In the shutdown state only 2, 4, 5 and 6 are looked at, and in wait-for-SIPI 0 alone.
  */
 
+import { IF } from '../../isa/status-flags.ts'
 import { endOfInterrupt } from '../apic/eoi.ts'
 import { isInterruptOffered, takeOfferedInterrupt } from '../apic/interrupts.ts'
 import { emit } from '../observe.ts'
@@ -29,7 +30,6 @@ import { takeVirtualInterrupt } from '../vmx/virtual-apic.ts'
 import type { Engine } from './engine.ts'
 import { EVENT } from './event.ts'
 import { Fault, VECTOR, VmExit } from './faults.ts'
-import { IF } from './lazy-flags.ts'
 import { attendStartUp } from './startup.ts'
 import { deliverEvent, divert, raiseFault } from './step.ts'
 

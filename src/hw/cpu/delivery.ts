@@ -4,6 +4,7 @@
  * `real-delivery`.
  */
 
+import { RF } from '../../isa/status-flags.ts'
 import { EXCEPTIONS, exceptionOf } from '../../spec/exceptions.ts'
 import { emit } from '../observe.ts'
 import { guestHas } from '../vmx/state.ts'
@@ -11,7 +12,6 @@ import type { Engine } from './engine.ts'
 import { type DeliveredEvent, EVENT, interruptionInfo } from './event.ts'
 import { Fault, VECTOR } from './faults.ts'
 import { deliverThroughGate } from './gate-delivery.ts'
-import { RF } from './lazy-flags.ts'
 import { deliverThroughVectorTable } from './real-delivery.ts'
 
 /** Delivers; throws a `Fault` where the delivery itself faults, leaving the registers as they were. */

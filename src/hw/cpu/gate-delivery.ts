@@ -9,11 +9,11 @@
 
 import { bitField, shiftRight } from '../../base/u64.ts'
 import { CS, DS, ES, FS, GS, gpr, RSP, SS } from '../../isa/operands.ts'
+import { IF, NT, RF, TF, VM } from '../../isa/status-flags.ts'
 import { isCanonical } from '../../spec/address-width.ts'
 import type { Engine } from './engine.ts'
 import { type DeliveredEvent, EVENT, isSoftware } from './event.ts'
 import { Fault, VECTOR } from './faults.ts'
-import { IF, NT, RF, TF, VM } from './lazy-flags.ts'
 import { BIG, isLongMode, LONG } from './mode.ts'
 import { cplOf } from './registers.ts'
 import {

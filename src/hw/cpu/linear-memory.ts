@@ -4,7 +4,9 @@
  */
 
 import { high32, low32, type Size, shiftRight } from '../../base/u64.ts'
+import { BigintArithmetic } from '../../isa/bigint-arithmetic.ts'
 import { FS, type SegmentIndex, SS } from '../../isa/operands.ts'
+import { AC } from '../../isa/status-flags.ts'
 import { isCanonical, type LinearBits } from '../../spec/address-width.ts'
 import { CR0 } from '../../spec/cr-bits.ts'
 import type { Machine } from '../machine.ts'
@@ -13,7 +15,6 @@ import { accessedFrame } from '../physical-devices.ts'
 import { type AddressSpace, addressSpaceOf } from './address-space.ts'
 import { type Breakpoint, breakpointsOf, dataMatches } from './debug.ts'
 import { Fault, generalProtection, VECTOR } from './faults.ts'
-import { AC } from './lazy-flags.ts'
 import type { OperatingMode, Width } from './mode.ts'
 import { type Access, walk } from './paging.ts'
 import { type Cpu, cplOf, type Registers } from './registers.ts'
@@ -22,7 +23,7 @@ import { ACCESS, PRIVILEGE, type Tlb, TlbCache } from './tlb.ts'
 
 const ALIGNMENT_MASK = 1n << BigInt(CR0.AM)
 
-export class LinearMemory {
+export class LinearMemory extends BigintArithmetic {
   readonly machine: Machine
   readonly memory: Memory
   readonly registers: Registers
@@ -45,6 +46,7 @@ export class LinearMemory {
   #tlb!: Tlb
 
   constructor(machine: Machine, index: number) {
+    super()
     this.machine = machine
     this.memory = machine.memory
     this.registers = machine.registers[index]!

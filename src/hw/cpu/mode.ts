@@ -9,9 +9,9 @@
  *     LMA 1, CS.L 1                     64-bit mode
  */
 
+import { VM } from '../../isa/status-flags.ts'
 import { CR0, EFER } from '../../spec/cr-bits.ts'
 import { MSRS } from '../../spec/msrs.ts'
-import { VM } from './lazy-flags.ts'
 import type { Cpu, Registers } from './registers.ts'
 
 export type OperatingMode = 'real' | 'virtual-8086' | 'protected' | 'compatibility' | '64-bit'

@@ -4,10 +4,10 @@
  */
 
 import { CS, gpr, RSP } from '../../isa/operands.ts'
+import { AC, IF, RF, TF } from '../../isa/status-flags.ts'
 import type { Engine } from './engine.ts'
 import type { DeliveredEvent } from './event.ts'
 import { generalProtection } from './faults.ts'
-import { AC, IF, RF, TF } from './lazy-flags.ts'
 import { loadParagraph } from './system/load-segment.ts'
 import { presentStack, pushFrame } from './system/stack-frame.ts'
 import { PRIVILEGE } from './tlb.ts'

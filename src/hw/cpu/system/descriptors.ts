@@ -3,9 +3,9 @@
 import { shiftRight, unsigned } from '../../../base/u64.ts'
 import type { Instruction } from '../../../isa/instruction.ts'
 import type { Operand } from '../../../isa/operands.ts'
+import { ZF } from '../../../isa/status-flags.ts'
 import type { Engine } from '../engine.ts'
 import { undefinedOpcode } from '../faults.ts'
-import { ZF } from '../lazy-flags.ts'
 import { isLongMode, isRealStyle } from '../mode.ts'
 import { cplOf } from '../registers.ts'
 import {

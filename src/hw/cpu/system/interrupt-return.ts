@@ -2,10 +2,10 @@
 
 import type { Instruction } from '../../../isa/instruction.ts'
 import { DS, ES, FS, GS, gpr, RSP, SS } from '../../../isa/operands.ts'
+import { AC, DF, ID, IF, IOPL, NT, RF, STATUS, TF, VIF, VIP, VM } from '../../../isa/status-flags.ts'
 import { guestHas } from '../../vmx/state.ts'
 import type { Engine } from '../engine.ts'
 import { generalProtection } from '../faults.ts'
-import { AC, DF, ID, IF, IOPL, NT, RF, STATUS, TF, VIF, VIP, VM } from '../lazy-flags.ts'
 import { isLongMode, isRealStyle } from '../mode.ts'
 import { cplOf, TR } from '../registers.ts'
 import { enterCode, requireInCode } from './code-transfer.ts'

@@ -1,9 +1,9 @@
 /** The checks that most system instructions begin with. */
 
+import { IOPL } from '../../../isa/status-flags.ts'
 import { CR4 } from '../../../spec/cr-bits.ts'
 import type { Engine } from '../engine.ts'
 import { generalProtection } from '../faults.ts'
-import { IOPL } from '../lazy-flags.ts'
 import { cplOf } from '../registers.ts'
 
 export function requireRing0(engine: Engine): void {

@@ -3,10 +3,10 @@
 import { unsigned } from '../../../base/u64.ts'
 import type { Instruction } from '../../../isa/instruction.ts'
 import type { RegisterOperand } from '../../../isa/operands.ts'
+import { AC } from '../../../isa/status-flags.ts'
 import { MSRS } from '../../../spec/msrs.ts'
 import type { Engine } from '../engine.ts'
 import { generalProtection, undefinedOpcode } from '../faults.ts'
-import { AC } from '../lazy-flags.ts'
 import { cplOf } from '../registers.ts'
 
 export function rdpid(engine: Engine, i: Instruction): void {

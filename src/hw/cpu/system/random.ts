@@ -6,8 +6,8 @@
 import { shiftRight, unsigned } from '../../../base/u64.ts'
 import type { Instruction } from '../../../isa/instruction.ts'
 import type { RegisterOperand } from '../../../isa/operands.ts'
+import { CF, STATUS } from '../../../isa/status-flags.ts'
 import type { Engine } from '../engine.ts'
-import { CF, STATUS } from '../lazy-flags.ts'
 
 /** SplitMix64 (Steele, Lea, Flood: "Fast Splittable Pseudorandom Number Generators"): the nth value of a seed's stream. */
 export function splitMix64(seed: bigint, n: number): bigint {

@@ -3,13 +3,13 @@
 import type { Size } from '../../../base/u64.ts'
 import type { Instruction } from '../../../isa/instruction.ts'
 import type { MemoryOperand } from '../../../isa/operands.ts'
+import { CF, STATUS, ZF } from '../../../isa/status-flags.ts'
 import { VMX_INSTRUCTION_ERRORS } from '../../../spec/vmx-instruction-errors.ts'
 import { vmEntry } from '../../vmx/entry.ts'
 import * as vmx from '../../vmx/instructions.ts'
 import { fail, type VmxOutcome } from '../../vmx/outcome.ts'
 import type { Engine } from '../engine.ts'
 import { undefinedOpcode } from '../faults.ts'
-import { CF, STATUS, ZF } from '../lazy-flags.ts'
 
 /** VMsucceed clears the status flags; VMfailInvalid sets CF, VMfailValid ZF. */
 function conclude(engine: Engine, outcome: VmxOutcome): void {

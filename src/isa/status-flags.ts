@@ -1,10 +1,10 @@
 /**
- * Arithmetic flags, worked out only when somebody looks (Intel SDM, "EFLAGS Cross-Reference"). The engine keeps the rule, the
+ * Arithmetic flags, worked out only when somebody looks (Intel SDM, "EFLAGS Cross-Reference"). An engine keeps the rule, the
  * operands and the result of the last operation that set them; everything here follows from those.
  */
 
-import { type Size, signed } from '../../base/u64.ts'
-import type { FlagRule } from '../../isa/ops.ts'
+import { type Size, signed } from '../base/u64.ts'
+import type { FlagRule } from './ops.ts'
 
 export const CF = 1 << 0
 export const PF = 1 << 2
