@@ -11,6 +11,7 @@ import { ramOffset } from '../base/layout.ts'
 import { high32, low32 } from '../base/u64.ts'
 import { PAGE_SIZE } from '../base/units.ts'
 import { BLOCK_BYTES } from './cpu/registers.ts'
+import { keepBuffer, takeBuffer } from './memory-buffers.ts'
 
 const WRITTEN_SINCE_KEYFRAME = 1
 const WRITTEN_EVER = 2
@@ -43,7 +44,7 @@ export class Memory {
   constructor(cpus: number, bytes: number) {
     assert(bytes % PAGE_SIZE === 0, 'memory is a whole number of pages')
     const offset = ramOffset(cpus, BLOCK_BYTES)
-    this.buffer = new ArrayBuffer(offset + bytes + BEYOND_BYTES)
+    this.buffer = takeBuffer(offset + bytes + BEYOND_BYTES)
     this.size = bytes
     this.ram = new Uint8Array(this.buffer, offset, bytes)
     this.#view = new DataView(this.buffer, offset, bytes + BEYOND_BYTES)
@@ -171,6 +172,14 @@ export class Memory {
     for (const page of this.writtenPages()) this.page(page).fill(0)
     this.#marks.fill(0)
     this.#pagingPages.length = 0
+  }
+
+  /** Gives the buffer, with RAM and the registers, to the next machine of this size: this one is not to be looked at any more. */
+  release(): void {
+    this.clear()
+    new Uint8Array(this.buffer, 0, this.ram.byteOffset).fill(0)
+    this.#view.setBigUint64(this.size, 0n)
+    keepBuffer(this.buffer)
   }
 
   #beforeWrite(address: number): void {

@@ -50,6 +50,8 @@ export function restoreSnapshot(machine: Machine, { state, registers, pages }: S
   }
 }
 
+const ZERO_PAGE = new Uint8Array(PAGE_SIZE)
+
 /** SHA-256 over the whole state: equal for equal machines, whatever keyframes were taken or caches filled on the way. */
 export function hashMachine(machine: Machine): string {
   const hash = createHash('sha256')
@@ -57,7 +59,7 @@ export function hashMachine(machine: Machine): string {
   hash.update(registerBytes(machine))
   for (const page of machine.memory.writtenPages()) {
     const bytes = machine.memory.page(page)
-    if (bytes.every(byte => byte === 0)) continue
+    if (Buffer.compare(bytes, ZERO_PAGE) === 0) continue
     hash.update(String(page)).update(bytes)
   }
   return hash.digest('hex')

@@ -86,6 +86,9 @@ export function emptyRun(config: RunConfig, image: Image, caching = true): Guest
   return { config, machine, vmm: null }
 }
 
+/** The machine is not looked at any more: its memory serves the next one. */
+export const endRun = ({ machine }: GuestRun): void => machine.memory.release()
+
 /** To be called after a restore: handles are made anew. */
 export function reattach(guest: GuestRun): void {
   guest.vmm = guest.config.mode === 'kvm' ? attachVm(guest.machine) : null

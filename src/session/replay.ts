@@ -10,7 +10,7 @@ import type { EventOf, TraceEvent } from '../spec/trace-events.ts'
 import type { TraceReader } from '../trace/file.ts'
 import { sameEvent } from './compare.ts'
 import type { RunConfig } from './config.ts'
-import { deliverInput, drive, emptyRun, type GuestRun, type RunEnd, reattach, startRun } from './guest-run.ts'
+import { deliverInput, drive, emptyRun, endRun, type GuestRun, type RunEnd, reattach, startRun } from './guest-run.ts'
 import { endEvent, type Progress, SLICE_INSTRUCTIONS, SLICE_TURNS } from './record.ts'
 import { recordedConfig } from './recorded-config.ts'
 
@@ -123,6 +123,7 @@ export function* replayInSlices(reader: TraceReader, options: ReplayOptions = {}
   const end = yield* follow(guest, follower)
   const hash = hashMachine(guest.machine)
   if (end !== null && follower.divergence === null) follower.see(endEvent(guest.machine, end, hash))
+  endRun(guest)
   if (follower.divergence !== null) return { kind: 'diverged', divergence: follower.divergence }
   return { kind: 'same', events: follower.index - start, hash, end }
 }

@@ -2,7 +2,7 @@
 
 import type { Image } from '../assembler/image.ts'
 import { type RunConfig, resolveRunConfig } from '../session/config.ts'
-import { instructionsOf, type RunEnd } from '../session/guest-run.ts'
+import { endRun, instructionsOf, type RunEnd } from '../session/guest-run.ts'
 import { record } from '../session/record.ts'
 import { CPU_FEATURES, DEFAULT_CPU_FEATURES } from '../spec/cpu-models.ts'
 import type { TraceEvent } from '../spec/trace-events.ts'
@@ -58,7 +58,7 @@ export function runCell(plan: GuestTestPlan, cell: Cell, image: Image): CellRun 
   const config = configOfCell(plan, cell)
   const input = Buffer.from(plan.input)
   const { end, guest } = record(config, image, { sink, maxInstructions, input, observe: event => events.push(event) })
-  return {
+  const run = {
     cell,
     config,
     input,
@@ -71,6 +71,8 @@ export function runCell(plan: GuestTestPlan, cell: Cell, image: Image): CellRun 
     output: outputOf(events),
     trace: sink.bytes(),
   }
+  endRun(guest)
+  return run
 }
 
 function outputOf(events: readonly TraceEvent[]): OutputLine[] {

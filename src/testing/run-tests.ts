@@ -4,6 +4,7 @@
  */
 
 import { existsSync, mkdirSync, writeFileSync } from 'node:fs'
+import { availableParallelism } from 'node:os'
 import { dirname, extname, relative, resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { type CliOptions, type Reporter, startVitest } from 'vitest/node'
@@ -69,6 +70,8 @@ export async function runTests(options: TestRunOptions): Promise<TestCounts> {
     include: [TEST_FILES, ...named.map(name => relative(root, resolve(root, name)))],
     pool: 'threads',
     isolate: false,
+    // The process that leads them has little to do; vitest would leave it a core of its own.
+    ...(watch ? {} : { maxWorkers: availableParallelism() }),
     testTimeout: 0,
     update,
     passWithNoTests: true,
