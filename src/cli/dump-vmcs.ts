@@ -20,7 +20,7 @@ export function dumpVmcsCommand(terminal: Terminal, file: string | undefined, at
     const timeline = openTimeline(reader)
     const view = place.kind === 'event' ? timeline.atEvent(place.index) : timeline.atInstruction(place.count)
     const { machine } = view
-    const { mode, currentVmcs } = machine.cpus[machine.running]!.vmx
+    const { mode, currentVmcs } = machine.cpus[view.cpu]!.vmx
     if (currentVmcs < 0) throw usageError(`no VMCS is current at ${at} of ${name}`, 'name a position after VMPTRLD')
     if (mode === 'non-root') terminal.say(`at ${at} the guest runs: the guest state is that of the last VM exit`)
     terminal.print(dumpVmcs(view).join('\n'))
@@ -40,9 +40,9 @@ interface Vmcs {
 }
 
 /** The lines of the VMCS that is current at a moment. */
-export function dumpVmcs({ machine }: TimelineView): readonly string[] {
+export function dumpVmcs({ machine, cpu: index }: TimelineView): readonly string[] {
   const { memory } = machine
-  const cpu = machine.cpus[machine.running]!
+  const cpu = machine.cpus[index]!
   const at = cpu.vmx.currentVmcs
   const read = (field: VmcsFieldName): bigint => readField(memory, at, field)
   const isActive = (control: 'CPU_BASED_ACTIVATE_SECONDARY_CONTROLS' | 'CPU_BASED_ACTIVATE_TERTIARY_CONTROLS'): boolean =>

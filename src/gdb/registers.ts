@@ -64,14 +64,14 @@ const CORE: readonly RegisterRow[] = [
     bits: 32,
     type: 'int32',
     read: ({ guest, view }: Moment) =>
-      BigInt(number === 1 ? guest.cs : number === 2 ? guest.ss : view.machine.cpus[0]!.segments[number]!.selector),
+      BigInt(number === 1 ? guest.cs : number === 2 ? guest.ss : view.machine.cpus[view.cpu]!.segments[number]!.selector),
   })),
   ...Array.from({ length: 8 }, (_, i) => ({
     name: `st${i}`,
     bits: 80,
     type: 'i387_ext',
     read: ({ view }: Moment) => {
-      const { st } = view.machine.registers[0]!
+      const { st } = view.machine.registers[view.cpu]!
       return st[2 * i]! | (st[2 * i + 1]! << 64n)
     },
   })),
@@ -84,11 +84,11 @@ const SSE: readonly RegisterRow[] = [
     bits: 128,
     type: 'vec128',
     read: ({ view }: Moment) => {
-      const { xmm } = view.machine.registers[0]!
+      const { xmm } = view.machine.registers[view.cpu]!
       return xmm[2 * i]! | (xmm[2 * i + 1]! << 64n)
     },
   })),
-  { name: 'mxcsr', bits: 32, type: 'int', group: 'vector', read: ({ view }) => view.machine.registers[0]!.mxcsr[0]! },
+  { name: 'mxcsr', bits: 32, type: 'int', group: 'vector', read: ({ view }) => view.machine.registers[view.cpu]!.mxcsr[0]! },
 ]
 
 const system = (name: string, bits: number, read: RegisterRow['read']): RegisterRow => ({

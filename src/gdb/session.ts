@@ -3,12 +3,13 @@
  * travelled through in both directions; it cannot be written to.
  */
 
+import { stepBackward, stepForward } from '../session/steps.ts'
 import type { Place, Timeline } from '../session/timeline.ts'
 import { linearBytes } from '../session/timeline-memory.ts'
+import { type Arrival, continueBackward, continueForward, type Journey, type Reason, type Stop } from '../session/travel.ts'
 import { PACKET_SIZE, PacketReader, packet, textHex } from './packets.ts'
 import { GENERAL_REGISTERS, type Moment, momentOf, REGISTERS, registerHex } from './registers.ts'
 import { TARGET_XML } from './target-xml.ts'
-import { type Arrival, continueBackward, continueForward, type StopReason, stepBackward, stepForward, type Watchpoint } from './travel.ts'
 
 export interface GdbHost {
   /** Sends bytes to gdb. */
@@ -21,6 +22,12 @@ export interface GdbHost {
 
 const SUPPORTED = `PacketSize=${PACKET_SIZE.toString(16)};qXfer:features:read+;ReverseStep+;ReverseContinue+;QStartNoAckMode+;vContSupported+;swbreak+;hwbreak+`
 
+/** What gdb asked to stop at, and how it is told. */
+interface GdbStop {
+  readonly stop: Stop
+  readonly reply: string
+}
+
 const OK = 'OK'
 /** What cannot be done here; gdb prints the number only. */
 const REFUSED = 'E01'
@@ -30,11 +37,11 @@ export class GdbSession {
   readonly #timeline: Timeline
   readonly #host: GdbHost
   readonly #packets = new PacketReader()
-  readonly #breakpoints = new Map<bigint, 'software' | 'hardware'>()
-  readonly #watchpoints: Watchpoint[] = []
+  readonly #stops = new Map<string, GdbStop>()
   readonly #waiting: string[] = []
   #place: Place
-  #reason: StopReason = { kind: 'step' }
+  #reason: Reason | { readonly kind: 'interrupted' } = { kind: 'step' }
+  #stoppedBy = ''
   #acknowledges = true
   #interrupted = false
   #busy = false
@@ -82,9 +89,9 @@ export class GdbSession {
       case 'm':
         return this.#memory(data.slice(1))
       case 's':
-        return this.#arrive(stepForward(this.#timeline, this.#place))
+        return this.#travel(stepForward(this.#timeline, this.#place, 'instruction'))
       case 'c':
-        return this.#travel(continueForward(this.#timeline, this.#place, this.#stops))
+        return this.#continue(continueForward)
       case 'b':
         return await this.#backward(data)
       case 'Z':
@@ -122,10 +129,6 @@ export class GdbSession {
     return this.#here
   }
 
-  get #stops() {
-    return { breakpoints: this.#breakpoints, watchpoints: this.#watchpoints }
-  }
-
   #register(number: number): string {
     const row = REGISTERS[number]
     return row === undefined ? REFUSED : registerHex(row, this.#moment())
@@ -146,38 +149,51 @@ export class GdbSession {
     return hex === '' && length > 0n ? NOT_MAPPED : hex
   }
 
-  #arrive({ place, reason }: Arrival): string {
+  #arrive(place: Place, reason: Reason | { readonly kind: 'interrupted' }, stoppedBy = ''): string {
     this.#here = undefined
     this.#place = place
     this.#reason = reason
+    this.#stoppedBy = stoppedBy
     return this.#stopReply()
   }
 
-  async #travel(road: Generator<Place, Arrival, void>): Promise<string> {
+  async #travel(journey: Journey, stops: readonly GdbStop[] = []): Promise<string> {
     this.#interrupted = false
     for (;;) {
-      const { done, value } = road.next()
-      if (done) return this.#arrive(value)
+      const { done, value } = journey.next()
+      if (done) {
+        const { place, reason }: Arrival = value
+        return this.#arrive(place, reason, reason.kind === 'stop' ? stops[reason.stop]!.reply : '')
+      }
       await this.#host.breathe()
-      if (this.#interrupted) return this.#arrive({ place: value, reason: { kind: 'interrupted' } })
+      if (!this.#interrupted) continue
+      journey.return(undefined as never)
+      const { instructions, eventIndex } = this.#timeline.atMoment(value)
+      return this.#arrive({ instructions, events: eventIndex }, { kind: 'interrupted' })
     }
   }
 
+  #continue(direction: typeof continueForward): Promise<string> {
+    const stops = [...this.#stops.values()]
+    return this.#travel(
+      direction(
+        this.#timeline,
+        this.#place,
+        stops.map(({ stop }) => stop),
+      ),
+      stops,
+    )
+  }
+
   async #backward(data: string): Promise<string> {
-    if (data === 'bs') return this.#arrive(stepBackward(this.#timeline, this.#place))
-    return data === 'bc' ? await this.#travel(continueBackward(this.#timeline, this.#place, this.#stops)) : ''
+    if (data === 'bs') return await this.#travel(stepBackward(this.#timeline, this.#place, 'instruction'))
+    return data === 'bc' ? await this.#continue(continueBackward) : ''
   }
 
   #stopReply(): string {
     const { kind } = this.#reason
     if (kind === 'interrupted') return 'T02thread:01;'
-    const why = {
-      step: '',
-      begin: 'replaylog:begin;',
-      end: 'replaylog:end;',
-      breakpoint: this.#reason.kind === 'breakpoint' && this.#reason.hardware ? 'hwbreak:;' : 'swbreak:;',
-      watchpoint: this.#reason.kind === 'watchpoint' ? `watch:${this.#reason.address.toString(16)};` : '',
-    }[kind]
+    const why = { step: '', begin: 'replaylog:begin;', end: 'replaylog:end;', stop: this.#stoppedBy }[kind]
     return `T05thread:01;${why}`
   }
 
@@ -185,17 +201,18 @@ export class GdbSession {
   #stopPoint(data: string): string {
     const [, type, address, kind] = /^[Zz](\d),([0-9a-f]{1,16}),([0-9a-f]{1,8})/.exec(data) ?? []
     if (address === undefined) return REFUSED
-    const at = BigInt(`0x${address}`)
-    if (type === '0' || type === '1') {
-      if (data.startsWith('Z')) this.#breakpoints.set(at, type === '0' ? 'software' : 'hardware')
-      else this.#breakpoints.delete(at)
+    if (type !== '0' && type !== '1' && type !== '2') return ''
+    const key = `${type},${address},${kind}`
+    if (data.startsWith('z')) {
+      this.#stops.delete(key)
       return OK
     }
-    if (type !== '2') return ''
-    const length = Number.parseInt(kind!, 16)
-    const known = this.#watchpoints.findIndex(watchpoint => watchpoint.address === at && watchpoint.length === length)
-    if (data.startsWith('Z') && known < 0) this.#watchpoints.push({ address: at, length })
-    if (data.startsWith('z') && known >= 0) this.#watchpoints.splice(known, 1)
+    const at = BigInt(`0x${address}`)
+    const bytes = Number.parseInt(kind!, 16)
+    if (type === '2' && (bytes < 1 || bytes > PACKET_SIZE)) return REFUSED
+    const stop: Stop =
+      type === '2' ? { kind: 'change', location: { kind: 'memory', address: at, bytes } } : { kind: 'address', address: at }
+    this.#stops.set(key, { stop, reply: { 0: 'swbreak:;', 1: 'hwbreak:;', 2: `watch:${at.toString(16)};` }[type] })
     return OK
   }
 
@@ -236,9 +253,9 @@ export class GdbSession {
 
   #verbose(data: string): string | undefined | Promise<string> {
     if (data === 'vCont?') return 'vCont;c;C;s;S'
-    if (data.startsWith('vCont;s') || data.startsWith('vCont;S')) return this.#arrive(stepForward(this.#timeline, this.#place))
-    if (data.startsWith('vCont;c') || data.startsWith('vCont;C'))
-      return this.#travel(continueForward(this.#timeline, this.#place, this.#stops))
+    if (data.startsWith('vCont;s') || data.startsWith('vCont;S'))
+      return this.#travel(stepForward(this.#timeline, this.#place, 'instruction'))
+    if (data.startsWith('vCont;c') || data.startsWith('vCont;C')) return this.#continue(continueForward)
     if (data.startsWith('vKill')) {
       this.isOver = true
       return OK

@@ -113,6 +113,8 @@ export interface Machine extends PlainState {
   observe: Observe | undefined
   /** Set by an observer: `run` returns before the next instruction. */
   pause: boolean
+  /** Asked before each instruction of a guest; true: `run` returns as if paused. It may read everything and change nothing. */
+  look: ((engine: Engine) => boolean) | undefined
 }
 
 export const PLAIN_KEYS = ['tick', 'ended', 'queue', 'turn', 'cpus', 'bus', 'host'] as const satisfies readonly (keyof PlainState)[]
@@ -206,6 +208,7 @@ export function createMachine(config: MachineConfig = resolveConfig(), caching =
     running: 0,
     observe: undefined,
     pause: false,
+    look: undefined,
     tick: 0,
     ended: null,
     queue: emptyQueue(),

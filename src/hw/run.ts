@@ -55,9 +55,22 @@ function advance(machine: Machine, instructions: number): RunResult | null {
   if (engine.attention && attend(engine)) return null
   if (cpu.activity !== 'active' || machine.tick >= machine.turn.ends) return passTurn(machine)
   const last = instructions - (retired(machine) - cpu.instructions)
+  if (machine.look !== undefined) return advanceLooking(machine, engine, last, machine.look)
   engine.lastInstruction = last
   do {
     if (cpu.instructions >= last) return 'budget'
+    step(engine)
+  } while (!engine.attention && machine.tick < nextStop(machine) && machine.ended === null && !machine.pause)
+  return null
+}
+
+/** The same stretch with somebody looking at each instruction, iterations of a REP singly. */
+function advanceLooking(machine: Machine, engine: Engine, last: number, look: NonNullable<Machine['look']>): RunResult | null {
+  const { cpu } = engine
+  do {
+    if (cpu.instructions >= last) return 'budget'
+    if (look(engine)) return 'paused'
+    engine.lastInstruction = cpu.instructions + 1
     step(engine)
   } while (!engine.attention && machine.tick < nextStop(machine) && machine.ended === null && !machine.pause)
   return null

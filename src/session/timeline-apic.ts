@@ -5,8 +5,8 @@ import type { TimelineView } from './timeline.ts'
 import { isUnderKvm } from './timeline-memory.ts'
 
 /** The register at an offset of the APIC page; undefined before there is a vCPU. */
-export function guestApic({ machine }: TimelineView, offset: number): number | undefined {
-  if (!isUnderKvm(machine)) return machine.registers[0]!.apic[offset / 4]
+export function guestApic({ machine, cpu }: TimelineView, offset: number): number | undefined {
+  if (!isUnderKvm(machine)) return machine.registers[cpu]!.apic[offset / 4]
   const vcpu = (machine.host as KvmState).vms[0]?.vcpus[0]
   return vcpu && machine.memory.read32(vcpu.apicPage + offset)
 }

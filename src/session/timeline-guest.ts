@@ -5,16 +5,17 @@
 
 import { assert } from '../base/assert.ts'
 import { LONG_MODE_CODE } from '../hw/cpu/registers.ts'
+import { retired } from '../hw/run.ts'
 import { convertDeadline, MULTIPLIER_ONE, physicalTsc, type TscView, tickOf, virtualTsc } from '../hw/time/clock.ts'
 import { readField, readNumber } from '../hw/vmx/vmcs.ts'
 import type { KvmState, VcpuState } from '../kvm/state.ts'
 import { MSRS } from '../spec/msrs.ts'
 import type { VmcsFieldName } from '../spec/vmcs-fields.ts'
 import type { TimelineView } from './timeline.ts'
-import { isUnderKvm } from './timeline-memory.ts'
+import { isUnderKvm, vcpuOf } from './timeline-memory.ts'
 
 export interface GuestRegisters {
-  /** 0: VMX root operation or none; 1: the guest's code is what runs. */
+  /** 0: VMX root operation or none; 1: a guest's code is what runs. */
   readonly level: 0 | 1
   /** RAX..R15 in the order of their encodings. */
   readonly gpr: readonly bigint[]
@@ -24,6 +25,8 @@ export interface GuestRegisters {
   readonly cr2: bigint
   readonly cr3: bigint
   readonly cr4: bigint
+  readonly efer: bigint
+  readonly pdptes: readonly bigint[]
   readonly cs: number
   readonly ss: number
   /** Current privilege level. */
@@ -38,10 +41,12 @@ const DEFAULT_BIG = 14
 const codeBits = (accessRights: number): 16 | 32 | 64 =>
   (accessRights >>> LONG_MODE_CODE) & 1 ? 64 : (accessRights >>> DEFAULT_BIG) & 1 ? 32 : 16
 
-export function guestRegisters({ machine, instructions, tick }: TimelineView): GuestRegisters {
-  const cpu = machine.cpus[0]!
-  assert(cpu.instructions === instructions && machine.tick === tick, 'a view is read before the timeline moves on')
-  const { gpr, rip, rflags, cr } = machine.registers[0]!
+/** Of the CPU whose turn it is, or of another. */
+export function guestRegisters(view: TimelineView, index = view.cpu): GuestRegisters {
+  const { machine, instructions, tick } = view
+  assert(retired(machine) === instructions && machine.tick === tick, 'a view is read before the timeline moves on')
+  const cpu = machine.cpus[index]!
+  const { gpr, rip, rflags, cr, pdpte } = machine.registers[index]!
   const level = cpu.vmx.mode === 'non-root' ? 1 : 0
   if (isUnderKvm(machine) && level === 0) return savedRegisters(machine, cpu.vmx.currentVmcs)
   const [cs, ss] = [cpu.segments[1]!, cpu.segments[2]!]
@@ -54,6 +59,8 @@ export function guestRegisters({ machine, instructions, tick }: TimelineView): G
     cr2: cr[2]!,
     cr3: cr[3]!,
     cr4: cr[4]!,
+    efer: cpu.msrs[MSRS.MSR_EFER.index] ?? 0n,
+    pdptes: [...pdpte],
     cs: cs.selector,
     ss: ss.selector,
     cpl: (ss.accessRights >>> 5) & 3,
@@ -62,7 +69,8 @@ export function guestRegisters({ machine, instructions, tick }: TimelineView): G
 }
 
 /** The guest while KVM has the CPU: KVM leaves the other registers in place. */
-function savedRegisters({ registers, memory }: TimelineView['machine'], vmcs: number): GuestRegisters {
+function savedRegisters(machine: TimelineView['machine'], vmcs: number): GuestRegisters {
+  const { registers, memory } = machine
   const { gpr, cr } = registers[0]!
   const field = (name: VmcsFieldName): bigint => readField(memory, vmcs, name)
   return {
@@ -74,11 +82,20 @@ function savedRegisters({ registers, memory }: TimelineView['machine'], vmcs: nu
     cr2: cr[2]!,
     cr3: field('GUEST_CR3'),
     cr4: field('GUEST_CR4'),
+    efer: vcpuOf(machine)?.vcpu.efer ?? field('GUEST_IA32_EFER'),
+    pdptes: [field('GUEST_PDPTR0'), field('GUEST_PDPTR1'), field('GUEST_PDPTR2'), field('GUEST_PDPTR3')],
     cs: Number(field('GUEST_CS_SELECTOR')),
     ss: Number(field('GUEST_SS_SELECTOR')),
     cpl: (readNumber(memory, vmcs, 'GUEST_SS_AR_BYTES') >>> 5) & 3,
     bits: codeBits(readNumber(memory, vmcs, 'GUEST_CS_AR_BYTES')),
   }
+}
+
+/** Whose code a CPU runs: under KVM 1, or 2 for L2; on the bare CPU 1 for a guest of the program's and 0 for the program. */
+export function levelOf(machine: TimelineView['machine'], cpu: number): 0 | 1 | 2 {
+  const kvm = vcpuOf(machine)
+  if (kvm !== undefined) return kvm.vcpu.nested.guestMode ? 2 : 1
+  return machine.cpus[cpu]!.vmx.mode === 'non-root' ? 1 : 0
 }
 
 /** The TSC-deadline timer as the guest sees it, and what carries it. */
@@ -90,8 +107,8 @@ export interface GuestTimer {
   readonly carrier: 'guest timer' | 'preemption timer' | 'host timer' | 'APIC timer' | 'none'
 }
 
-export function guestTimer({ machine, tick }: TimelineView): GuestTimer {
-  const cpu = machine.cpus[0]!
+export function guestTimer({ machine, tick, cpu: index }: TimelineView): GuestTimer {
+  const cpu = machine.cpus[index]!
   const tsc = physicalTsc(tick, cpu.msrs[MSRS.MSR_IA32_TSC_ADJUST.index] ?? 0n)
   if (isUnderKvm(machine)) {
     const kvm = machine.host as KvmState

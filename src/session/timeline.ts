@@ -33,11 +33,18 @@ export interface TimelineView {
   /** Events emitted so far: the number of the next one. */
   readonly eventIndex: number
   readonly tick: number
+  /** Whose turn it is. */
+  readonly cpu: number
 }
+
+/** Asked at a moment, before its instruction runs: whether to stay. `Timeline.here` shows the whole state then. */
+export type Look = NonNullable<Machine['look']>
 
 /** Instructions between kept states: far from what was asked for, and near it. */
 const FAR_STRIDE = 16_384
 const NEAR_STRIDE = 1024
+/** While a long stretch is looked through, a state is kept after so many of the far strides. */
+const SCANNED_STRIDES = 16
 
 /** Leaves a step of KVM half done. */
 class HalfWay {}
@@ -62,6 +69,7 @@ export class Timeline {
   #runnable = false
   #end: RunEnd | null = null
   #lastKept = 0
+  #strideFactor = 1
 
   constructor(reader: TraceReader) {
     assert(reader.keyframeIndex.length > 0, 'a timeline starts at a keyframe')
@@ -79,18 +87,13 @@ export class Timeline {
 
   /** The moment event `index` was emitted; for one of the silicon's, the end of the instruction that caused it. */
   atEvent(index: number): TimelineView {
-    assert(index >= 0 && index < this.reader.count, `the trace has an event ${index}`)
-    this.#approach(place => place.events <= index)
-    this.#target = index
-    this.#run(() => this.#events > index, this.#instructionsAt.get(index) ?? NEVER, NEVER)
-    this.#target = -1
-    return this.#view()
+    return finished(this.seekEvent(index))
   }
 
   /** The earliest moment at which `count` instructions had been retired; the end of the run if it has fewer. */
   atInstruction(count: number): TimelineView {
     this.#approach(place => place.instructions < count)
-    this.#run(() => this.#now >= count, count, count)
+    finished(this.#run(() => this.#now >= count, count, count))
     return this.#view()
   }
 
@@ -98,9 +101,25 @@ export class Timeline {
    * The moment at this place when the guest is about to execute: what is due has happened, interrupts are delivered. An instruction
    * that exits does not retire, so only instructions and events together are a place. The end of the run if it ends before.
    */
-  atMoment({ instructions, events }: Place): TimelineView {
+  atMoment(place: Place): TimelineView {
+    return finished(this.seek(place))
+  }
+
+  /** `atEvent` in pieces of some milliseconds, for callers that have something else to look after; leave it half done to give up. */
+  *seekEvent(index: number): Generator<Place, TimelineView, void> {
+    assert(index >= 0 && index < this.reader.count, `the trace has an event ${index}`)
+    this.#approach(place => place.events <= index)
+    this.#target = index
+    yield* this.#run(() => this.#events > index, this.#instructionsAt.get(index) ?? NEVER, NEVER)
+    this.#target = -1
+    return this.#view()
+  }
+
+  /** `atMoment` in pieces. */
+  *seek({ instructions, events }: Place): Generator<Place, TimelineView, void> {
     this.#approach(place => place.instructions < instructions)
-    this.#run(() => this.#now >= instructions && isAboutToExecute(this.#guest, this.#now), instructions, instructions)
+    const isThere = (): boolean => this.#now >= instructions && isAboutToExecute(this.#guest, this.#now)
+    yield* this.#run(isThere, instructions, instructions)
     while (this.#now <= instructions && this.#events < events && this.nextMoment() !== undefined);
     return this.#view()
   }
@@ -110,9 +129,37 @@ export class Timeline {
     const { instructions, eventIndex } = this.#view()
     const hasMoved = (): boolean => this.#now > instructions || this.#events > eventIndex
     this.#pausesAtEvents = true
-    this.#run(() => hasMoved() && isAboutToExecute(this.#guest, this.#now), instructions + 1, instructions + 1)
+    finished(this.#run(() => hasMoved() && isAboutToExecute(this.#guest, this.#now), instructions + 1, instructions + 1))
     this.#pausesAtEvents = false
     return this.#isOver ? undefined : this.#view()
+  }
+
+  /**
+   * From a moment on through the later ones, in pieces, each shown to `look` (the present one first), until that answers true or a
+   * moment is not before `until`. False: the run ended. What it costs is little more than running.
+   */
+  *scan(until: Place, look: Look): Generator<Place, boolean, void> {
+    const { machine } = this.#guest
+    let isFound = false
+    let shown: Place = { instructions: -1, events: -1 }
+    this.#settle()
+    machine.look = engine => {
+      const instructions = this.#now
+      if (instructions === shown.instructions && this.#events === shown.events) return isFound // a piece ended here
+      shown = { instructions, events: this.#events }
+      isFound = look(engine) || !isAfter(until, shown)
+      return isFound
+    }
+    this.#strideFactor = SCANNED_STRIDES
+    yield* this.#run(() => isFound, NEVER, NEVER)
+    this.#settle()
+    return isFound
+  }
+
+  /** The machine as it stands, for whoever is asked to look at a moment. */
+  here(): TimelineView {
+    for (const engine of this.#guest.machine.engines) engine.flush()
+    return this.#view()
   }
 
   /** Instructions retired when event `index` was emitted. Takes the machine there if that is not known yet. */
@@ -123,13 +170,18 @@ export class Timeline {
     return this.#instructionsAt.get(index) ?? instructions // the boot's own events stand before the first keyframe
   }
 
+  /** Where the machine stands. */
+  get place(): Place {
+    return { instructions: this.#now, events: this.#events }
+  }
+
   get #now(): number {
     return retired(this.#guest.machine)
   }
 
   #view(): TimelineView {
     const { machine } = this.#guest
-    return { machine, instructions: this.#now, eventIndex: this.#events, tick: machine.tick }
+    return { machine, instructions: this.#now, eventIndex: this.#events, tick: machine.tick, cpu: machine.turn.cpu }
   }
 
   #see(event: TraceEvent): void {
@@ -145,6 +197,7 @@ export class Timeline {
 
   /** Brings the machine to the latest known state of which `isBefore` is true, or to the very first. */
   #approach(isBefore: (place: Place) => boolean): void {
+    this.#settle()
     const here = { instructions: this.#now, events: this.#events }
     const kept = this.#snapshots.latest(isBefore)
     const keyframe = this.#latestKeyframe(isBefore)
@@ -158,6 +211,14 @@ export class Timeline {
     this.#snapshots.restoreFrom(snapshotAt(this.reader, keyframe), this.reader.pagesUpTo(keyframe))
     this.#resume(this.#keyframePlace(keyframe))
     this.#snapshots.keep(this.#keyframePlace(keyframe))
+  }
+
+  /** Whatever was left half done is given up. */
+  #settle(): void {
+    this.#target = -1
+    this.#pausesAtEvents = false
+    this.#strideFactor = 1
+    this.#guest.machine.look = undefined
   }
 
   #resume({ instructions, events }: Place): void {
@@ -182,7 +243,7 @@ export class Timeline {
   }
 
   /** Runs until `isThere`, at most to `budget` instructions; `about` is where it will end, as far as that is known. */
-  #run(isThere: () => boolean, about: number, budget: number): void {
+  *#run(isThere: () => boolean, about: number, budget: number): Generator<Place, void, void> {
     const { machine } = this.#guest
     while (!isThere() && !this.#isOver) {
       const input = this.#nextInput()
@@ -192,11 +253,14 @@ export class Timeline {
       }
       const stride = about - this.#now > FAR_STRIDE ? FAR_STRIDE : NEAR_STRIDE
       const inputAt = input !== null && this.#now < input.instructions ? input.instructions : NEVER
-      const end = this.#drive(Math.min(budget, inputAt, this.#recordedBudget, this.#lastKept + stride), isThere)
+      const keepAt = this.#lastKept + stride * this.#strideFactor
+      const end = this.#drive(Math.min(budget, inputAt, this.#recordedBudget, keepAt, this.#now + stride), isThere)
       machine.pause = false
       if (!this.#runnable) return
       if (end !== null && (end.reason !== 'budget' || this.#now >= this.#recordedBudget)) this.#finish(end)
-      else if (this.#now >= this.#lastKept + stride && !isThere()) this.#keep()
+      else if (this.#now >= keepAt && !isThere()) this.#keep()
+      if (end === null || this.#isOver || isThere()) continue
+      yield { instructions: this.#now, events: this.#events }
     }
   }
 
@@ -248,6 +312,14 @@ export class Timeline {
       this.#inputAt = this.kinds.find(INPUT, this.#events, 1)
     }
     return this.#inputAt < 0 ? null : (this.reader.event(this.#inputAt) as EventOf<'input'>)
+  }
+}
+
+/** Runs all the pieces. */
+export function finished<T>(pieces: Generator<unknown, T, void>): T {
+  for (;;) {
+    const { done, value } = pieces.next()
+    if (done) return value
   }
 }
 

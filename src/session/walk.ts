@@ -46,6 +46,7 @@ export function walk(config: RunConfig, image: Image, options: WalkOptions, visi
     instructions: retired(machine),
     eventIndex: events,
     tick: machine.tick,
+    cpu: machine.turn.cpu,
   })
   /** The guest stands before the instruction at `rip`; `isDone` says whether the one before was executed. */
   const stand = (at: GuestRun, rip: bigint, isDone: (begun: Begun, instructions: number) => boolean): void => {

@@ -8,9 +8,11 @@
  */
 
 import { shiftRight } from '../../base/u64.ts'
+import type { PhysicalMemory } from '../../hw/root-cpu.ts'
 import { VMCS_FIELDS, type VmcsFieldName, vmcsFieldOf, widthOf } from '../../spec/vmcs-fields.ts'
 import { CONTROL_WORDS, type ControlName, VMX_CONTROLS } from '../../spec/vmx-controls.ts'
 import type { Context } from '../context.ts'
+import type { VcpuState } from '../state.ts'
 
 export const VMCS12_REVISION = 0x11e5_7ed0
 export const VMCS12_SIZE = 4096
@@ -78,9 +80,15 @@ export function vmcs12FieldOf(encoding: bigint): VmcsFieldName | undefined {
   return name !== undefined && VMCS12_OFFSETS.has(name) ? name : undefined
 }
 
-const at = ({ vcpu }: Context, name: VmcsFieldName): number => vcpu.nested.vmcs12 + VMCS12_OFFSETS.get(name)!
+/** What reading takes: every `Context` is one. */
+export interface Vmcs12Holder {
+  readonly cpu: { readonly memory: Pick<PhysicalMemory, 'read8' | 'read32' | 'read64'> }
+  readonly vcpu: VcpuState
+}
 
-export function readVmcs12(c: Context, name: VmcsFieldName): bigint {
+const at = ({ vcpu }: Vmcs12Holder, name: VmcsFieldName): number => vcpu.nested.vmcs12 + VMCS12_OFFSETS.get(name)!
+
+export function readVmcs12(c: Vmcs12Holder, name: VmcsFieldName): bigint {
   const { memory } = c.cpu
   const address = at(c, name)
   const width = vmcs12Width(name)
@@ -104,7 +112,7 @@ export function writeVmcs12(c: Context, name: VmcsFieldName, value: bigint | num
 }
 
 /** Whether a control is 1, in a word that is activated. */
-export function vmcs12Has(c: Context, control: ControlName): boolean {
+export function vmcs12Has(c: Vmcs12Holder, control: ControlName): boolean {
   const { word, bit } = VMX_CONTROLS[control]
   const isSet = (field: VmcsFieldName, position: number): boolean => (readVmcs12(c, field) & (1n << BigInt(position))) !== 0n
   const primary = CONTROL_WORDS.primary.field
