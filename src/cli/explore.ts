@@ -6,15 +6,18 @@
 import type { Place } from '../query/position.ts'
 import { isTooSmall } from '../tui/model.ts'
 import { plainText } from '../tui/plain.ts'
+import { themeFor } from '../tui/theme.ts'
 import { openTraceSource, type TraceSource } from '../tui/trace-source.ts'
-import { EXIT, type ExitCode } from './exit-codes.ts'
+import { EXIT, type ExitCode, usageError } from './exit-codes.ts'
 import { placeIn } from './place-argument.ts'
 import type { CommonOptions, Terminal } from './terminal.ts'
 import { openRunnableTrace } from './trace-argument.ts'
 
 export interface ExploreCommandOptions extends CommonOptions {
   readonly at?: string
+  readonly filter?: string
   readonly plain?: boolean
+  readonly ascii?: boolean
 }
 
 export async function exploreCommand(terminal: Terminal, file: string | undefined, options: ExploreCommandOptions): Promise<ExitCode> {
@@ -22,12 +25,18 @@ export async function exploreCommand(terminal: Terminal, file: string | undefine
   try {
     const place = placeIn(reader, name, options.at)
     const trace = openTraceSource(reader, name)
-    if (options.plain !== true && isInteractive(terminal, name)) return await onScreen(terminal, trace, place, options.color)
-    terminal.io.stdout.write(plainText(trace, place))
+    checkFilter(trace, options.filter)
+    if (options.plain !== true && isInteractive(terminal, name)) return await onScreen(terminal, trace, place, options)
+    terminal.io.stdout.write(plainText(trace, place, options.filter))
     return EXIT.fine
   } finally {
     reader.close()
   }
+}
+
+function checkFilter(trace: TraceSource, filter: string | undefined): void {
+  const trouble = filter === undefined ? undefined : trace.select(filter).trouble
+  if (trouble !== undefined) throw usageError(`--filter: ${trouble}`, '`vtick query --help` tells how filters are written')
 }
 
 /** Keys must come from a terminal and the picture go to one that is big enough and can place a cursor. */
@@ -36,13 +45,11 @@ function isInteractive({ io }: Terminal, name: string): boolean {
   return io.env.TERM !== 'dumb' && !isTooSmall({ columns: process.stdout.columns, rows: process.stdout.rows })
 }
 
-async function onScreen({ io }: Terminal, trace: TraceSource, place: Place, color: boolean | undefined): Promise<ExitCode> {
+async function onScreen({ io }: Terminal, trace: TraceSource, place: Place, options: ExploreCommandOptions): Promise<ExitCode> {
   process.env.NODE_ENV = 'production'
-  if (color === false) process.env.NO_COLOR = '1'
+  if (options.color === false) process.env.NO_COLOR = '1'
   const { explore } = await import('../tui/index.ts')
-  const reopen = (at: string): void => io.stderr.write(`vtick: to come back: vtick explore ${shellWord(trace.name)} --at '${at}'\n`)
-  return (await explore(trace, place, reopen)) === 'ctrl-c' ? EXIT.interrupted : EXIT.fine
+  const onEnd = (reopening: string): void => io.stderr.write(`vtick: to come back: ${reopening}\n`)
+  const start = { theme: themeFor(process.env), ascii: options.ascii === true, filter: options.filter ?? '' }
+  return (await explore(trace, place, { start, onEnd })) === 'ctrl-c' ? EXIT.interrupted : EXIT.fine
 }
-
-/** A file name as a shell takes it. */
-const shellWord = (text: string): string => (/^[\w./:@%+=-]+$/.test(text) ? text : `'${text.replaceAll("'", "'\\''")}'`)

@@ -38,6 +38,19 @@ interface Begun {
 
 /** Runs the guest to its end, or to its last allowed instruction, and visits every instruction that is done. */
 export function walk(config: RunConfig, image: Image, options: WalkOptions, visit: (step: WalkStep) => void): void {
+  for (const _ of walkInSlices(config, image, options, visit));
+}
+
+/** Turns of the driver in a slice. */
+const SLICE_TURNS = 256
+
+/** The same in slices, for callers that have something else to look after in between. */
+export function* walkInSlices(
+  config: RunConfig,
+  image: Image,
+  options: WalkOptions,
+  visit: (step: WalkStep) => void,
+): Generator<void, void, undefined> {
   let events = 0
   let guest: GuestRun | null = null
   const current: { begun: Begun | null } = { begun: null }
@@ -62,7 +75,8 @@ export function walk(config: RunConfig, image: Image, options: WalkOptions, visi
   }
   guest = startRun(config, image, observe)
   if (options.input !== undefined && options.input.length > 0) deliverInput(guest, 'uart', options.input)
-  for (;;) {
+  for (let turns = 1; ; turns++) {
+    if (turns % SLICE_TURNS === 0) yield
     const { machine } = guest
     const { vmx } = machine.cpus[0]!
     const instructions = retired(machine)

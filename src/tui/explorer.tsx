@@ -1,16 +1,19 @@
 /**
  * The explorer at work: keys in, models on, frames out; and the terminal given back whatever ends it. Keys that arrive together are
- * dealt with together and give one frame.
+ * dealt with together and give one frame. What takes long goes on in slices between the keys.
  */
 
 import { type Instance, render } from 'ink'
 import { formatPosition, type Place } from '../query/position.ts'
+import { backgroundWork } from './background.ts'
 import { Boundary } from './boundary.tsx'
 import { FrameSink, type Terminal } from './frame-sink.ts'
 import { Keyboard } from './keyboard.tsx'
+import type { Model } from './model.ts'
+import { settled } from './movement.ts'
 import { Screen } from './screen.tsx'
 import type { TraceSource } from './trace-source.ts'
-import { initialModel, resized, update } from './update.ts'
+import { initialModel, reopening, resized, update } from './update.ts'
 
 /** Where it draws and what it listens to: the process's own streams, or a test's. */
 export interface ExplorerStreams {
@@ -25,6 +28,8 @@ export interface Explorer {
   /** Settles when the person leaves; rejects with what went wrong in a frame. The terminal is given back by then. */
   readonly left: Promise<Departure>
   readonly place: () => string
+  /** The command that opens this view again. */
+  readonly reopening: () => string
   /** Gives the terminal back at once. */
   stop(): void
   /** Lets go of the terminal while the process is stopped, and takes it again. */
@@ -34,22 +39,33 @@ export interface Explorer {
 
 export interface ExplorerOptions {
   readonly streams: ExplorerStreams
+  /** What the first model is to have besides the place. */
+  readonly start?: Partial<Pick<Model, 'theme' | 'ascii' | 'filter' | 'mouse'>>
   /** Ctrl-Z was pressed. */
   readonly onSuspend?: () => void
 }
 
-export function startExplorer(trace: TraceSource, place: Place, { streams, onSuspend }: ExplorerOptions): Explorer {
+/** Milliseconds of a slice of background work, and between two frames that show how far it is. */
+const SLICE = 8
+const SHOW_EVERY = 100
+
+export function startExplorer(trace: TraceSource, place: Place, { streams, start, onSuspend }: ExplorerOptions): Explorer {
   const { stdin, terminal } = streams
   const sink = new FrameSink(terminal)
-  let model = initialModel(trace, place, sink.size)
+  let model: Model = { ...initialModel(trace, place, sink.size), ...start }
   let waiting: string[] = []
   let ink: Instance | undefined
+  let isOver = false
+  let slice: NodeJS.Immediate | undefined
+  let shownAt = 0
   let settle: { readonly resolve: (how: Departure) => void; readonly reject: (error: unknown) => void }
   const left = new Promise<Departure>((resolve, reject) => {
     settle = { resolve, reject }
   })
 
   const stop = (): void => {
+    isOver = true
+    if (slice !== undefined) clearImmediate(slice)
     terminal.off('resize', onResize)
     ink?.unmount()
     sink.leave()
@@ -67,20 +83,45 @@ export function startExplorer(trace: TraceSource, place: Place, { streams, onSus
       <Keyboard onKeys={onKeys} />
     </Boundary>
   )
+  const show = (next: Model): void => {
+    if (next.copied !== null && next.copied !== model.copied) sink.copy(next.copied.text)
+    if (next.mouse !== model.mouse) sink.setMouse(next.mouse)
+    model = next
+    ink?.rerender(tree())
+    shownAt = performance.now()
+    workOn()
+  }
   const work = (): void => {
     const keys = waiting
     waiting = []
     try {
+      let next = model
       for (const key of keys) {
-        model = update(model, key)
-        if (!model.leaving) continue
+        next = update(next, key)
+        if (!next.leaving) continue
+        model = next
         stop()
         return settle.resolve(key === 'ctrl-c' ? 'ctrl-c' : 'quit')
       }
-      ink?.rerender(tree())
+      show(settled(next))
     } catch (error) {
       fail(error)
     }
+  }
+  /** A slice of what is still to be found out, when no key waits. */
+  const workOn = (): void => {
+    if (slice !== undefined || isOver || backgroundWork(model) === undefined) return
+    slice = setImmediate(() => {
+      slice = undefined
+      if (isOver) return
+      try {
+        const isDone = backgroundWork(model)?.advance(SLICE) ?? true
+        if (isDone || performance.now() - shownAt > SHOW_EVERY) show(settled(model))
+        else workOn()
+      } catch (error) {
+        fail(error)
+      }
+    })
   }
   function onKeys(keys: readonly string[]): void {
     if (keys.includes('ctrl-z')) return onSuspend?.()
@@ -88,16 +129,20 @@ export function startExplorer(trace: TraceSource, place: Place, { streams, onSus
     waiting.push(...keys)
   }
   function onResize(): void {
-    model = resized(model, sink.resize())
-    ink?.rerender(tree())
+    show(resized(model, sink.resize()))
   }
 
   sink.enter()
+  sink.setMouse(model.mouse)
   terminal.on('resize', onResize)
-  ink = render(tree(), { stdout: sink.stream(), stdin, debug: true, patchConsole: false, exitOnCtrlC: false })
+  // What Ink makes for screen readers is the text of the rows, one under the other: our frame is no more than that, and the grid of
+  // styled characters that it makes otherwise takes most of a frame's time.
+  ink = render(tree(), { stdout: sink.stream(), stdin, debug: true, patchConsole: false, exitOnCtrlC: false, isScreenReaderEnabled: true })
+  workOn()
   return {
     left,
     place: () => formatPosition(model.place),
+    reopening: () => reopening(model),
     stop,
     suspend: () => {
       stdin.setRawMode(false)
@@ -106,6 +151,7 @@ export function startExplorer(trace: TraceSource, place: Place, { streams, onSus
     resume: () => {
       stdin.setRawMode(true)
       sink.enter()
+      sink.setMouse(model.mouse)
       onResize()
     },
   }

@@ -21,7 +21,9 @@ export interface Terminal {
 const ESC = '\x1b['
 /** Alternate screen, cursor hidden, no wrapping at the right edge, cleared this once. */
 const ENTER = `${ESC}?1049h${ESC}?25l${ESC}?7l${ESC}2J`
-const LEAVE = `${ESC}0m${ESC}?7h${ESC}?25h${ESC}?1049l`
+const MOUSE_ON = `${ESC}?1000h${ESC}?1006h`
+const MOUSE_OFF = `${ESC}?1006l${ESC}?1000l`
+const LEAVE = `${ESC}0m${MOUSE_OFF}${ESC}?7h${ESC}?25h${ESC}?1049l`
 /** Synchronized output: a terminal that knows it shows the frame at once, others ignore it. */
 const BEGIN = `${ESC}?2026h`
 const END = `${ESC}?2026l`
@@ -64,6 +66,16 @@ export class FrameSink {
     this.#size = { columns: this.#terminal.columns, rows: this.#terminal.rows }
     this.#shown = []
     return this.#size
+  }
+
+  /** Clicks and the wheel are reported, or left to the terminal. */
+  setMouse(isOn: boolean): void {
+    if (this.#isOpen) this.#terminal.write(isOn ? MOUSE_ON : MOUSE_OFF)
+  }
+
+  /** To the clipboard, on terminals that let programs do that (OSC 52). */
+  copy(text: string): void {
+    if (this.#isOpen) this.#terminal.write(`\x1b]52;c;${Buffer.from(text, 'utf8').toString('base64')}\x07`)
   }
 
   /** Shows a frame: writes the lines that differ from what stands there. */

@@ -1,38 +1,86 @@
 /**
  * Where the panes stand at each size of the terminal: one at a time below 80 columns, code beside events or state below 100, all
- * three from there on. A line of header above, one of footer below; each pane has a title line of its own.
+ * three from there on, and from 140 on the registers beside another view of the state. A line of header above, one of footer below;
+ * each pane has a title line of its own. The timeline lies under them where there is room, and is a pane like the others elsewhere.
  */
 
-import type { Model, PaneName, Size } from './model.ts'
+import { type Model, PANES, type PaneName, type Size } from './model.ts'
 
-export interface PanePlace {
-  readonly pane: PaneName
+/** What a place on the screen shows: a pane, or the registers that stand beside the state of a wide screen. */
+export type RegionName = PaneName | 'registers'
+
+export interface Region {
+  readonly pane: RegionName
+  readonly left: number
+  /** Of the title line. */
+  readonly top: number
   readonly width: number
+  /** Rows under the title. */
+  readonly rows: number
 }
 
 export const MEDIUM = 80
 export const WIDE = 100
-const EXTRA_WIDE = 140
+export const EXTRA_WIDE = 140
+/** From so many rows on the timeline has a place of its own. */
+const tallFrom = ({ columns }: Size): number => (columns < WIDE ? 30 : 22)
+/** Title, three lanes, marks, cursor. */
+const TIMELINE_ROWS = 5
 
-/** Rows of a pane under its title. */
-export const paneRows = ({ rows }: Size): number => Math.max(1, rows - 3)
+type Laid = Pick<Model, 'size' | 'focus' | 'zoomed'>
 
-/** The visible panes from left to right; between two of them there is one column for a line. */
-export function visiblePanes({ size, focus }: Pick<Model, 'size' | 'focus'>): readonly PanePlace[] {
+const isAlone = ({ size, focus, zoomed }: Laid): boolean =>
+  zoomed || size.columns < MEDIUM || (focus === 'timeline' && size.rows < tallFrom(size))
+
+const hasTimeline = (laid: Laid): boolean => !isAlone(laid) && laid.size.rows >= tallFrom(laid.size)
+
+/** Rows of the panes above the timeline, titles and all. */
+const bodyRows = (laid: Laid): number => Math.max(2, laid.size.rows - 2 - (hasTimeline(laid) ? TIMELINE_ROWS + 1 : 0))
+
+/** The visible panes; between two side by side there is one column for a line. */
+export function regions(laid: Laid): readonly Region[] {
+  const { size, focus } = laid
   const { columns } = size
-  if (columns < MEDIUM) return [{ pane: focus, width: columns }]
+  const rows = bodyRows(laid) - 1
+  if (isAlone(laid)) return [{ pane: focus, left: 0, top: 1, width: columns, rows }]
+  const beside = columnsFor(laid)
+  let left = 0
+  const across = beside.map(([pane, width]) => {
+    const region: Region = { pane, left, top: 1, width, rows }
+    left += width + 1
+    return region
+  })
+  if (!hasTimeline(laid)) return across
+  return [...across, { pane: 'timeline', left: 0, top: 2 + rows, width: columns, rows: TIMELINE_ROWS }]
+}
+
+function columnsFor({ size: { columns }, focus }: Laid): readonly (readonly [RegionName, number])[] {
   if (columns < WIDE) {
     const right = Math.floor(columns * 0.46)
     return [
-      { pane: 'code', width: columns - right - 1 },
-      { pane: focus === 'state' ? 'state' : 'events', width: right },
+      ['code', columns - right - 1],
+      [focus === 'state' ? 'state' : 'events', right],
     ]
   }
-  const state = columns >= EXTRA_WIDE ? 44 : 24
-  const events = Math.floor((columns - state - 2) / 2)
-  return [
-    { pane: 'code', width: columns - state - events - 2 },
-    { pane: 'events', width: events },
-    { pane: 'state', width: state },
-  ]
+  const registers = columns >= EXTRA_WIDE ? 24 : 0
+  const state = columns >= EXTRA_WIDE ? Math.floor(columns * 0.26) : 24
+  const rest = columns - state - 2 - (registers === 0 ? 0 : registers + 1)
+  const events = Math.floor(rest / 2)
+  return [['code', rest - events], ['events', events], ...(registers === 0 ? [] : [['registers', registers] as const]), ['state', state]]
+}
+
+export const regionOf = (laid: Laid, pane: PaneName): Region | undefined => regions(laid).find(region => region.pane === pane)
+
+/** Rows of the event list, whether it is in sight or not. */
+export const eventPaneRows = (laid: Laid): number => regionOf(laid, 'events')?.rows ?? bodyRows(laid) - 1
+
+/** Rows under the header of a screen that covers the panes. */
+export const overlayRows = ({ rows }: Size): number => Math.max(1, rows - 3)
+
+/** The panes that share the place of `pane`: its tabs. */
+export function tabsOf(laid: Laid, pane: RegionName): readonly PaneName[] {
+  if (pane === 'registers') return []
+  if (isAlone(laid) && !laid.zoomed) return laid.size.columns < MEDIUM ? PANES : [pane]
+  if (laid.zoomed || laid.size.columns >= WIDE || pane === 'code' || pane === 'timeline') return [pane]
+  return ['events', 'state']
 }

@@ -2,8 +2,26 @@
 
 import stringWidth from 'string-width'
 
-/** What a piece of text is; `styled.tsx` says how that looks. No tone carries news that the text does not. */
-export type Tone = 'plain' | 'dim' | 'strong' | 'title' | 'current' | 'changed' | 'exit' | 'timer' | 'interrupt' | 'warning'
+/** What a piece of text is; `theme.ts` says how that looks. No tone carries news that the text does not. */
+export type Tone =
+  | 'plain'
+  | 'dim'
+  | 'strong'
+  | 'title'
+  | 'focus'
+  | 'current'
+  | 'changed'
+  | 'exit'
+  | 'timer'
+  | 'interrupt'
+  | 'warning'
+  | 'key'
+  | 'hit'
+  | 'level0'
+  | 'level1'
+  | 'level2'
+  | 'removed'
+  | 'added'
 
 export interface Span {
   readonly text: string
@@ -15,7 +33,7 @@ export type Line = readonly Span[]
 export const span = (text: string, tone: Tone = 'plain'): Span => ({ text, tone })
 
 /** ASCII and the characters that our frames are drawn with: one column each. */
-const NARROW = /^[\x20-\x7e\u2500-\u257f\u00b7]*$/
+const NARROW = /^[\x20-\x7e\u2500-\u259f\u00b7]*$/
 
 export const widthOf = (text: string): number => (NARROW.test(text) ? text.length : stringWidth(text))
 
@@ -35,6 +53,11 @@ export function cut(text: string, width: number): string {
   }
   return pad(`${kept}~`, width)
 }
+
+/** Frame and bar characters in ASCII. */
+const ASCII: Readonly<Record<string, string>> = { '─': '-', '│': '|', '·': '.', '█': '#', '▓': '#', '▒': '+', '░': '.' }
+
+export const ascii = (text: string): string => text.replace(/[\u2500-\u259f\u00b7]/g, character => ASCII[character] ?? '+')
 
 export const pad = (text: string, width: number): string => text + ' '.repeat(Math.max(0, width - widthOf(text)))
 

@@ -1,41 +1,108 @@
 /** What the explorer's screen is a picture of. Plain data beside the recording itself; `update.ts` makes the next one. */
 
 import type { Place } from '../query/position.ts'
+import type { Projection } from '../trace/projection.ts'
+import type { Command } from './keymap.ts'
 import type { TraceSource } from './trace-source.ts'
 
-export const PANES = ['code', 'events', 'state'] as const
+export const PANES = ['code', 'events', 'state', 'timeline'] as const
 export type PaneName = (typeof PANES)[number]
+
+/** What the state pane shows, in the order of the keys 1 to 5. */
+export const STATE_VIEWS = ['registers', 'vmcs', 'apic', 'memory', 'cpu'] as const
+export type StateView = (typeof STATE_VIEWS)[number]
+
+export type ScreenName = 'main' | 'help' | 'breakpoints' | 'statistics' | 'why' | 'diff'
 
 export interface Size {
   readonly columns: number
   readonly rows: number
 }
 
-export interface Model {
-  readonly trace: TraceSource
-  readonly size: Size
+/** A line that is being typed. */
+export interface Prompt {
+  readonly kind: 'search' | 'filter' | 'go-to' | 'command' | 'palette'
+  readonly text: string
+  /** The chosen row of the list above it, of the palette and of completions. */
+  readonly at: number
+  /** What is wrong with the text, told when it was to be run. */
+  readonly trouble: string
+}
+
+/** What changes are marked against. */
+export type ComparePoint = 'previous' | 'exit' | 'mark'
+
+export type Breakpoint = { readonly kind: 'code'; readonly address: bigint } | { readonly kind: 'events'; readonly filter: string }
+
+/** A screen over the main one, with its own cursor. */
+export interface Overlay {
+  readonly screen: Exclude<ScreenName, 'main'>
+  readonly at: number
+  /** Of the diff: with which trace, compared by what, sides swapped. */
+  readonly other?: string
+  readonly by?: Projection
+  readonly swapped?: boolean
+}
+
+/** The part of the view that `u` brings back. */
+export interface View {
   readonly place: Place
   readonly focus: PaneName
-  /** The first row of the event list that is shown. */
+  readonly zoomed: boolean
+  readonly stateView: StateView
+  readonly filter: string
+  readonly folded: ReadonlySet<number>
   readonly eventsTop: number
-  /** Rows that the code is moved down from where the next instruction is in sight. */
   readonly codeScroll: number
   readonly stateScroll: number
-  /** First row of the list of keys while it is open. */
-  readonly help: number | null
+  readonly compare: ComparePoint
+  /** Ticks that the timeline shows, and how far it is moved; 0 ticks: as much as seems fit. */
+  readonly span: number
+  readonly pan: number
+}
+
+export interface Seeking {
+  readonly filter: string
+  /** What is looked for, in a word. */
+  readonly what: string
+  readonly direction: 1 | -1
+}
+
+export interface Model extends View {
+  readonly trace: TraceSource
+  readonly size: Size
+  readonly prompt: Prompt | null
+  readonly overlay: Overlay | null
+  /** The command that waits for a letter. */
+  readonly pending: 'set-mark' | 'go-to-mark' | null
+  readonly search: string
+  /** A search that is to go on when its hits are known. */
+  readonly seeking: Seeking | null
+  readonly marks: ReadonlyMap<string, Place>
+  /** The mark that changes are compared with. */
+  readonly lastMark: string
+  readonly breakpoints: readonly Breakpoint[]
+  readonly jumps: { readonly back: readonly Place[]; readonly forward: readonly Place[] }
+  /** The address that the memory view shows; empty: the stack pointer's. */
+  readonly memory: string
+  readonly past: readonly View[]
+  readonly lastCommand: Command | null
+  /** What is to be put on the clipboard; a new object for each time. */
+  readonly copied: { readonly text: string } | null
+  readonly mouse: boolean
+  readonly theme: ThemeName
+  /** Frames and bars in ASCII. */
+  readonly ascii: boolean
   /** One line of news about the last key, gone with the next one. */
   readonly notice: string
   readonly leaving: boolean
 }
 
+export const THEMES = ['dark', 'light', '16', 'monochrome'] as const
+export type ThemeName = (typeof THEMES)[number]
+
 export const SMALLEST: Size = { columns: 60, rows: 15 }
 
 export const isTooSmall = ({ columns, rows }: Size): boolean => columns < SMALLEST.columns || rows < SMALLEST.rows
 
-/** The row of the event list that the place stands in: its event, or the row of its own between two events. */
-export function cursorRow({ trace, place }: Pick<Model, 'trace' | 'place'>): number {
-  return place.kind === 'event' ? place.index : trace.moment(place).eventIndex
-}
-
-/** Rows of the event list: the events, and one more for a place between two of them. */
-export const eventRows = ({ trace, place }: Pick<Model, 'trace' | 'place'>): number => trace.count + (place.kind === 'event' ? 0 : 1)
+export const screenOf = ({ overlay }: Pick<Model, 'overlay'>): ScreenName => overlay?.screen ?? 'main'

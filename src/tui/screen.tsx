@@ -1,52 +1,24 @@
-/** One frame: header, the panes side by side, footer. */
+/** One frame as Ink has it: a row of text for each row of the screen. A row that did not change is not looked at again. */
 
 import { Box, Text } from 'ink'
-import { paneRows, visiblePanes } from './layout.ts'
+import { memo } from 'react'
+import { frameLines } from './frame.ts'
 import { isTooSmall, type Model, SMALLEST } from './model.ts'
-import { footerLine } from './panes/footer.ts'
-import { headerLine } from './panes/header.ts'
-import { helpLines } from './panes/help.ts'
-import { Pane } from './panes/pane.tsx'
-import { Row, Rows } from './styled.tsx'
-import { helpTitle } from './title.ts'
+import { styledText } from './theme.ts'
 
-const Separator = ({ rows }: { readonly rows: number }) => (
-  <Box width={1}>
-    <Text dimColor>{['┬', ...Array.from({ length: rows }, () => '│')].join('\n')}</Text>
-  </Box>
-)
-
-function Body({ model }: { readonly model: Model }) {
-  const { columns } = model.size
-  const rows = paneRows(model.size)
-  if (model.help !== null) {
-    return (
-      <Box flexDirection="column" height={rows + 1} width={columns}>
-        <Row line={helpTitle(columns)} />
-        <Rows lines={helpLines(model.help, columns, rows)} width={columns} />
-      </Box>
-    )
-  }
-  return (
-    <Box height={rows + 1} width={columns}>
-      {visiblePanes(model).flatMap(({ pane, width }, position) => [
-        ...(position === 0 ? [] : [<Separator key={`before ${pane}`} rows={rows} />]),
-        <Pane key={pane} model={model} pane={pane} width={width} rows={rows} />,
-      ])}
-    </Box>
-  )
-}
+/** Ink leaves out rows without text. */
+const Row = memo(function Row({ text }: { readonly text: string }) {
+  return <Text wrap="truncate">{text === '' ? ' ' : text}</Text>
+})
 
 export function Screen({ model }: { readonly model: Model }) {
   const { columns, rows } = model.size
-  if (isTooSmall(model.size)) {
-    return <Text wrap="truncate">{`This needs ${SMALLEST.columns}x${SMALLEST.rows}; q quits.`}</Text>
-  }
+  if (isTooSmall(model.size)) return <Row text={`This needs ${SMALLEST.columns}x${SMALLEST.rows}; q quits.`} />
   return (
     <Box flexDirection="column" width={columns} height={rows}>
-      <Row line={headerLine(model, columns)} />
-      <Body model={model} />
-      <Row line={footerLine(model, columns)} />
+      {frameLines(model).map((line, row) => (
+        <Row key={row} text={styledText(line, model.theme, model.ascii)} />
+      ))}
     </Box>
   )
 }

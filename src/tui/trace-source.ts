@@ -10,8 +10,13 @@ import { configOf } from '../session/replay.ts'
 import { openTimeline, type Timeline, type TimelineView } from '../session/timeline.ts'
 import { type CodeRow, codeAround } from '../session/timeline-code.ts'
 import { type GuestRegisters, type GuestTimer, guestRegisters, guestTimer } from '../session/timeline-guest.ts'
+import { memoryRows, pageWalkRows } from '../session/timeline-pages.ts'
+import { apicRows, cpuRows, type StateRow, vmcsRows } from '../session/timeline-state.ts'
+import { Visits } from '../session/timeline-visits.ts'
 import type { EventKind, TraceEvent } from '../spec/trace-events.ts'
 import type { TraceReader } from '../trace/file.ts'
+import { EventIndex } from './event-index.ts'
+import { Selection } from './selection.ts'
 
 /** Where a place lies in the run, and the registers there. */
 export interface Moment {
@@ -23,12 +28,8 @@ export interface Moment {
   readonly timer: GuestTimer
 }
 
-/** A moment with what the panes show of it. */
-export interface Situation extends Moment {
-  readonly code: readonly CodeRow[]
-  /** The moment one event, or one instruction, before: what changes are marked against. */
-  readonly before: Moment
-}
+/** The views of the state that are rows of names and values. */
+export type RowView = 'vmcs' | 'apic' | 'cpu' | 'memory'
 
 export interface TraceSource {
   /** The file's name as the user gave it. */
@@ -36,6 +37,10 @@ export interface TraceSource {
   readonly count: number
   readonly instructions: number
   readonly image: Image
+  readonly reader: TraceReader
+  readonly timeline: Timeline
+  readonly index: EventIndex
+  readonly visits: Visits
   /** What decides how the guest ran, in few words: `apic_timer_virt=1`, or `bare`. */
   readonly mode: string
   /** Why the file ends early, if it does. */
@@ -43,7 +48,11 @@ export interface TraceSource {
   event(index: number): TraceEvent
   find(kinds: ReadonlySet<EventKind>, from: number, direction: 1 | -1): number
   moment(place: Place): Moment
-  situation(place: Place): Situation
+  code(place: Place): readonly CodeRow[]
+  /** `address` is of the memory view alone. */
+  rows(place: Place, view: RowView, address: bigint): readonly StateRow[]
+  /** The events that a filter lets through; the same object for the same filter. */
+  select(filter: string): Selection
   /** The first event that the machine gave otherwise than recorded, as far as is known; -1 for none. */
   divergedAt(): number
 }
@@ -51,18 +60,26 @@ export interface TraceSource {
 /** Instructions disassembled before and behind the next one. */
 const CODE_BEFORE = 64
 const CODE_AFTER = 64
-const MOST_KEPT = 64
+const MOST_KEPT = 256
+const MOST_SELECTIONS = 12
+/** A trace of so few events is known at once; a larger one in slices. */
+const SMALL = 50_000
 
 /** The values of the most recently used keys. */
 class Recent<Value> {
   readonly #values = new Map<string, Value>()
+  readonly #most: number
+
+  constructor(most: number) {
+    this.#most = most
+  }
 
   get(key: string, make: () => Value): Value {
     const value = this.#values.get(key) ?? make()
     this.#values.delete(key)
     this.#values.set(key, value)
     for (const oldest of this.#values.keys()) {
-      if (this.#values.size <= MOST_KEPT) break
+      if (this.#values.size <= this.#most) break
       this.#values.delete(oldest)
     }
     return value
@@ -72,27 +89,46 @@ class Recent<Value> {
 export function openTraceSource(reader: TraceReader, name: string): TraceSource {
   assert(reader.count > 0, 'there is something to explore')
   const timeline = openTimeline(reader)
-  const moments = new Recent<Moment>()
-  const situations = new Recent<Situation>()
+  const moments = new Recent<Moment>(MOST_KEPT)
+  const codes = new Recent<readonly CodeRow[]>(MOST_KEPT)
+  const rows = new Recent<readonly StateRow[]>(MOST_KEPT)
+  const selections = new Recent<Selection>(MOST_SELECTIONS)
+  const index = new EventIndex(reader)
+  if (reader.count <= SMALL) index.advance(Number.POSITIVE_INFINITY)
   const { image } = reader.header
   const moment = (place: Place): Moment => moments.get(formatPosition(place), () => momentIn(viewOf(timeline, place)))
-  const situation = (place: Place): Situation => {
-    const before = moment(placeBefore(place)) // first: from there it is only a little further
-    const view = viewOf(timeline, place)
-    const here = moments.get(formatPosition(place), () => momentIn(view))
-    return { ...here, before, code: codeAround(view, here.registers, image, CODE_BEFORE, CODE_AFTER) }
+  const select = (filter: string): Selection => {
+    const selection = new Selection(reader, filter)
+    if (reader.count <= SMALL) selection.advance(Number.POSITIVE_INFINITY)
+    return selection
   }
   return {
     name,
     count: reader.count,
     instructions: timeline.instructions,
     image,
+    reader,
+    timeline,
+    index,
+    visits: new Visits(reader),
     mode: modeOf(reader),
     truncated: reader.truncated,
-    event: index => reader.event(index),
+    event: at => reader.event(at),
     find: (kinds, from, direction) => timeline.kinds.find(kinds, from, direction),
     moment,
-    situation: place => situations.get(formatPosition(place), () => situation(place)),
+    code: place =>
+      codes.get(formatPosition(place), () => {
+        const { registers } = moment(place)
+        return codeAround(viewOf(timeline, place), registers, image, CODE_BEFORE, CODE_AFTER)
+      }),
+    rows: (place, view, address) =>
+      rows.get(`${formatPosition(place)} ${view} ${view === 'memory' ? address : ''}`, () => {
+        const { registers } = moment(place)
+        const at = viewOf(timeline, place)
+        if (view === 'memory') return [...pageWalkRows(at, registers, address), ...memoryRows(at, registers, image, address)]
+        return { vmcs: vmcsRows, apic: apicRows, cpu: cpuRows }[view](at)
+      }),
+    select: filter => selections.get(filter, () => select(filter)),
     divergedAt: () => timeline.divergedAt,
   }
 }

@@ -1,7 +1,7 @@
 /** The explorer on a virtual terminal. */
 
 import { describe, expect, it } from 'vitest'
-import { ALL_KEYS } from '../../src/tui/keys.ts'
+import { ALL_KEYS } from '../../src/tui/keymap.ts'
 import { openTraceSource } from '../../src/tui/trace-source.ts'
 import { recorded } from '../recorded.ts'
 import { type Sitting, sitDown } from './streams.ts'
@@ -32,6 +32,10 @@ const BYTES: Readonly<Record<string, string>> = {
   tab: '\t',
   'shift-tab': '\x1b[Z',
   escape: '\x1b',
+  left: '\x1b[D',
+  right: '\x1b[C',
+  space: ' ',
+  return: '\r',
 }
 
 const ESC = '\x1b['
@@ -66,11 +70,12 @@ describe.each(SIZES)('at %ix%i', (columns, rows) => {
       expect(clears(output), key).toBe(false)
       const screen = await person.screen()
       expect(screen[0], key).toContain('one-shot.vtrace')
-      expect(screen.at(-1), key).toMatch(/quit|close/)
+      expect(screen.at(-1), key).toMatch(/quit|close|letter/i)
       expect(
         screen.slice(1, -1).some(line => line.length > 10),
         key,
       ).toBe(true)
+      await person.type('\x1b') // what asks for more is closed
     }
     person.explorer.stop()
   })
@@ -91,7 +96,7 @@ describe.each(SIZES)('at %ix%i', (columns, rows) => {
   it('code and registers stand there, or come with Tab', async () => {
     const person = await sit([columns, rows])
     const seen = [await person.screen()]
-    for (let n = 0; n < 2; n++) {
+    for (let n = 0; n < 3; n++) {
       await person.type('\t')
       seen.push(await person.screen())
     }
@@ -152,12 +157,16 @@ describe('sitting at it', () => {
     person.explorer.stop()
   })
 
-  it('the list of keys opens with ? and closes with escape', async () => {
+  it('the palette opens with ?, finds, runs what it shows, and closes with escape', async () => {
     const person = await sit([60, 15])
     await person.type('?')
-    expect((await person.screen()).join('\n')).toContain('next VM exit / previous VM exit')
+    expect((await person.screen()).join('\n')).toMatch(/e +next-exit +next VM exit/)
     await person.type('\x1b')
-    expect((await person.screen()).join('\n')).not.toContain('previous VM exit')
+    expect((await person.screen()).join('\n')).not.toContain('previous-exit')
+    await person.type('?prevti')
+    expect((await person.screen())[2]).toMatch(/^>T +previous-timer/)
+    await person.type('\r')
+    expect((await person.screen()).join('\n')).toMatch(/^>.* (hvtimer|avtimer|hrtimer|arm|fire)/m)
     person.explorer.stop()
   })
 
@@ -192,7 +201,7 @@ describe('sitting at it', () => {
   })
 
   it('an error in the very first frame does so too', async () => {
-    const person = await sitDown({ ...trace, situation: unlucky }, { kind: 'event', index: 0 }, [80, 24])
+    const person = await sitDown({ ...trace, code: unlucky }, { kind: 'event', index: 0 }, [80, 24])
     expect(await person.explorer.left.catch((error: Error) => error.message)).toBe('no luck')
     await person.screen()
     expect(person.isAlternate()).toBe(false)

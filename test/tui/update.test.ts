@@ -3,9 +3,14 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { formatPosition } from '../../src/query/position.ts'
-import { ALL_KEYS, BINDINGS, HELP_ROWS } from '../../src/tui/keys.ts'
-import { paneRows, visiblePanes } from '../../src/tui/layout.ts'
-import { cursorRow, eventRows, type Model } from '../../src/tui/model.ts'
+import { frameLines } from '../../src/tui/frame.ts'
+import { ALL_KEYS, BINDINGS, commandOf } from '../../src/tui/keymap.ts'
+import { eventPaneRows, regions } from '../../src/tui/layout.ts'
+import { lineText, widthOf } from '../../src/tui/lines.ts'
+import type { Model } from '../../src/tui/model.ts'
+import { settled } from '../../src/tui/movement.ts'
+import { paletteRows } from '../../src/tui/palette.ts'
+import { cursorRow, rowCount } from '../../src/tui/rows.ts'
 import { openTraceSource } from '../../src/tui/trace-source.ts'
 import { initialModel, resized, update } from '../../src/tui/update.ts'
 import { recorded } from '../recorded.ts'
@@ -13,14 +18,15 @@ import { recorded } from '../recorded.ts'
 const { reader, events } = recorded('examples/one-shot.asm', { defines: { TICKS: '3' } })
 const trace = openTraceSource(reader, 'one-shot.vtrace')
 const sizes = fc.constantFrom({ columns: 60, rows: 15 }, { columns: 80, rows: 24 }, { columns: 200, rows: 50 })
-const keys = fc.array(fc.constantFrom(...ALL_KEYS.filter(key => key !== 'q' && key !== 'ctrl-c'), 'z', '', 'é'), { maxLength: 25 })
+const TYPED = ['backspace', 'ctrl-w', 'a', 'x', '', 'é', '(', 'mouse:0:20:5:M', 'mouse:64:70:8:M', 'mouse:0:3:24:M']
+const keys = fc.array(fc.constantFrom(...ALL_KEYS.filter(key => key !== 'q' && key !== 'ctrl-c'), ...TYPED), { maxLength: 30 })
 const starts = fc.integer({ min: 0, max: events.length - 1 })
 
 const begin = (index: number, size = { columns: 110, rows: 30 }): Model => initialModel(trace, { kind: 'event', index }, size)
-const after = (model: Model, pressed: readonly string[]): Model => pressed.reduce(update, model)
+const after = (model: Model, pressed: readonly string[]): Model => pressed.reduce((at, key) => settled(update(at, key)), model)
 
 /** What a person would call the same place: scrolling aside. */
-const seen = (model: Model): unknown => [formatPosition(model.place), model.focus, model.help, trace.moment(model.place)]
+const seen = (model: Model): unknown => [formatPosition(model.place), model.focus, model.overlay, trace.moment(model.place)]
 
 describe('any sequence of keys', () => {
   it('leaves a place that exists, with its row in sight', () => {
@@ -32,10 +38,10 @@ describe('any sequence of keys', () => {
         expect(eventIndex).toBeLessThanOrEqual(events.length)
         expect(model.eventsTop).toBeGreaterThanOrEqual(0)
         expect(cursorRow(model)).toBeGreaterThanOrEqual(model.eventsTop)
-        expect(cursorRow(model)).toBeLessThan(model.eventsTop + paneRows(model.size))
-        expect(cursorRow(model)).toBeLessThan(eventRows(model))
-        expect(visiblePanes(model).map(({ pane }) => pane)).toContain(model.focus)
-        expect(model.leaving).toBe(false)
+        expect(cursorRow(model)).toBeLessThan(model.eventsTop + eventPaneRows(model))
+        expect(cursorRow(model)).toBeLessThan(rowCount(model))
+        expect(regions(model).map(({ pane }) => pane)).toContain(model.focus)
+        expect(frameLines(model).map(line => widthOf(lineText(line)))).toEqual(Array(size.rows).fill(size.columns))
       }),
       { numRuns: 60, seed: 2 },
     )
@@ -54,7 +60,7 @@ describe('any sequence of keys', () => {
     fc.assert(
       fc.property(starts, keys, fc.integer({ min: 1, max: 250 }), fc.integer({ min: 1, max: 60 }), (index, pressed, columns, rows) => {
         const model = after(resized(begin(index), { columns, rows }), pressed)
-        expect(cursorRow(model)).toBeLessThan(Math.max(model.eventsTop + paneRows(model.size), 1))
+        expect(cursorRow(model)).toBeLessThan(Math.max(model.eventsTop + eventPaneRows(model), 1))
       }),
       { numRuns: 40, seed: 2 },
     )
@@ -69,6 +75,7 @@ describe('forward, then back', () => {
     ['i', 'I'],
     ['x', 'X'],
     ['j', 'k'],
+    ['v', 'V'],
     ['tab', 'shift-tab'],
   ] as const
 
@@ -118,17 +125,23 @@ describe('the keymap', () => {
   })
 
   it('SHIFT reverses time: a letter pair is one letter', () => {
-    for (const { keys: bound, command, twin } of BINDINGS) {
+    for (const { keys: bound, twin } of BINDINGS) {
       const letter = bound[0]!
-      if (twin === undefined || letter.length > 1 || command.startsWith('row-')) continue
+      if (twin === undefined || !/^[a-z]$/i.test(letter) || letter === 'j' || letter === 'k' || letter === 'h' || letter === 'l') continue
       const other = BINDINGS.find(binding => binding.command === twin)!.keys[0]!
       expect(other.toLowerCase()).toBe(letter.toLowerCase())
     }
   })
 
-  it('every binding stands in the list of keys', () => {
-    const text = HELP_ROWS.map(({ help }) => help).join('\n')
-    for (const { help } of BINDINGS) expect(text).toContain(help)
+  it('every binding has a line in the palette, which runs it, and a text for the footer', () => {
+    for (const binding of BINDINGS) {
+      expect(binding.help.length, binding.command).toBeGreaterThan(5)
+      expect(binding.footer, binding.command).not.toBe('')
+      expect(commandOf(binding.keys[0]!, binding.screens?.[0] ?? 'main')).toBe(binding.command)
+    }
+    const listed = paletteRows(update(begin(3), '?')).map(({ command }) => command)
+    const expected = BINDINGS.filter(({ command, screens = ['main'] }) => command !== 'palette' && screens.includes('main'))
+    expect(listed).toEqual(expected.map(({ command }) => command))
   })
 
   it('no key is one that tmux, screen or the terminal keeps for itself', () => {

@@ -9,6 +9,7 @@ import { type CommandHost, NEWEST } from './host.ts'
 export function addTravelCommands(host: CommandHost): void {
   addReplay(host)
   addExplore(host)
+  addKeys(host)
   addDumpVmcs(host)
   addGdb(host)
 }
@@ -30,10 +31,23 @@ function addExplore({ program, open, finish }: CommandHost): void {
     .description('walk through a trace: events, source and registers, forward and back')
     .argument('[trace]', NEWEST)
     .option('--at <position>', 'where to begin: #event, i:instruction, tsc:value, 50%, @end')
+    .option('--filter <filter>', 'show only the events that a filter lets through, as in `vtick query`')
     .option('--plain', 'as text, also on a terminal')
+    .option('--ascii', 'frames and bars in ASCII')
     .action(async (file: string | undefined, options: ExploreCommandOptions) => {
       const { exploreCommand } = await import('../explore.ts')
       finish(await exploreCommand(open(options), file, options))
+    })
+}
+
+function addKeys({ program, open, finish }: CommandHost): void {
+  program
+    .command('keys')
+    .description('the keys of the explorer')
+    .option('--json', 'for programs')
+    .action(async (options: CommonOptions & { readonly json?: boolean }) => {
+      const { keysCommand } = await import('../keys.ts')
+      finish(keysCommand(open(options), options))
     })
 }
 

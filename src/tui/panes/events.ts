@@ -1,28 +1,14 @@
 /**
- * The event list: only the rows in sight are ever made. What KVM does between a VM exit and the next entry stands in a bracket,
- * a place between two events in a row of its own.
+ * The event list: only the rows in sight are ever made. What happens between a VM exit and the entry that ends it stands in a bracket,
+ * L1's own exits within an exit of L2 in a bracket inside it; a place between two events in a row of its own.
  */
 
 import type { EventKind, TraceEvent } from '../../spec/trace-events.ts'
 import { eventColumns } from '../../trace/format.ts'
-import { fit, grouped, type Line, printable, span, type Tone, widthOf } from '../lines.ts'
-import { cursorRow, eventRows, type Model } from '../model.ts'
-import type { TraceSource } from '../trace-source.ts'
-
-const EXITS: ReadonlySet<EventKind> = new Set<EventKind>(['kvm_exit', 'vmx_exit'])
-const BORDERS: ReadonlySet<EventKind> = new Set<EventKind>([...EXITS, 'kvm_entry', 'vmx_entry'])
-
-/** Whether the root software is at work before event `index`. */
-function isInside({ find, event }: TraceSource, index: number): boolean {
-  const border = index === 0 ? -1 : find(BORDERS, index - 1, -1)
-  return border >= 0 && EXITS.has(event(border).kind)
-}
-
-function bracket(kind: EventKind, inside: boolean): string {
-  if (EXITS.has(kind)) return '┌'
-  if (BORDERS.has(kind)) return inside ? '└' : '·'
-  return inside ? '│' : ' '
-}
+import { EXIT_EVENTS } from '../event-index.ts'
+import { fit, grouped, type Line, printable, type Span, span, type Tone, widthOf } from '../lines.ts'
+import type { Model } from '../model.ts'
+import { type EventRow, hasOwnRow, isFiltered, rowsBetween } from '../rows.ts'
 
 const TONES: Partial<Record<EventKind, Tone>> = {
   kvm_exit: 'exit',
@@ -31,7 +17,6 @@ const TONES: Partial<Record<EventKind, Tone>> = {
   apic_timer_fire: 'timer',
   kvm_hv_timer_state: 'timer',
   kvm_apic_virt_timer_state: 'timer',
-  kvm_wait_lapic_expire: 'timer',
   hrtimer_start: 'timer',
   hrtimer_cancel: 'timer',
   hrtimer_expire_entry: 'timer',
@@ -39,6 +24,22 @@ const TONES: Partial<Record<EventKind, Tone>> = {
   kvm_inj_virq: 'interrupt',
   shutdown: 'warning',
   vmx_entry_failed: 'warning',
+}
+
+/** The columns of the brackets: one, and a second where exits nest. */
+const bracketWidth = ({ trace }: Model): number => (trace.index.names.includes('kvm_nested_vmenter') ? 3 : 1)
+
+function bracket({ trace, folded }: Model, index: number, width: number): string {
+  const { depths, partner, known } = trace.index
+  if (index >= known) return ' '.repeat(width)
+  const depth = depths[index]!
+  const { kind } = trace.event(index)
+  if (EXIT_EVENTS.has(kind)) return `${'│'.repeat(depth)}${folded.has(index) ? '+' : '┌'}`.padEnd(width).slice(0, width)
+  if (partner[index] !== 0) {
+    const outer = depths[partner[index]!]!
+    return `${'│'.repeat(outer)}└${'┴'.repeat(Math.max(0, depth - outer - 1))}`.padEnd(width).slice(0, width)
+  }
+  return '│'.repeat(depth).padEnd(width).slice(0, width)
 }
 
 const WORD_WIDTH = 8
@@ -49,47 +50,61 @@ const DELTA_COLUMN = 9
 interface Shape {
   readonly width: number
   readonly digits: number
+  readonly brackets: number
 }
 
-function eventLine(trace: TraceSource, index: number, inside: boolean, isCurrent: boolean, { width, digits }: Shape): Line {
+const markAt = ({ marks }: Model, index: number): string => {
+  for (const [letter, place] of marks) if (place.kind === 'event' && place.index === index) return letter
+  return ''
+}
+
+function eventLine(model: Model, index: number, isCurrent: boolean, { width, digits, brackets }: Shape): Line {
+  const { trace, search, folded } = model
   const event = trace.event(index)
   const { level, word, detail } = eventColumns(event)
-  const left = `${isCurrent ? '>' : ' '}${String(index).padStart(digits)} ${level} ${bracket(event.kind, inside)} ${word.padEnd(WORD_WIDTH)} ${printable(detail)}`
+  const isHit = search !== '' && trace.select(search).next(index, 1) === index
   const tone: Tone = isCurrent ? 'current' : (TONES[event.kind] ?? 'plain')
-  if (width < DELTA_WIDTH) return fit([span(left, tone)], width)
-  const delta = deltaText(trace, event, index)
+  const edge = isCurrent ? '>' : isHit ? '/' : markAt(model, index) || ' '
+  const within = folded.has(index) ? ` (${trace.index.partner[index]! - index - 1} within)` : ''
+  const left: Span[] = [
+    span(`${edge}${String(index).padStart(digits)} ${level} `, isCurrent ? 'current' : 'dim'),
+    span(`${bracket(model, index, brackets)} `, isCurrent ? 'current' : 'level0'),
+    span(`${word.padEnd(WORD_WIDTH)} ${printable(detail)}${within}`, tone),
+  ]
+  if (width < DELTA_WIDTH) return fitted(left, width, isCurrent)
+  const delta = deltaText(trace.event, event, index)
   const room = width - Math.max(DELTA_COLUMN, widthOf(delta) + 1)
-  return [...fit([span(left, tone)], room), span(delta.padStart(width - room), isCurrent ? 'current' : 'dim')]
+  return [...fitted(left, room, isCurrent), span(delta.padStart(width - room), isCurrent ? 'current' : 'dim')]
 }
 
-const deltaText = (trace: TraceSource, { tick }: TraceEvent, index: number): string =>
-  index === 0 ? '' : `+${grouped(tick - trace.event(index - 1).tick)}`
+/** The current row is one bar from edge to edge. */
+const fitted = (spans: readonly Span[], width: number, isCurrent: boolean): Line =>
+  isCurrent ? fit([span(spans.map(({ text }) => text).join(''), 'current')], width) : fit(spans, width)
+
+const deltaText = (event: (index: number) => TraceEvent, { tick }: TraceEvent, index: number): string =>
+  index === 0 ? '' : `+${grouped(tick - event(index - 1).tick)}`
 
 /** The row of a place between two events: the instruction that comes next. */
 function placeLine({ trace, place }: Model, { width, digits }: Shape): Line {
-  const next = trace.situation(place).code.find(row => row.kind === 'code' && row.isCurrent)
+  const next = trace.code(place).find(row => row.kind === 'code' && row.isCurrent)
   const text = next?.kind === 'code' ? next.text : ''
-  const count = place.kind === 'instruction' ? place.count : 0
-  return fit([span(`>${' '.repeat(digits)} i:${count}  ${text}`, 'current')], width)
+  const where = place.kind === 'event' ? `#${place.index}, not listed` : `i:${place.count}`
+  return fit([span(`>${' '.repeat(digits)} ${where}  ${text}`, 'current')], width)
+}
+
+function rowLine(model: Model, row: EventRow, shape: Shape): Line {
+  if (row.kind === 'place') return placeLine(model, shape)
+  const { place } = model
+  return eventLine(model, row.index, place.kind === 'event' && place.index === row.index && !hasOwnRow(model), shape)
 }
 
 export function eventLines(model: Model, width: number, rows: number): readonly Line[] {
-  const { trace, place, eventsTop } = model
-  const cursor = cursorRow(model)
-  const between = place.kind === 'event' ? Number.POSITIVE_INFINITY : cursor
-  const shape: Shape = { width, digits: String(trace.count - 1).length }
-  const lines: Line[] = []
-  const end = Math.min(eventRows(model), eventsTop + rows)
-  let inside = isInside(trace, Math.min(eventsTop, trace.count - 1))
-  for (let row = eventsTop; row < end; row++) {
-    if (row === between) {
-      lines.push(placeLine(model, shape))
-      continue
-    }
-    const index = row > between ? row - 1 : row
-    lines.push(eventLine(trace, index, inside, row === cursor, shape))
-    const { kind } = trace.event(index)
-    if (BORDERS.has(kind)) inside = EXITS.has(kind)
+  const { trace, eventsTop, filter } = model
+  if (isFiltered(model)) {
+    const { trouble, isWhole, count } = trace.select(filter)
+    if (trouble !== undefined) return [fit([span(` ${trouble}`, 'warning')], width)]
+    if (count === 0) return [fit([span(isWhole ? ' no event passes the filter; Esc shows all' : ' searching...', 'dim')], width)]
   }
-  return lines
+  const shape: Shape = { width, digits: String(trace.count - 1).length, brackets: bracketWidth(model) }
+  return rowsBetween(model, eventsTop, eventsTop + rows).map(row => rowLine(model, row, shape))
 }

@@ -1,37 +1,79 @@
-/** The last line: news about the last key, then the keys that do something in the focused pane. */
+/** The last line: what is being typed; or news about the last key, then the keys that do something in the focused pane. */
 
-import { BINDINGS, type Binding, keyLabel } from '../keys.ts'
-import { fit, type Line, type Span, span, widthOf } from '../lines.ts'
-import type { Model } from '../model.ts'
+import { BINDINGS, type Binding, isOnScreen, keyLabel, pairLabel } from '../keymap.ts'
+import { cut, fit, type Line, type Span, span, widthOf } from '../lines.ts'
+import { type Model, screenOf } from '../model.ts'
+import { completionsOf, promptNews } from '../prompt.ts'
 
 const isValidIn =
-  ({ focus, help }: Model) =>
-  ({ panes, command }: Binding): boolean =>
-    help === null ? panes === undefined || panes.includes(focus) : command === 'row-down' || command === 'quit'
+  (model: Model) =>
+  (binding: Binding): boolean =>
+    isOnScreen(binding, screenOf(model)) && (binding.panes === undefined || binding.panes.includes(model.focus))
 
-function hint({ keys, twin, footer }: Binding): readonly [key: string, words: string] {
-  const back = twin === undefined ? undefined : BINDINGS.find(({ command }) => command === twin)?.keys[0]
-  const isLetterPair = back !== undefined && keys[0]!.length === 1
-  return [isLetterPair ? `${keys[0]}/${back}` : keyLabel(keys[0]!), footer!]
+/** The keys that the footer offers, most useful first; help and leaving stay when there is no room for the others. */
+const ranked = BINDINGS.filter(({ rank }) => rank !== undefined).toSorted((a, b) => a.rank! - b.rank!)
+const isTail = ({ rank }: Binding): boolean => rank === 0
+
+export interface Hint {
+  readonly binding: Binding
+  readonly spans: readonly Span[]
 }
 
-/** Keys for help and for leaving stay when there is no room for the others. */
-const isLast = ({ command }: Binding): boolean => command === 'help' || command === 'quit'
+function hintOf(model: Model, binding: Binding): Hint {
+  const words = binding.command === 'quit' && (model.overlay !== null || model.zoomed) ? 'close' : binding.footer
+  return { binding, spans: [span(` ${pairLabel(binding)}`, 'key'), span(` ${words} `)] }
+}
+
+const lengthOf = (line: Line): number => line.reduce((sum, { text }) => sum + widthOf(text), 0)
+
+/** As many hints as fit in front of the last ones. */
+export function footerHints(model: Model, width: number, used: number): readonly Hint[] {
+  const valid = ranked.filter(isValidIn(model)).map(binding => hintOf(model, binding))
+  const tail = valid.filter(({ binding }) => isTail(binding))
+  let left = width - used - tail.reduce((sum, { spans }) => sum + lengthOf(spans), 0)
+  const head: Hint[] = []
+  for (const hint of valid.filter(({ binding }) => !isTail(binding))) {
+    left -= lengthOf(hint.spans)
+    if (left < 0) break
+    head.push(hint)
+  }
+  return [...head, ...tail]
+}
+
+const SIGNS = { search: '/', filter: 'filter: ', 'go-to': 'go to: ', command: ':', palette: '? ' } as const
+
+function promptLine(model: Model, width: number): Line {
+  const { prompt } = model
+  const { kind, text, trouble } = prompt!
+  const news = trouble === '' ? promptNews(model) : trouble
+  const completions = kind === 'command' ? completionsOf(model).slice(0, 6) : []
+  const typed: Span[] = [span(SIGNS[kind], 'key'), span(text), span(' ', 'current')]
+  const rest = completions.length > 0 && trouble === '' ? `  ${completions.join('  ')}` : news === '' ? '' : `  ${news}`
+  const left = width - lengthOf(typed) - widthOf(rest)
+  const close = ['  Enter runs it, Esc closes', '  Esc closes'].find(words => words.length <= left) ?? ''
+  return fit([...typed, span(rest, trouble === '' ? 'dim' : 'warning'), span(close, 'dim')], width)
+}
+
+/** What still goes on behind the screen. */
+export function progressWords({ trace, filter, seeking }: Model): string {
+  for (const [text, words] of [
+    [filter, 'filtering'],
+    [seeking?.filter ?? '', 'searching'],
+  ] as const) {
+    if (text === '') continue
+    const { isWhole, share } = trace.select(text)
+    if (!isWhole) return `${words} ${Math.floor(share * 100)}%, Esc stops`
+  }
+  return ''
+}
+
+/** Room for the keys that always stand there. */
+const TAIL = 24
 
 export function footerLine(model: Model, width: number): Line {
-  const hinted = BINDINGS.filter(binding => binding.footer !== undefined).filter(isValidIn(model))
-  const spans = (binding: Binding): Span[] => {
-    const [key, words] = hint(binding)
-    const text = model.help !== null && isLast(binding) ? 'close' : words
-    return [span(` ${key}`, 'strong'), span(` ${text} `)]
-  }
-  const lengthOf = (line: Line): number => line.reduce((sum, { text }) => sum + widthOf(text), 0)
-  const tail = hinted.filter(isLast).flatMap(spans)
-  let line: Line = model.notice === '' ? [] : [span(` ${model.notice} `, 'current'), span(' ')]
-  for (const binding of hinted.filter(candidate => !isLast(candidate))) {
-    const next = [...line, ...spans(binding)]
-    if (lengthOf(next) + lengthOf(tail) > width) break
-    line = next
-  }
-  return fit([...line, ...tail], width)
+  if (model.prompt !== null) return promptLine(model, width)
+  const waiting = model.pending === null ? '' : `${keyLabel(model.pending === 'set-mark' ? 'm' : "'")} and a letter`
+  const news = [model.notice, waiting, progressWords(model)].filter(text => text !== '').join('; ')
+  const front: Line = news === '' ? [] : [span(` ${cut(news, width - TAIL)} `, 'current'), span(' ')]
+  return fit([...front, ...footerHints(model, width, lengthOf(front)).flatMap(({ spans }) => spans)], width)
 }

@@ -1,22 +1,26 @@
 /** The first line: which file, where in it, whose turn it is, and what decides how the guest runs. */
 
 import { formatPosition } from '../../query/position.ts'
+import { runningLevel } from '../compare.ts'
 import { fit, grouped, type Line, type Span, span, widthOf } from '../lines.ts'
 import type { Model } from '../model.ts'
 
 /** The parts in the order of the line; those with the highest number go first when there is no room. */
 function parts(model: Model): readonly (readonly [rank: number, span: Span])[] {
-  const { trace, place } = model
-  const { tick, instructions, eventIndex, registers } = trace.moment(place)
+  const { trace, place, marks, lastMark } = model
+  const { tick, instructions, eventIndex } = trace.moment(place)
   const all = place.kind === 'event' ? trace.count : trace.instructions
   const diverged = trace.divergedAt()
+  const mark = marks.get(lastMark)
+  const since = mark === undefined ? 0 : tick - trace.moment(mark).tick
   return [
-    [5, span('vtick')],
+    [6, span('vtick')],
     [1, span(trace.name, 'strong')],
     [0, span(`${formatPosition(place)}${all === Number.POSITIVE_INFINITY ? '' : `/${all}`}`, 'strong')],
-    [4, span(place.kind === 'event' ? `i:${instructions}` : eventIndex === 0 ? 'before #0' : `after #${eventIndex - 1}`)],
-    [2, span(registers.level === 1 ? 'L1' : 'L0')],
+    [5, span(place.kind === 'event' ? `i:${instructions}` : eventIndex === 0 ? 'before #0' : `after #${eventIndex - 1}`)],
+    [2, span(`L${runningLevel(model)}`)],
     [3, span(`tick ${grouped(tick)}`)],
+    ...(mark === undefined ? [] : ([[4, span(`(${since < 0 ? '' : '+'}${grouped(since)} since mark '${lastMark})`)]] as const)),
     [1, span(trace.mode)],
     ...(trace.truncated === undefined ? [] : ([[0, span('TRUNCATED', 'warning')]] as const)),
     ...(diverged < 0 ? [] : ([[0, span(`REPLAY DIFFERS AT #${diverged}`, 'warning')]] as const)),

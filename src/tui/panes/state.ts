@@ -1,11 +1,18 @@
-/** Registers, flags in words and the timer. What differs from the event or instruction before carries `*`. */
+/**
+ * The state at the place: registers with flags in words and the timer, or the rows of the chosen view. What differs from the compare
+ * point carries `*`.
+ */
 
 import { hex } from '../../base/u64.ts'
+import type { StateRow } from '../../session/timeline-state.ts'
 import { symbolsOf } from '../../session/timeline-symbols.ts'
 import { GPR_NAMES } from '../../spec/registers.ts'
 import { RFLAGS } from '../../spec/rflags.ts'
+import { comparePlace, runningLevel } from '../compare.ts'
+import { EXTRA_WIDE } from '../layout.ts'
 import { fit, type Line, type Span, span, widthOf } from '../lines.ts'
-import type { Model } from '../model.ts'
+import { memoryAddress } from '../memory-address.ts'
+import type { Model, StateView } from '../model.ts'
 import type { Moment } from '../trace-source.ts'
 
 /** One value of the state: its name, its text, and whether it is new. */
@@ -92,19 +99,26 @@ function timerLines({ timer }: Moment, before: Moment, width: number): Line[] {
   return [[span(' tsc '), span(hex(tsc))], ...wrapped('due', rows, changed, width)]
 }
 
-export function stateLines(model: Model, width: number): readonly Line[] {
-  const here = model.trace.situation(model.place)
-  const { before, registers } = here
+export function registerLines(model: Model, width: number): readonly Line[] {
+  const { trace, place } = model
+  const here = trace.moment(place)
+  const before = trace.moment(comparePlace(model))
+  const { registers } = here
   const value = (name: string, read: Read, text = word): Value => namedValue(name, here, before, read, text)
   const general = ORDER.map(index => value(GPR_NAMES[64][index]!, ({ registers: { gpr } }) => gpr[index]!))
-  const symbol = symbolsOf(model.trace.image).nameOf(registers.rip)
-  const who = registers.level === 1 ? 'the guest runs' : model.trace.mode === 'bare' ? 'the CPU itself' : 'KVM is at work'
+  const symbol = symbolsOf(trace.image).nameOf(registers.rip)
+  const who = registers.level === 1 ? 'the guest runs' : trace.mode === 'bare' ? 'the CPU itself' : 'KVM is at work'
   return [
     ...columns(general, width),
     ...columns([value('rip', m => m.registers.rip)], width),
     ...(symbol === undefined ? [] : [[span(`${' '.repeat(1 + NAME_WIDTH)}${symbol}`)]]),
     ...wrapped('fl', flagWords(registers.rflags), registers.rflags !== before.registers.rflags, width),
-    ...wrapped(`L${registers.level}`, [who, `ring ${registers.cpl}`], registers.level !== before.registers.level, width),
+    ...wrapped(
+      `L${registers.level === 0 ? 0 : runningLevel(model)}`,
+      [who, `ring ${registers.cpl}`],
+      registers.level !== before.registers.level,
+      width,
+    ),
     ...timerLines(here, before, width),
     ...columns(
       [
@@ -119,9 +133,51 @@ export function stateLines(model: Model, width: number): readonly Line[] {
   ]
 }
 
+/** A row of a view: name and value, and in narrow panes the value under the name; what it means behind it. */
+function rowLines(row: StateRow, before: ReadonlyMap<string, string>, width: number): Line[] {
+  if (row.kind === 'heading') return [[span(`-- ${row.text}`, 'dim')]]
+  const changed = before.get(row.name) !== row.text
+  const tone = changed ? 'changed' : 'plain'
+  const name = `${changed ? '*' : ' '}${row.name}`
+  const note = row.note === '' ? [] : [span(`  ${row.note}`, 'dim')]
+  if (widthOf(name) + widthOf(row.text) + 2 <= width && (note.length === 0 || width >= 60 || widthOf(row.note) + 24 < width))
+    return [[span(`${name.padEnd(Math.min(16, width - widthOf(row.text) - 2))} `, tone), span(row.text, tone), ...note]]
+  const words = row.note === '' ? [] : notes(row.note, width)
+  return [[span(name, tone)], [span(`   ${row.text}`, tone)], ...words]
+}
+
+/** Long meanings in as many lines as they need. */
+function notes(text: string, width: number): Line[] {
+  const rows: string[] = []
+  for (const piece of text.split(' ')) {
+    const last = rows.at(-1)
+    if (last === undefined || last.length + piece.length + 5 > width) rows.push(piece)
+    else rows[rows.length - 1] = `${last} ${piece}`
+  }
+  return rows.map(row => [span(`    ${row}`, 'dim')])
+}
+
+/** Beside a pane of registers the state pane shows another view. */
+export const shownView = ({ stateView, size, zoomed }: Model): StateView =>
+  stateView === 'registers' && size.columns >= EXTRA_WIDE && !zoomed ? 'vmcs' : stateView
+
+export function stateLines(model: Model, width: number, view = shownView(model)): readonly Line[] {
+  if (view === 'registers') return registerLines(model, width)
+  const { trace, place } = model
+  const address = view === 'memory' ? memoryAddress(model) : 0n
+  const before = trace.rows(comparePlace(model), view, address)
+  const values = new Map(before.flatMap(row => (row.kind === 'value' ? [[row.name, row.text] as const] : [])))
+  return trace.rows(place, view, address).flatMap(row => rowLines(row, values, width))
+}
+
 /** The rows in sight. */
 export function stateRows(model: Model, width: number, rows: number): readonly Line[] {
   const lines = stateLines(model, width)
   const top = Math.min(model.stateScroll, Math.max(0, lines.length - rows))
   return lines.slice(top, top + rows).map(line => fit(line, width))
 }
+
+export const registerRows = (model: Model, width: number, rows: number): readonly Line[] =>
+  registerLines(model, width)
+    .slice(0, rows)
+    .map(line => fit(line, width))

@@ -1,0 +1,157 @@
+/**
+ * What the machine holds at a moment, as rows of name and value under headings: the VMCS, the local APIC and the timers, memory, CPUID
+ * and MSRs. Whoever shows them compares rows of one name at two moments.
+ */
+
+import { hex } from '../base/u64.ts'
+import { physicalTsc } from '../hw/time/clock.ts'
+import type { KvmState } from '../kvm/state.ts'
+import { APIC_REGISTERS } from '../spec/apic-registers.ts'
+import { CPUID_FEATURES } from '../spec/cpuid.ts'
+import { exitReasonName } from '../spec/exit-reasons.ts'
+import { MSRS, msrName } from '../spec/msrs.ts'
+import { groupOf, VMCS_FIELDS, type VmcsFieldName, type VmcsGroup } from '../spec/vmcs-fields.ts'
+import { CONTROL_WORDS, type ControlWord, VMX_CONTROLS } from '../spec/vmx-controls.ts'
+import type { TimelineView } from './timeline.ts'
+import { guestApic } from './timeline-apic.ts'
+import { guestTimer } from './timeline-guest.ts'
+import { isUnderKvm } from './timeline-memory.ts'
+import { vmcsField } from './timeline-vmcs.ts'
+
+export type StateRow =
+  | { readonly kind: 'heading'; readonly text: string }
+  /** `note` says in words what the value means. */
+  | { readonly kind: 'value'; readonly name: string; readonly text: string; readonly note: string }
+
+export const heading = (text: string): StateRow => ({ kind: 'heading', text })
+export const valueRow = (name: string, text: string, note = ''): StateRow => ({ kind: 'value', name, text, note })
+
+const GROUPS: readonly (readonly [VmcsGroup, string])[] = [
+  ['control', 'controls'],
+  ['exit-information', 'exit information'],
+  ['guest-state', 'guest state'],
+  ['host-state', 'host state'],
+]
+
+const wordOfField: ReadonlyMap<string, ControlWord> = new Map(
+  Object.entries(CONTROL_WORDS).map(([word, { field }]) => [field, word as ControlWord]),
+)
+
+const PREFIX = /^(?:PIN_BASED|CPU_BASED|SECONDARY_EXEC|TERTIARY_EXEC|VM_EXIT|VM_ENTRY)_/
+
+/** The names of the bits that are set. */
+function controlBits(word: ControlWord, value: bigint): string {
+  const set = Object.entries(VMX_CONTROLS).filter(([, row]) => row.word === word && ((value >> BigInt(row.bit)) & 1n) === 1n)
+  return set.map(([name]) => name.replace(PREFIX, '')).join(' ')
+}
+
+function vmcsNote(name: VmcsFieldName, value: bigint): string {
+  const word = wordOfField.get(name)
+  if (word !== undefined) return controlBits(word, value)
+  return name === 'VM_EXIT_REASON' ? exitReasonName(Number(value) & 0xffff) : ''
+}
+
+/** The current VMCS by group. What is zero in the host and exit groups is left out, and so are fields nobody uses. */
+export function vmcsRows(view: TimelineView): readonly StateRow[] {
+  const { mode, currentVmcs } = view.machine.cpus[view.machine.running]!.vmx
+  if (currentVmcs < 0) return [heading('no VMCS is current here')]
+  const names = Object.keys(VMCS_FIELDS) as VmcsFieldName[]
+  const where = `VMCS at ${hex(currentVmcs)}${mode === 'non-root' ? ', guest state as of the last exit' : ''}`
+  return [
+    heading(where),
+    ...GROUPS.flatMap(([group, title]) => [
+      heading(title),
+      ...names.flatMap(name => {
+        if (groupOf(VMCS_FIELDS[name].encoding) !== group) return []
+        const value = vmcsField(view, name) ?? 0n
+        return value === 0n && wordOfField.get(name) === undefined ? [] : [valueRow(name, hex(value), vmcsNote(name, value))]
+      }),
+    ]),
+  ]
+}
+
+/** How far a deadline is away, in words. */
+const distance = (left: bigint): string => (left >= 0n ? `in ${left} cycles` : `${-left} cycles ago`)
+
+/** The guest's deadline, the silicon's, KVM's: whatever is armed, with the time that is left. */
+export function timerRows(view: TimelineView): readonly StateRow[] {
+  const { machine, tick } = view
+  const { tsc, deadline, carrier } = guestTimer(view)
+  const cpu = machine.cpus[machine.running]!
+  const physical = physicalTsc(tick, cpu.msrs[MSRS.MSR_IA32_TSC_ADJUST.index] ?? 0n)
+  const row = (name: string, value: bigint, now: bigint): StateRow[] =>
+    value === 0n ? [] : [valueRow(name, hex(value), distance(value - now))]
+  const kvm = isUnderKvm(machine) ? (machine.host as KvmState) : null
+  const host = kvm?.hostTimers[0]
+  const timer = kvm?.vms[0]?.vcpus[0]?.timer
+  const virtual = timer?.apicVirtTimerInUse === true
+  return [
+    heading(`timer, carried by ${carrier === 'none' ? 'nobody' : `the ${carrier}`}`),
+    valueRow('guest TSC', hex(tsc)),
+    valueRow('host TSC', hex(physical)),
+    ...(deadline === 0n ? [valueRow('deadline', 'none')] : row('deadline', deadline, tsc)),
+    ...(virtual
+      ? [
+          ...row('deadline_vir', vmcsField(view, 'GUEST_DEADLINE_VIR') ?? 0n, tsc),
+          ...row(
+            'deadline_phy',
+            cpu.vmx.mode === 'non-root' ? cpu.vmx.guestDeadline : (vmcsField(view, 'GUEST_DEADLINE_PHY') ?? 0n),
+            physical,
+          ),
+        ]
+      : []),
+    ...(timer?.hvTimerInUse ? row('preemption', timer.hvDeadline, physical) : []),
+    ...(host === undefined
+      ? []
+      : [
+          ...row('hrtimer', host.lapic, physical),
+          ...row('vmcs12 timer', host.preemption, physical),
+          ...row('L2 deadline', host.guestDeadline, physical),
+        ]),
+  ]
+}
+
+/** The vectors whose bits are set in eight registers. */
+function vectorsIn(view: TimelineView, offset: number): string {
+  const vectors: string[] = []
+  for (let word = 0; word < 8; word++) {
+    const bits = guestApic(view, offset + word * 16) ?? 0
+    for (let bit = 0; bit < 32; bit++) if ((bits >>> bit) & 1) vectors.push((word * 32 + bit).toString(16))
+  }
+  return vectors.join(' ')
+}
+
+export function apicRows(view: TimelineView): readonly StateRow[] {
+  const registers = Object.entries(APIC_REGISTERS).flatMap(([name, row]) => {
+    const short = name.replace('APIC_', '')
+    if ('count' in row) return [valueRow(short, vectorsIn(view, row.offset) || 'empty', row.sdm)]
+    const value = guestApic(view, row.offset)
+    return value === undefined ? [] : [valueRow(short, hex(value >>> 0, 8), row.sdm)]
+  })
+  return [...timerRows(view), heading('local APIC'), ...registers]
+}
+
+export function cpuRows(view: TimelineView): readonly StateRow[] {
+  const { machine } = view
+  const vcpu = isUnderKvm(machine) ? (machine.host as KvmState).vms[0]?.vcpus[0] : undefined
+  const msrs = vcpu?.msrs ?? machine.cpus[machine.running]!.msrs
+  const word = (value: number): string => (value >>> 0).toString(16).padStart(8, '0')
+  const features = (leaf: number, subleaf: number, row: Readonly<Record<'eax' | 'ebx' | 'ecx' | 'edx', number>>): string =>
+    CPUID_FEATURES.filter(fact => fact.leaf === leaf && fact.subleaf === subleaf && ((row[fact.register] >>> fact.bit) & 1) === 1)
+      .map(({ name }) => name)
+      .join(' ')
+  return [
+    heading('MSRs that only hold a value'),
+    ...Object.entries(msrs).map(([index, value]) =>
+      valueRow((msrName(Number(index)) ?? hex(Number(index))).replace('MSR_', ''), hex(value)),
+    ),
+    heading('CPUID, as the guest sees it: eax ebx ecx edx'),
+    ...(vcpu?.cpuid ?? []).map(entry =>
+      valueRow(
+        `${entry.leaf.toString(16)}${entry.indexed ? `.${entry.subleaf.toString(16)}` : ''}`,
+        [entry.eax, entry.ebx, entry.ecx, entry.edx].map(word).join(' '),
+        features(entry.leaf, entry.subleaf, entry),
+      ),
+    ),
+  ]
+}

@@ -1,0 +1,82 @@
+/** What `:` takes: the commands of the keymap by name, and those that need words. */
+
+import { BINDINGS, type Command } from './keymap.ts'
+import { addressOf } from './memory-address.ts'
+import { type Model, STATE_VIEWS, THEMES, type ThemeName } from './model.ts'
+import { jumpTo } from './movement.ts'
+import { placeNamed } from './positions.ts'
+import type { RunCommand } from './prompt.ts'
+import type { TraceSource } from './trace-source.ts'
+
+/** A command with words: what may follow it, and what it does; a text is what is wrong. */
+interface WordCommand {
+  readonly help: string
+  readonly words?: (trace: TraceSource) => readonly string[]
+  run(model: Model, text: string): Model | string
+}
+
+const SETTINGS = ['mouse on', 'mouse off', 'ascii on', 'ascii off', ...THEMES.map(theme => `theme ${theme}`)]
+
+function set(model: Model, text: string): Model | string {
+  const [name, value] = text.split(/\s+/)
+  if (name === 'mouse' && (value === 'on' || value === 'off'))
+    return { ...model, mouse: value === 'on', notice: value === 'on' ? 'clicks and the wheel work' : 'the terminal selects text again' }
+  if (name === 'ascii' && (value === 'on' || value === 'off')) return { ...model, ascii: value === 'on' }
+  if (name === 'theme' && (THEMES as readonly string[]).includes(value ?? '')) return { ...model, theme: value as ThemeName }
+  return `one of: ${SETTINGS.join(', ')}`
+}
+
+export const WORD_COMMANDS: Readonly<Record<string, WordCommand>> = {
+  set: { help: 'set mouse off, set theme light, set ascii on', words: () => ['mouse', 'ascii', 'theme', 'on', 'off', ...THEMES], run: set },
+  mem: {
+    help: 'memory at an address, a label or a register: mem rsp+8',
+    words: ({ image }) => image.symbols.filter(({ kind }) => kind === 'label').map(({ name }) => name),
+    run: (model, text) =>
+      addressOf(model, text) === undefined
+        ? `\`${text}\` is no address, label or register`
+        : { ...model, memory: text, stateView: 'memory', stateScroll: 0 },
+  },
+  go: {
+    help: 'go to a position: go #100',
+    run: (model, text) => {
+      const place = placeNamed(model, text)
+      return typeof place === 'string' ? place : jumpTo(model, place)
+    },
+  },
+  view: {
+    help: 'what the state pane shows',
+    words: () => STATE_VIEWS,
+    run: (model, text) =>
+      STATE_VIEWS.map(view => ({ ...model, stateView: view, stateScroll: 0 })).find(({ stateView }) => stateView === text) ??
+      `one of: ${STATE_VIEWS.join(', ')}`,
+  },
+}
+
+/** Everything that may stand first. */
+const NAMES: readonly string[] = [...Object.keys(WORD_COMMANDS), ...BINDINGS.map(({ command }) => command)]
+
+/** What the last word of a line may become. */
+export function wordsThatFit(text: string, trace: TraceSource): readonly string[] {
+  const words = text.split(/\s+/)
+  const last = words.at(-1)!
+  const pool = words.length === 1 ? NAMES : (WORD_COMMANDS[words[0]!]?.words?.(trace) ?? [])
+  return pool.filter(word => word.startsWith(last))
+}
+
+/** Undefined where no command, or more than one, begins so. */
+function commandNamed(name: string): Command | undefined {
+  const exact = BINDINGS.find(({ command }) => command === name)
+  const close = BINDINGS.filter(({ command }) => command.startsWith(name))
+  return (exact ?? (close.length === 1 ? close[0] : undefined))?.command
+}
+
+export function runCommandLine(model: Model, line: string, run: RunCommand): Model | string {
+  const text = line.trim()
+  if (text === '') return model
+  if (/^(#?\d+|i:\d+|[\d.]+%|@end)$/.test(text)) return WORD_COMMANDS.go!.run(model, text)
+  const [name = '', ...rest] = text.split(/\s+/)
+  const wordCommand = WORD_COMMANDS[name]
+  if (wordCommand !== undefined) return wordCommand.run(model, rest.join(' '))
+  const command = commandNamed(name)
+  return command === undefined ? `no command \`${name}\`; ? lists them` : run(model, command)
+}

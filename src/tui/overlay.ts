@@ -1,0 +1,62 @@
+/** Rows up and down, in the focused pane or in the screen over the panes; and what opens and closes those screens. */
+
+import { eventPaneRows, overlayRows } from './layout.ts'
+import { pan } from './looking.ts'
+import type { Model, ScreenName } from './model.ts'
+import { goTo, jumpTo, withCursorInSight } from './movement.ts'
+import { overlayTargets } from './panes/overlay.ts'
+import { eventFrom } from './rows.ts'
+
+const MOST_SCROLL = 60
+const MOST_STATE = 400
+const between = (low: number, value: number, high: number): number => Math.min(Math.max(value, low), high)
+
+/** Rows of the focused pane; the rows of the event list are places. */
+export function moveRow(model: Model, rows: number): Model {
+  const { overlay } = model
+  if (overlay !== null) {
+    const last = Math.max(0, overlayTargets(model).length - 1)
+    return { ...model, overlay: { ...overlay, at: between(0, overlay.at + rows, last) } }
+  }
+  switch (model.focus) {
+    case 'events': {
+      const index = eventFrom(model, rows)
+      return index < 0 ? model : goTo(model, { kind: 'event', index })
+    }
+    case 'code':
+      return { ...model, codeScroll: between(-MOST_SCROLL, model.codeScroll + rows, MOST_SCROLL) }
+    case 'state':
+      return { ...model, stateScroll: between(0, model.stateScroll + rows, MOST_STATE) }
+    case 'timeline':
+      return pan(model, rows > 0 ? 1 : -1)
+  }
+}
+
+export function movePage(model: Model, direction: 1 | -1): Model {
+  const rows = model.overlay === null ? eventPaneRows(model) : overlayRows(model.size)
+  return moveRow(model, direction * Math.max(1, Math.floor(rows / 2)))
+}
+
+export function toEdge(model: Model, direction: 1 | -1): Model {
+  if (model.overlay !== null) return moveRow(model, direction * Number.MAX_SAFE_INTEGER)
+  return jumpTo(model, { kind: 'event', index: direction === 1 ? model.trace.count - 1 : 0 })
+}
+
+export const openOverlay = (model: Model, screen: Exclude<ScreenName, 'main'>): Model => ({ ...model, overlay: { screen, at: 0 } })
+
+/** One level out: what still goes on, the screen over the panes, the filter, what was scrolled. */
+export function backOut(model: Model): Model {
+  if (model.seeking !== null) return { ...model, seeking: null, notice: 'stopped' }
+  if (model.overlay !== null) return { ...model, overlay: null }
+  if (model.zoomed) return withCursorInSight({ ...model, zoomed: false })
+  if (model.filter !== '') return withCursorInSight({ ...model, filter: '' })
+  return withCursorInSight({ ...model, codeScroll: 0, stateScroll: 0, pan: 0, span: 0 })
+}
+
+/** Goes to what the row of the screen is about; on the main screen Enter is a step into sight. */
+export function choose(model: Model): Model {
+  const { overlay } = model
+  if (overlay === null) return backOut({ ...model, filter: '' })
+  const target = overlayTargets(model)[overlay.at]
+  return target === undefined || target === null ? model : jumpTo({ ...model, overlay: null }, target)
+}

@@ -1,0 +1,49 @@
+/** Which stretch of the run the timeline shows. */
+
+import { grouped } from '../lines.ts'
+import type { Model } from '../model.ts'
+
+export interface Scope {
+  readonly from: number
+  readonly to: number
+  /** For the title. */
+  readonly words: string
+}
+
+/** A run of more events than this is not shown whole at first, but so many around the place. */
+const MOST_EVENTS = 4000
+const AROUND = 400
+
+type Scoped = Pick<Model, 'trace' | 'place' | 'span' | 'pan'>
+
+/** As many ticks as seem fit: the whole run, or some hundred events. */
+function fittingSpan({ trace, place }: Scoped): number {
+  const end = trace.event(trace.count - 1).tick
+  if (trace.count <= MOST_EVENTS) return Math.max(1, end)
+  const index = place.kind === 'event' ? place.index : Math.min(trace.moment(place).eventIndex, trace.count - 1)
+  const first = trace.event(Math.max(0, index - AROUND)).tick
+  const last = trace.event(Math.min(trace.count - 1, index + AROUND)).tick
+  return 2 ** Math.ceil(Math.log2(Math.max(1, last - first)))
+}
+
+/** The stretch moves by halves of itself only, so that it stands still while one steps. */
+export function scopeOf(model: Scoped, columns: number): Scope {
+  const end = Math.max(1, model.trace.event(model.trace.count - 1).tick)
+  const span = Math.min(end, model.span === 0 ? fittingSpan(model) : model.span)
+  const { tick } = model.trace.moment(model.place)
+  const half = span / 2
+  const wanted = Math.floor(tick / half) * half - half / 2 + model.pan
+  const from = Math.round(Math.min(Math.max(wanted, 0), end - span))
+  const each = span / columns
+  return {
+    from,
+    to: from + span,
+    words: `ticks ${grouped(from)} to ${grouped(Math.round(from + span))}, ${each < 10 ? each.toFixed(1) : grouped(Math.round(each))} each`,
+  }
+}
+
+/** The span that is twice or half as long. */
+export function zoomed(model: Scoped, factor: 2 | 0.5): number {
+  const { from, to } = scopeOf(model, 100)
+  return Math.max(64, Math.round((to - from) * factor))
+}
