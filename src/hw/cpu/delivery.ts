@@ -57,10 +57,16 @@ function finishDelivery(engine: Engine, event: DeliveredEvent, returnTo: bigint)
 const MOST_IN_A_ROW = 100_000
 
 /** Handlers whose first instruction faults can go on for ever on the silicon; here the machine ends. */
-function endLoop({ cpu, machine }: Engine, vector: number): void {
+function endLoop(engine: Engine, vector: number): void {
+  const { cpu } = engine
   const { after, count } = cpu.exceptionsInARow
   cpu.exceptionsInARow = after === cpu.instructions ? { after, count: count + 1 } : { after: cpu.instructions, count: 1 }
-  if (count >= MOST_IN_A_ROW) machine.ended ??= { reason: 'exception-loop', status: 0, vector }
+  if (count >= MOST_IN_A_ROW) endInLoop(engine, vector)
+}
+
+/** Exceptions for ever, without an instruction between them. */
+export function endInLoop({ machine }: Engine, vector: number): void {
+  machine.ended ??= { reason: 'exception-loop', status: 0, vector }
 }
 
 const groupOf = (vector: number): string => {

@@ -13,7 +13,7 @@ import { vmExit } from '../vmx/exit.ts'
 import { interceptInstruction, interceptsException } from '../vmx/intercepts.ts'
 import { type Breakpoint, DR6, debugException, raiseCodeBreakpoint, recordDebugException } from './debug.ts'
 import { type DecodedInstruction, decodedPage, prepare } from './decode-cache.ts'
-import { combine, deliver } from './delivery.ts'
+import { combine, deliver, endInLoop } from './delivery.ts'
 import type { Engine } from './engine.ts'
 import { type DeliveredEvent, EVENT } from './event.ts'
 import { Fault, generalProtection, Refusal, undefinedOpcode, VECTOR, VmExit } from './faults.ts'
@@ -174,11 +174,17 @@ export function divert(engine: Engine, thrown: unknown): void {
   else throw thrown
 }
 
-/** Delivers an exception, and whatever exceptions its delivery raises in turn. */
+/** More than there are exceptions: after so many, one of them has come twice, and will again. */
+const MOST_NESTED = 32
+
+/**
+ * Delivers an exception, and whatever exceptions its delivery raises in turn. That may go on for ever (an #AC that pushes to a
+ * misaligned stack in ring 3); the silicon then hangs, and here the machine ends.
+ */
 export function raiseFault(engine: Engine, first: Fault): void {
   let fault = first
   let earlier: DeliveredEvent | null = null
-  for (;;) {
+  for (let nested = 0; nested < MOST_NESTED; nested++) {
     try {
       if (earlier !== null) {
         const combined = combine(earlier, fault)
@@ -197,6 +203,8 @@ export function raiseFault(engine: Engine, first: Fault): void {
       fault = thrown
     }
   }
+  engine.delivering = null
+  endInLoop(engine, fault.vector)
 }
 
 /** Delivers an event that is not an exception, with the same fate for what goes wrong. */

@@ -2,6 +2,7 @@
 
 import { describe, expect, test } from 'vitest'
 import { runBare } from '../bare.ts'
+import { GDT, runProtected, TO_RING3 } from './legacy.ts'
 
 const RSI = 6
 const RDI = 7
@@ -69,6 +70,13 @@ describe('a fault that cannot be delivered', () => {
     const run = runBare('ud2')
     expect(run.machine.ended).toMatchObject({ reason: 'shutdown' })
     expect(run.events.at(-1)).toMatchObject({ kind: 'shutdown' })
+  })
+  test('ends the machine where it raises itself: #AC is benign, and its handler in ring 3 has a misaligned stack', () => {
+    const aligned = 'mov eax, cr0\nor eax, 1 << 18\nmov cr0, eax'
+    const body = `${aligned}\n${TO_RING3}\npush 0x40002\npopfd\ndec esp\nhandler: mov eax, [esp]`
+    const run = runProtected(body, { gates: { 17: { to: 'handler', selector: GDT.userCode } } })
+    expect(run.machine.ended).toEqual({ reason: 'exception-loop', status: 0, vector: 17 })
+    expect(run.events.filter(({ kind }) => kind === 'exception')).toEqual([])
   })
 })
 
