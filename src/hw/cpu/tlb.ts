@@ -22,7 +22,7 @@ export const PRIVILEGE = { supervisor: 0, user: 3, supervisorWithAc: 6 } as cons
 export const ALL_RIGHTS = 0o777
 
 export class Tlb {
-  readonly space: AddressSpace
+  space: AddressSpace
   /** Linear page number, NaN for an empty entry. */
   readonly #tags = new Float64Array(ENTRIES).fill(Number.NaN)
   readonly #frames = new Float64Array(ENTRIES)
@@ -30,6 +30,13 @@ export class Tlb {
 
   constructor(space: AddressSpace) {
     this.space = space
+  }
+
+  /** Empties it for another address space. */
+  reuse(space: AddressSpace): this {
+    this.space = space
+    this.#tags.fill(Number.NaN)
+    return this
   }
 
   /** Host-physical address of the page's first byte, or -1: no entry, or not with these rights. */
@@ -49,6 +56,8 @@ export class Tlb {
 /** The TLBs of one CPU by what defines an address space. */
 export class TlbCache {
   readonly #byKey = new Map<string, Tlb>()
+  /** Those that were dropped, to be used again: a new one costs as much as dozens of walks. */
+  readonly #spare: Tlb[] = []
   readonly enabled: boolean
 
   constructor(enabled: boolean) {
@@ -59,13 +68,19 @@ export class TlbCache {
     if (!this.enabled) return new Tlb(spaceOf())
     const known = this.#byKey.get(key)
     if (known) return known
-    if (this.#byKey.size >= ADDRESS_SPACES) this.#byKey.delete(this.#byKey.keys().next().value!)
-    const fresh = new Tlb(spaceOf())
+    if (this.#byKey.size >= ADDRESS_SPACES) this.#drop(this.#byKey.keys().next().value!)
+    const fresh = this.#spare.pop()?.reuse(spaceOf()) ?? new Tlb(spaceOf())
     this.#byKey.set(key, fresh)
     return fresh
   }
 
+  #drop(key: string): void {
+    this.#spare.push(this.#byKey.get(key)!)
+    this.#byKey.delete(key)
+  }
+
   flush(): void {
+    this.#spare.push(...this.#byKey.values())
     this.#byKey.clear()
   }
 }
