@@ -4,7 +4,7 @@ import { expect, test } from 'vitest'
 import { isFull } from '../../slice.ts'
 import { fuzzMachine } from './fuzz.ts'
 
-const CASES = isFull ? 1_000_000 : 4_000
+const CASES = isFull ? 1_000_000 : 10_000
 const SEED = 0x5eed
 const RESERVED_FLAGS = ~0x3f_7fd5n & 0xffff_ffff_ffff_ffffn
 

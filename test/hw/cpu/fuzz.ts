@@ -1,5 +1,7 @@
 /** Random instruction bytes in random, also hostile, states of a CPU: made from a seed, so that a case can be made again. */
 
+import { PAGE_SIZE } from '../../../src/base/units.ts'
+import { BLOCK_BYTES } from '../../../src/hw/cpu/registers.ts'
 import { createMachine, type Machine, resolveConfig } from '../../../src/hw/machine.ts'
 import { run } from '../../../src/hw/run.ts'
 import { emptyQueue } from '../../../src/hw/time/event-queue.ts'
@@ -62,25 +64,48 @@ function writeGates({ memory }: Machine, mode: FuzzMode): void {
   }
 }
 
-/** A machine whose state the cases write over. */
+/** What `structuredClone` makes of plain rows, ten times faster. */
+function copied<T>(value: T): T {
+  if (value === null || typeof value !== 'object') return value
+  if (ArrayBuffer.isView(value)) return structuredClone(value)
+  if (Array.isArray(value)) return value.map(copied) as T
+  const copy: Record<string, unknown> = {}
+  for (const key in value) copy[key] = copied(value[key])
+  return copy as T
+}
+
+const ZEROS = new Uint8Array(PAGE_SIZE)
+
+/** Zeros where an earlier case wrote. */
+function clearWrittenPages({ memory }: Machine): void {
+  for (const page of memory.takeWrittenPages()) memory.writeBytes(page * PAGE_SIZE, ZEROS)
+  memory.takeWrittenPages()
+}
+
+/** One machine for all cases, put back to its beginning before each: a case depends on nothing but its seed. */
 export function fuzzMachine(): { machine: Machine; runCase: (seed: number) => string } {
   const machine = createMachine(resolveConfig({ memoryMiB: MEMORY_MIB }))
-  const template = structuredClone(machine.cpus[0]!)
-  const bus = structuredClone(machine.bus)
+  const cpu = copied(machine.cpus[0]!)
+  const bus = copied(machine.bus)
+  const block = new Uint8Array(machine.memory.buffer, 0, BLOCK_BYTES)
+  const registers = block.slice()
   let exceptions = 0
-  let usedPorts = false
+  let usedDevices = false
   machine.observe = event => {
-    if (event.kind === 'pio') usedPorts = true
+    if (event.kind === 'pio' || event.kind === 'mmio') usedDevices = true
     if (event.kind === 'exception' && ++exceptions >= EXCEPTIONS_ALLOWED) machine.pause = true
   }
   const runCase = (seed: number): string => {
     const random = randomFrom(seed)
     machine.ended = null
     machine.pause = false
+    machine.tick = 0
     machine.queue = emptyQueue()
-    if (usedPorts) machine.bus = structuredClone(bus)
-    usedPorts = false
-    machine.cpus[0] = structuredClone(template)
+    if (usedDevices) machine.bus = copied(bus)
+    usedDevices = false
+    machine.cpus[0] = copied(cpu)
+    block.set(registers)
+    clearWrittenPages(machine)
     exceptions = 0
     const mode = MODES[random() % MODES.length]!
     writeTables(machine)
