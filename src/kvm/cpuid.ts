@@ -4,7 +4,8 @@
  */
 
 import type { RootCpu } from '../hw/root-cpu.ts'
-import { type CpuidFeatureName, cpuidFeature } from '../spec/cpuid.ts'
+import { HIDDEN_BY_KVM } from '../spec/cpu-models.ts'
+import { type CpuidFeatureName, cpuidFeature, KVM_SIGNATURE } from '../spec/cpuid.ts'
 import { CR4 } from '../spec/cr-bits.ts'
 import type { Context } from './context.ts'
 
@@ -43,24 +44,12 @@ const LEAVES: readonly (readonly [leaf: number, subleaves: number])[] = [
   [0x8000_0008, 0],
 ]
 
-/** "KVMKVMKVM" in EBX, ECX, EDX of leaf 40000000H. */
-const SIGNATURE: CpuidEntry = {
-  leaf: 0x4000_0000,
-  subleaf: 0,
-  indexed: false,
-  eax: 0x4000_0001,
-  ebx: 0x4b4d_564b,
-  ecx: 0x564b_4d56,
-  edx: 0x4d,
-}
+const SIGNATURE: CpuidEntry = { ...KVM_SIGNATURE, subleaf: 0, indexed: false }
 /** No paravirtual feature. */
 const FEATURES: CpuidEntry = { leaf: 0x4000_0001, subleaf: 0, indexed: false, eax: 0, ebx: 0, ecx: 0, edx: 0 }
 
-/**
- * Features that a guest does not get: KVM keeps CR4.PCIDE and CR4.LA57 for itself and does not enable XSAVES.
- * OSXSAVE follows the guest's CR4.
- */
-const HIDDEN: readonly CpuidFeatureName[] = ['pcid', 'invpcid', 'la57', 'xsaves', 'osxsave']
+/** OSXSAVE follows the guest's CR4. */
+const HIDDEN: readonly CpuidFeatureName[] = [...HIDDEN_BY_KVM, 'osxsave']
 /** Of leaf 06H KVM passes on the always-running timer alone. */
 const ARAT = 1 << 2
 

@@ -2,6 +2,7 @@
 
 import { assert } from '../base/assert.ts'
 import { type MachineConfig, type MachineOptions, resolveConfig } from '../hw/machine.ts'
+import { guestVmxMsrs, nestedVmxMsrs } from '../kvm/nested/capabilities.ts'
 import { DEFAULT_PARAMETERS, type KvmParameters } from '../kvm/parameters.ts'
 import type { BootConfig } from '../vmm/loaders/program.ts'
 import { HYPERVISOR_MEMORY_MIB } from '../vmm/nested-guest.ts'
@@ -53,18 +54,26 @@ export function resolveRunConfig({
   assert(bare || cpus === 1, 'more than one CPU only without KVM')
   const hypervisor = level === 'L2' && !bare ? stockHypervisor() : null
   const memoryMiB = guestMemoryMiB + (bare ? 0 : HOST_MEMORY_MIB) + (hypervisor === null ? 0 : HYPERVISOR_MEMORY_MIB)
+  const kvmParameters = { ...DEFAULT_PARAMETERS, ...parameters }
+  const machine = resolveConfig({
+    memoryMiB,
+    cpus,
+    ...(model === undefined ? {} : { model }),
+    ...(features === undefined ? {} : { features }),
+    devices: { memoryMiB: guestMemoryMiB, commandLine: boot.commandLine, ...(dateSeconds === undefined ? {} : { dateSeconds }) },
+  })
   return {
     mode: bare ? 'bare' : 'kvm',
     guestMemoryMiB,
-    machine: resolveConfig({
-      memoryMiB,
-      cpus,
-      ...(model === undefined ? {} : { model }),
-      ...(features === undefined ? {} : { features }),
-      devices: { memoryMiB: guestMemoryMiB, commandLine: boot.commandLine, ...(dateSeconds === undefined ? {} : { dateSeconds }) },
-    }),
-    parameters: { ...DEFAULT_PARAMETERS, ...parameters },
+    machine: model === 'kvm-guest' ? withGuestVmx(machine, kvmParameters) : machine,
+    parameters: kvmParameters,
     hypervisor: hypervisor === null ? null : { origin: hypervisor.origin, bytes: hypervisor.bytes },
     boot,
   }
 }
+
+/** A processor with the VMX that KVM with these parameters gives its guest where it runs on `machine`. */
+const withGuestVmx = (machine: MachineConfig, parameters: KvmParameters): MachineConfig => ({
+  ...machine,
+  vmxMsrs: guestVmxMsrs(nestedVmxMsrs(index => machine.vmxMsrs[index] ?? 0n, parameters)),
+})

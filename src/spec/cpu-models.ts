@@ -95,6 +95,9 @@ const ON_REQUEST: readonly CpuFeature[] = ['avx', 'hypervisor']
 const without = (...names: CpuFeature[]): readonly CpuFeature[] =>
   CPU_FEATURES.filter(feature => !names.includes(feature) && !ON_REQUEST.includes(feature))
 
+/** Features that KVM does not pass on to its guest: it keeps CR4.PCIDE and CR4.LA57 for itself and does not enable XSAVES. */
+export const HIDDEN_BY_KVM = ['pcid', 'invpcid', 'la57', 'xsaves'] as const satisfies readonly CpuFeature[]
+
 /** The first with APIC-timer virtualization. */
 const CLEARWATER_FOREST = { family: 6, model: 0xdd, stepping: 0 } as const
 
@@ -123,7 +126,7 @@ export const CPU_MODELS = {
   'kvm-guest': {
     ...CLEARWATER_FOREST,
     brand: 'vtick emulated processor',
-    features: [...without(), 'hypervisor'],
+    features: [...without(...HIDDEN_BY_KVM), 'hypervisor'],
     what: 'the CPU that a guest with nested VMX sees under KVM',
   },
 } as const satisfies Readonly<Record<string, CpuModel>>

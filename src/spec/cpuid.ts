@@ -201,3 +201,6 @@ const rows: ReadonlyMap<string, CpuidFeatureRow> = new Map(CPUID_FEATURES.map(ro
 export const cpuidFeature = (name: CpuidFeatureName): CpuidFeatureRow => rows.get(name)!
 
 export const isCpuidFeatureName = (name: string): name is CpuidFeatureName => rows.has(name)
+
+/** "KVMKVMKVM" in EBX, ECX, EDX of the first leaf for hypervisors; EAX is the last one. */
+export const KVM_SIGNATURE = { leaf: 0x4000_0000, eax: 0x4000_0001, ebx: 0x4b4d_564b, ecx: 0x564b_4d56, edx: 0x4d } as const

@@ -4,7 +4,7 @@
  */
 
 import { PHYSICAL_ADDRESS_BITS, widestLinear } from '../../spec/address-width.ts'
-import { CPUID_FEATURES } from '../../spec/cpuid.ts'
+import { CPUID_FEATURES, KVM_SIGNATURE } from '../../spec/cpuid.ts'
 import { CRYSTAL_HZ } from '../apic/apic-timer.ts'
 import type { MachineConfig } from '../machine.ts'
 import { areaBytes, compactedBytes, supportedState, XSAVE_COMPONENTS } from './extended-state.ts'
@@ -100,7 +100,7 @@ function base(leaf: number, subleaf: number, config: MachineConfig, context: Cpu
     case 4:
       return cacheLeaf(subleaf)
     case 6:
-      return { ...NOTHING, ecx: 1 } // IA32_MPERF and IA32_APERF
+      return has('hypervisor') ? NOTHING : { ...NOTHING, ecx: 1 } // IA32_MPERF and IA32_APERF
     case 7:
       return { ...NOTHING, eax: subleaf === 0 ? 1 : 0 }
     case 0xb:
@@ -121,6 +121,8 @@ function base(leaf: number, subleaf: number, config: MachineConfig, context: Cpu
       return { ...NOTHING, ecx: L2 }
     case 0x8000_0008:
       return { ...NOTHING, eax: PHYSICAL_ADDRESS_BITS | (widestLinear(config.features) << 8) }
+    case KVM_SIGNATURE.leaf:
+      return { eax: KVM_SIGNATURE.eax, ebx: KVM_SIGNATURE.ebx, ecx: KVM_SIGNATURE.ecx, edx: KVM_SIGNATURE.edx }
     default:
       return NOTHING
   }
@@ -130,13 +132,14 @@ function base(leaf: number, subleaf: number, config: MachineConfig, context: Cpu
 const SUBLEAVED: ReadonlySet<number> = new Set([0x4, 0x7, 0xb, 0xd])
 
 /** An out-of-range basic leaf gives the data of the highest one. */
-const effectiveLeaf = (leaf: number): number => {
+const effectiveLeaf = (leaf: number, isGuest: boolean): number => {
+  if (isGuest && leaf >= KVM_SIGNATURE.leaf && leaf <= KVM_SIGNATURE.eax) return leaf
   if (leaf <= MAX_BASIC || (leaf >= 0x8000_0000 && leaf <= MAX_EXTENDED)) return leaf
   return MAX_BASIC
 }
 
 export function cpuid(config: MachineConfig, leaf: number, subleaf: number, context: CpuidContext): CpuidResult {
-  const effective = effectiveLeaf(leaf >>> 0)
+  const effective = effectiveLeaf(leaf >>> 0, config.features.includes('hypervisor'))
   const result = { ...base(effective, subleaf, config, context) }
   const features: ReadonlySet<string> = new Set(config.features)
   for (const row of CPUID_FEATURES)

@@ -93,6 +93,8 @@ export const PREEMPTION_TIMER_RATE = 5
 const MISC_STORE_LMA = 1 << 5
 /** HLT, shutdown and wait-for-SIPI. */
 const MISC_ACTIVITIES = 7 << 6
+/** As many CR3-target values. */
+const MISC_CR3_TARGETS = 4 << 16
 const MISC_VMWRITE_ANY_FIELD = 1 << 29
 /** Software interrupts and exceptions may be injected with an instruction length of 0. */
 const MISC_ZERO_LENGTH = 1 << 30
@@ -138,7 +140,10 @@ export function capabilityMsrs(features: ReadonlySet<CpuFeature>): Record<number
     set(words[word][1], pair(one & ~TRUE_MAY_BE_ZERO[word], may))
   }
   set('MSR_IA32_VMX_BASIC', BigInt(VMCS_REVISION) | (4096n << 32n) | (6n << 50n) | (1n << 54n) | (1n << 55n))
-  set('MSR_IA32_VMX_MISC', BigInt(PREEMPTION_TIMER_RATE | MISC_STORE_LMA | MISC_ACTIVITIES | MISC_VMWRITE_ANY_FIELD | MISC_ZERO_LENGTH))
+  set(
+    'MSR_IA32_VMX_MISC',
+    BigInt(PREEMPTION_TIMER_RATE | MISC_STORE_LMA | MISC_ACTIVITIES | MISC_CR3_TARGETS | MISC_VMWRITE_ANY_FIELD | MISC_ZERO_LENGTH),
+  )
   set('MSR_IA32_VMX_CR0_FIXED0', 0x8000_0021n)
   set('MSR_IA32_VMX_CR0_FIXED1', 0xffff_ffffn)
   set('MSR_IA32_VMX_CR4_FIXED0', 0x2000n)

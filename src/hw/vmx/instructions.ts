@@ -7,14 +7,15 @@ import { PAGE_SIZE } from '../../base/units.ts'
 import { PHYSICAL_ADDRESS_BITS } from '../../spec/address-width.ts'
 import { CR4 } from '../../spec/cr-bits.ts'
 import { MSRS } from '../../spec/msrs.ts'
-import { VMCS_FIELDS, type VmcsFieldName } from '../../spec/vmcs-fields.ts'
+import { hasField } from '../../spec/vmcs-field-controls.ts'
+import { VMCS_FIELDS, type VmcsFieldName, vmcsFieldOf } from '../../spec/vmcs-fields.ts'
 import { allowedOneBit } from '../../spec/vmx-controls.ts'
 import { VMX_INSTRUCTION_ERRORS as ERROR } from '../../spec/vmx-instruction-errors.ts'
 import type { Engine } from '../cpu/engine.ts'
 import { generalProtection, undefinedOpcode } from '../cpu/faults.ts'
 import { cplOf } from '../cpu/registers.ts'
 import { fail, SUCCEEDED, type VmxOutcome } from './outcome.ts'
-import { hasVmcsField, isShadowHeader, readEncoding, revisionOf, setLaunched, VMCS_REVISION, writeEncoding } from './vmcs.ts'
+import { isShadowHeader, readEncoding, revisionOf, setLaunched, writeEncoding } from './vmcs.ts'
 
 /** #UD outside VMX operation, #GP outside ring 0: what every VMX instruction but VMXON checks first. */
 export function requireVmxOperation(engine: Engine): void {
@@ -23,6 +24,9 @@ export function requireVmxOperation(engine: Engine): void {
 }
 
 const isPhysicalPage = (address: bigint): boolean => address % BigInt(PAGE_SIZE) === 0n && address >> BigInt(PHYSICAL_ADDRESS_BITS) === 0n
+
+/** The VMCS revision identifier that this processor's IA32_VMX_BASIC names. */
+const ownRevision = ({ machine }: Engine): number => Number(machine.config.vmxMsrs[MSRS.MSR_IA32_VMX_BASIC.index]! & 0x7fff_ffffn)
 
 export function vmxon(engine: Engine, address: bigint): VmxOutcome {
   const { cpu, registers, memory, machine } = engine
@@ -33,7 +37,7 @@ export function vmxon(engine: Engine, address: bigint): VmxOutcome {
   const fixed0 = machine.config.vmxMsrs[MSRS.MSR_IA32_VMX_CR0_FIXED0.index]!
   const permitted = (cpu.msrs[MSRS.MSR_IA32_FEAT_CTL.index]! & 5n) === 5n
   if ((registers.cr[0]! & fixed0) !== fixed0 || !permitted) throw generalProtection()
-  if (!isPhysicalPage(address) || memory.read32(Number(address)) !== VMCS_REVISION) return { kind: 'invalid' }
+  if (!isPhysicalPage(address) || memory.read32(Number(address)) !== ownRevision(engine)) return { kind: 'invalid' }
   vmx.mode = 'root'
   vmx.vmxonRegion = Number(address)
   vmx.currentVmcs = -1
@@ -65,7 +69,7 @@ export function vmptrld(engine: Engine, address: bigint): VmxOutcome {
   if (!isPhysicalPage(address)) return fail(engine, ERROR.VMXERR_VMPTRLD_INVALID_ADDRESS.number)
   if (Number(address) === vmx.vmxonRegion) return fail(engine, ERROR.VMXERR_VMPTRLD_VMXON_POINTER.number)
   const header = engine.memory.read32(Number(address))
-  if (revisionOf(header) !== VMCS_REVISION || (isShadowHeader(header) && !offersShadowing(engine)))
+  if (revisionOf(header) !== ownRevision(engine) || (isShadowHeader(header) && !offersShadowing(engine)))
     return fail(engine, ERROR.VMXERR_VMPTRLD_INCORRECT_VMCS_REVISION_ID.number)
   vmx.currentVmcs = Number(address)
   return SUCCEEDED
@@ -80,8 +84,10 @@ const TERTIARY_FIELDS: ReadonlySet<number> = new Set([0x2034, 0x2035])
 const TIMER_FIELDS: ReadonlySet<number> = new Set([0x000a, 0x2830, 0x2831, 0x204e, 0x204f])
 
 /** Whether this processor supports the component that an encoding names. */
-export const supportsEncoding = (engine: Engine, encoding: bigint): boolean =>
-  encoding <= 0x7fffn && hasVmcsField(Number(encoding)) && hasFeatureOf(engine, Number(encoding))
+export function supportsEncoding({ machine }: Engine, encoding: bigint): boolean {
+  const name = encoding <= 0x7fffn ? vmcsFieldOf(Number(encoding)) : undefined
+  return name !== undefined && hasField(machine.config.vmxMsrs, name)
+}
 
 function hasFeatureOf({ machine }: Engine, encoding: number): boolean {
   const { features } = machine.config

@@ -67,9 +67,6 @@ function isWide(encoding: number): boolean {
   return width === 64 || width === 'natural'
 }
 
-export const hasVmcsField = (encoding: number): boolean =>
-  slotByEncoding.has(encoding & ~1) && ((encoding & 1) === 0 || widthOf(encoding) === 64)
-
 /** VMREAD of any encoding, high halves included. */
 export function readEncoding(memory: Memory, vmcs: number, encoding: number): bigint {
   const at = vmcs + slotByEncoding.get(encoding & ~1)!

@@ -184,6 +184,16 @@ export function readVmxMsr(msrs: Readonly<Record<number, bigint>>, index: number
 export const guestReadVmxMsr = (msrs: Readonly<Record<number, bigint>>, index: number): bigint | null =>
   index === TERTIARY && !hasTertiary(msrs) ? null : readVmxMsr(msrs, index)
 
+/** The capability MSRs of the processor that a guest with these sees: all that its RDMSR reads, by index. */
+export function guestVmxMsrs(msrs: Readonly<Record<number, bigint>>): Record<number, bigint> {
+  const seen: Record<number, bigint> = {}
+  for (let index = FIRST_VMX_MSR; index <= LAST_VMX_MSR; index++) {
+    const value = guestReadVmxMsr(msrs, index)
+    if (value !== null) seen[index] = value
+  }
+  return seen
+}
+
 /** `value` has no bit that `supported` lacks. */
 const isSubset = (value: bigint, supported: bigint): boolean => (value & ~supported) === 0n
 

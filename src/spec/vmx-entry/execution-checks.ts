@@ -3,6 +3,7 @@
 import { high32, shiftRight } from '../../base/u64.ts'
 import { APIC_REGISTERS } from '../apic-registers.ts'
 import type { MsrName } from '../msrs.ts'
+import { cr3Targets } from '../vmcs-field-controls.ts'
 import type { VmcsFieldName } from '../vmcs-fields.ts'
 import { arePages, given, isWithinPhysicalWidth } from './conditions.ts'
 import type { EntryCheck, EntryState } from './entry-check.ts'
@@ -36,7 +37,10 @@ const WORDS: readonly EntryCheck[] = [
       v => (v.get('TERTIARY_VM_EXEC_CONTROL') & ~v.capability('MSR_IA32_VMX_PROCBASED_CTLS3')) === 0n,
     ),
   },
-  { rule: 'the CR3-target count is at most 4', holds: v => v.number('CR3_TARGET_COUNT') <= 4 },
+  {
+    rule: 'the CR3-target count is at most what IA32_VMX_MISC reports',
+    holds: v => v.number('CR3_TARGET_COUNT') <= cr3Targets(v.capability('MSR_IA32_VMX_MISC')),
+  },
 ]
 
 /** VTPR of the virtual-APIC page, its priority class. */

@@ -32,7 +32,7 @@ export const BROKEN_CONTROLS: readonly Broken[] = [
   ['primary processor-based controls fit IA32_VMX_TRUE_PROCBASED_CTLS', 'plain', { CPU_BASED_VM_EXEC_CONTROL: 0 }],
   [T_SECONDARY, 'secondary', { set: [NOT_OFFERED] }],
   ['tertiary processor-based controls fit IA32_VMX_PROCBASED_CTLS3', 'timer', { set: ['TERTIARY_EXEC_IPI_VIRT'] }],
-  ['the CR3-target count is at most 4', 'plain', { CR3_TARGET_COUNT: 5 }],
+  ['the CR3-target count is at most what IA32_VMX_MISC reports', 'plain', { CR3_TARGET_COUNT: 5 }],
   [T_IO, 'plain', { set: ['CPU_BASED_USE_IO_BITMAPS'], IO_BITMAP_A: 0x800 }],
   [T_IO, 'plain', { set: ['CPU_BASED_USE_IO_BITMAPS'], IO_BITMAP_B: TOO_WIDE }],
   ['the MSR-bitmap address is a page-aligned physical address', 'timer', { MSR_BITMAP: 0x1001 }],
