@@ -1,13 +1,11 @@
 /** What is still to be found out about the trace, most wanted first: what a person waits for, then what fills the screen. */
 
+import { journeyWork } from './journeys.ts'
 import type { Model } from './model.ts'
+import type { Work } from './work.ts'
 
-export interface Work {
-  /** Goes on for about so many milliseconds; true when it is done. */
-  advance(milliseconds: number): boolean
-}
-
-export function backgroundWork({ trace, prompt, filter, seeking }: Model): Work | undefined {
+export function backgroundWork({ trace, prompt, filter, seeking, journey }: Model): Work | undefined {
+  if (journey !== null) return journeyWork(trace, journey)
   const typed = prompt?.kind === 'search' || prompt?.kind === 'filter' ? prompt.text : ''
   for (const text of [seeking?.filter ?? '', typed, filter]) {
     if (text.trim() === '') continue

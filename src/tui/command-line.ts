@@ -1,9 +1,11 @@
 /** What `:` takes: the commands of the keymap by name, and those that need words. */
 
+import { locationNamed, toggleBreakpoint } from './journeys.ts'
 import { BINDINGS, type Command } from './keymap.ts'
 import { addressOf } from './memory-address.ts'
 import { type Model, STATE_VIEWS, THEMES, type ThemeName } from './model.ts'
 import { jumpTo } from './movement.ts'
+import { openDiff } from './overlay.ts'
 import { placeNamed } from './positions.ts'
 import type { RunCommand } from './prompt.ts'
 import type { TraceSource } from './trace-source.ts'
@@ -26,11 +28,13 @@ function set(model: Model, text: string): Model | string {
   return `one of: ${SETTINGS.join(', ')}`
 }
 
+const labels = ({ image }: TraceSource): readonly string[] => image.symbols.filter(({ kind }) => kind === 'label').map(({ name }) => name)
+
 export const WORD_COMMANDS: Readonly<Record<string, WordCommand>> = {
   set: { help: 'set mouse off, set theme light, set ascii on', words: () => ['mouse', 'ascii', 'theme', 'on', 'off', ...THEMES], run: set },
   mem: {
     help: 'memory at an address, a label or a register: mem rsp+8',
-    words: ({ image }) => image.symbols.filter(({ kind }) => kind === 'label').map(({ name }) => name),
+    words: labels,
     run: (model, text) =>
       addressOf(model, text) === undefined
         ? `\`${text}\` is no address, label or register`
@@ -41,6 +45,34 @@ export const WORD_COMMANDS: Readonly<Record<string, WordCommand>> = {
     run: (model, text) => {
       const place = placeNamed(model, text)
       return typeof place === 'string' ? place : jumpTo(model, place)
+    },
+  },
+  diff: {
+    help: 'compare with another trace: diff FILE',
+    run: (model, text) => (text === '' ? 'diff FILE: the trace to compare with' : openDiff(model, text)),
+  },
+  break: {
+    help: 'a breakpoint at an address or label, or at events: break judge, break exit(HLT)',
+    words: labels,
+    run: (model, text) => {
+      const address = addressOf(model, text)
+      if (address !== undefined) return toggleBreakpoint(model, { kind: 'code', address })
+      const { trouble } = model.trace.select(text)
+      return trouble ?? toggleBreakpoint(model, { kind: 'events', filter: text })
+    },
+  },
+  watch: {
+    help: 'a breakpoint at each change of a value: watch [counter]:4, watch rax',
+    run: (model, text) => {
+      const location = locationNamed(model.trace, text)
+      return typeof location === 'string' ? location : toggleBreakpoint(model, { kind: 'change', location })
+    },
+  },
+  follow: {
+    help: 'the value whose changes ( and ) go to: follow rax',
+    run: (model, text) => {
+      const location = locationNamed(model.trace, text)
+      return typeof location === 'string' ? location : { ...model, followed: location, notice: ') and ( go to the changes of it' }
     },
   },
   view: {

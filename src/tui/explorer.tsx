@@ -8,6 +8,7 @@ import { formatPosition, type Place } from '../query/position.ts'
 import { backgroundWork } from './background.ts'
 import { Boundary } from './boundary.tsx'
 import { FrameSink, type Terminal } from './frame-sink.ts'
+import { arrived } from './journeys.ts'
 import { Keyboard } from './keyboard.tsx'
 import type { Model } from './model.ts'
 import { settled } from './movement.ts'
@@ -103,7 +104,7 @@ export function startExplorer(trace: TraceSource, place: Place, { streams, start
         stop()
         return settle.resolve(key === 'ctrl-c' ? 'ctrl-c' : 'quit')
       }
-      show(settled(next))
+      show(arrived(settled(next)))
     } catch (error) {
       fail(error)
     }
@@ -116,7 +117,7 @@ export function startExplorer(trace: TraceSource, place: Place, { streams, start
       if (isOver) return
       try {
         const isDone = backgroundWork(model)?.advance(SLICE) ?? true
-        if (isDone || performance.now() - shownAt > SHOW_EVERY) show(settled(model))
+        if (isDone || performance.now() - shownAt > SHOW_EVERY) show(arrived(settled(model)))
         else workOn()
       } catch (error) {
         fail(error)

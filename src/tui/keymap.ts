@@ -25,13 +25,17 @@ export interface Binding {
   readonly rank?: number
 }
 
-const EVERYWHERE: readonly ScreenName[] = ['main', 'help', 'breakpoints', 'statistics', 'why', 'diff']
-const LISTS: readonly ScreenName[] = ['main', 'help', 'breakpoints', 'statistics', 'why', 'diff']
+const EVERYWHERE: readonly ScreenName[] = ['main', 'breakpoints', 'statistics', 'diff']
+const LISTS: readonly ScreenName[] = ['main', 'breakpoints', 'statistics', 'diff']
 
 /** In the order of the help: what moves in time, what searches, what changes the view, the rest. */
 const ROWS = [
   { command: 'step', keys: ['s'], twin: 'step-back', footer: 'step', rank: 1, help: 'one instruction forward' },
   { command: 'step-back', keys: ['S'], twin: 'step', footer: 'step back', help: 'one instruction back' },
+  { command: 'step-over', keys: ['o'], twin: 'step-over-back', footer: 'over', rank: 9, help: 'step over calls and whole exits' },
+  { command: 'step-over-back', keys: ['O'], twin: 'step-over', footer: 'over back', help: 'the same, backward' },
+  { command: 'continue', keys: ['c'], twin: 'continue-back', footer: 'continue', rank: 8, help: 'run to the next breakpoint' },
+  { command: 'continue-back', keys: ['C'], twin: 'continue', footer: 'back', help: 'run back to the previous breakpoint' },
   { command: 'next-exit', keys: ['e'], twin: 'previous-exit', footer: 'exit', rank: 2, help: 'next VM exit' },
   { command: 'previous-exit', keys: ['E'], twin: 'next-exit', footer: 'exit back', help: 'previous VM exit' },
   { command: 'next-entry', keys: ['x'], twin: 'previous-entry', footer: 'entry', rank: 12, help: 'next VM entry' },
@@ -55,6 +59,10 @@ const ROWS = [
     help: "next VMCS write by the guest's hypervisor",
   },
   { command: 'previous-vmcs-write', keys: ['V'], twin: 'next-vmcs-write', footer: 'VMWRITE back', help: 'previous VMCS write' },
+  { command: 'next-visit', keys: [']'], twin: 'previous-visit', footer: 'visit', rank: 13, help: 'next visit of this instruction' },
+  { command: 'previous-visit', keys: ['['], twin: 'next-visit', footer: 'visit back', help: 'previous visit of this instruction' },
+  { command: 'next-change', keys: [')'], twin: 'previous-change', footer: 'change', help: 'next change of the value that `:follow` names' },
+  { command: 'previous-change', keys: ['('], twin: 'next-change', footer: 'change back', help: 'previous change of it' },
   {
     command: 'row-down',
     keys: ['j', 'down'],
@@ -95,6 +103,15 @@ const ROWS = [
   { command: 'jump-back', keys: ['<'], twin: 'jump-forward', footer: 'jump back', help: 'back through the places you jumped from' },
   { command: 'jump-forward', keys: ['>'], twin: 'jump-back', footer: 'jump on', help: 'forward again' },
 
+  {
+    command: 'breakpoint',
+    keys: ['b'],
+    footer: 'break',
+    rank: 17,
+    help: 'set or clear a breakpoint at this instruction; also `:break`, `:watch`',
+  },
+  { command: 'breakpoints', keys: ['B'], footer: 'breakpoints', help: 'the list of breakpoints' },
+
   { command: 'compare', keys: ['='], footer: 'compare', rank: 18, help: 'what changes are marked against: previous, last exit, a mark' },
   { command: 'fold', keys: ['space'], footer: 'fold', rank: 19, panes: ['events'], help: 'fold or open what happens within this exit' },
   { command: 'fold-all', keys: ['Z'], footer: 'fold all', panes: ['events'], help: 'fold or open all exits' },
@@ -111,7 +128,10 @@ const ROWS = [
   { command: 'right', keys: ['l', 'right'], twin: 'left', footer: 'later', panes: ['timeline'], help: 'the timeline moves on' },
   { command: 'left', keys: ['h', 'left'], twin: 'right', footer: 'earlier', panes: ['timeline'], help: 'the timeline moves back' },
 
+  { command: 'diff', keys: ['d'], footer: 'diff', rank: 21, help: 'compare with another trace: `:diff FILE`' },
   { command: 'statistics', keys: ['#'], footer: 'statistics', rank: 22, help: 'exits counted and timed' },
+  { command: 'swap', keys: ['r'], footer: 'swap', screens: ['diff'], rank: 2, help: 'swap the two sides of the comparison' },
+  { command: 'projection', keys: ['p'], footer: 'projection', screens: ['diff'], rank: 3, help: 'compare by arch, exits, timing, all' },
   { command: 'choose', keys: ['return'], footer: 'go there', screens: LISTS, help: 'go to what the row is about' },
   { command: 'command-line', keys: [':'], footer: 'command', rank: 23, help: 'type a command; Tab completes it' },
   { command: 'copy-position', keys: ['y'], footer: 'copy', help: 'copy this position' },

@@ -1,5 +1,6 @@
 /** What the explorer's screen is a picture of. Plain data beside the recording itself; `update.ts` makes the next one. */
 
+import type { Location } from '../query/location.ts'
 import type { Place } from '../query/position.ts'
 import type { Projection } from '../trace/projection.ts'
 import type { Command } from './keymap.ts'
@@ -12,7 +13,7 @@ export type PaneName = (typeof PANES)[number]
 export const STATE_VIEWS = ['registers', 'vmcs', 'apic', 'memory', 'cpu'] as const
 export type StateView = (typeof STATE_VIEWS)[number]
 
-export type ScreenName = 'main' | 'help' | 'breakpoints' | 'statistics' | 'why' | 'diff'
+export type ScreenName = 'main' | 'breakpoints' | 'statistics' | 'diff'
 
 export interface Size {
   readonly columns: number
@@ -32,7 +33,19 @@ export interface Prompt {
 /** What changes are marked against. */
 export type ComparePoint = 'previous' | 'exit' | 'mark'
 
-export type Breakpoint = { readonly kind: 'code'; readonly address: bigint } | { readonly kind: 'events'; readonly filter: string }
+/** The guest is about to execute there; an event that a filter lets through; a value is not what it was. */
+export type Breakpoint =
+  | { readonly kind: 'code'; readonly address: bigint }
+  | { readonly kind: 'events'; readonly filter: string }
+  | { readonly kind: 'change'; readonly location: Location }
+
+/** A run of the guest that was asked for: over calls and exits; to one of the stops. */
+export interface JourneyRequest {
+  readonly kind: 'over' | 'continue' | 'visit'
+  readonly direction: 1 | -1
+  readonly from: Place
+  readonly stops: readonly Breakpoint[]
+}
 
 /** A screen over the main one, with its own cursor. */
 export interface Overlay {
@@ -82,6 +95,9 @@ export interface Model extends View {
   /** The mark that changes are compared with. */
   readonly lastMark: string
   readonly breakpoints: readonly Breakpoint[]
+  readonly journey: JourneyRequest | null
+  /** The value whose changes ( and ) go to. */
+  readonly followed: Location | null
   readonly jumps: { readonly back: readonly Place[]; readonly forward: readonly Place[] }
   /** The address that the memory view shows; empty: the stack pointer's. */
   readonly memory: string

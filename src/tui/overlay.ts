@@ -1,9 +1,11 @@
 /** Rows up and down, in the focused pane or in the screen over the panes; and what opens and closes those screens. */
 
+import { otherTrace, PROJECTIONS } from './comparison.ts'
 import { eventPaneRows, overlayRows } from './layout.ts'
 import { pan } from './looking.ts'
-import type { Model, ScreenName } from './model.ts'
+import type { Model, Overlay } from './model.ts'
 import { goTo, jumpTo, withCursorInSight } from './movement.ts'
+import { hunkStarts } from './panes/diff.ts'
 import { overlayTargets } from './panes/overlay.ts'
 import { eventFrom } from './rows.ts'
 
@@ -42,10 +44,11 @@ export function toEdge(model: Model, direction: 1 | -1): Model {
   return jumpTo(model, { kind: 'event', index: direction === 1 ? model.trace.count - 1 : 0 })
 }
 
-export const openOverlay = (model: Model, screen: Exclude<ScreenName, 'main'>): Model => ({ ...model, overlay: { screen, at: 0 } })
+export const openOverlay = (model: Model, screen: Overlay['screen']): Model => ({ ...model, overlay: { screen, at: 0 } })
 
 /** One level out: what still goes on, the screen over the panes, the filter, what was scrolled. */
 export function backOut(model: Model): Model {
+  if (model.journey !== null) return { ...model, journey: null, notice: 'stopped' }
   if (model.seeking !== null) return { ...model, seeking: null, notice: 'stopped' }
   if (model.overlay !== null) return { ...model, overlay: null }
   if (model.zoomed) return withCursorInSight({ ...model, zoomed: false })
@@ -59,4 +62,30 @@ export function choose(model: Model): Model {
   if (overlay === null) return backOut({ ...model, filter: '' })
   const target = overlayTargets(model)[overlay.at]
   return target === undefined || target === null ? model : jumpTo({ ...model, overlay: null }, target)
+}
+
+/** Compares with a trace; without one, types the command for the person to end. */
+export function openDiff(model: Model, other: string): Model | string {
+  const reader = otherTrace(other)
+  return typeof reader === 'string' ? reader : { ...model, overlay: { screen: 'diff', at: 0, other } }
+}
+
+export const swapSides = (model: Model): Model => ({
+  ...model,
+  overlay: { ...model.overlay!, swapped: model.overlay!.swapped !== true, at: 0 },
+})
+
+export function nextProjection(model: Model): Model {
+  const { by = 'exits' } = model.overlay!
+  const next = PROJECTIONS[(PROJECTIONS.indexOf(by) + 1) % PROJECTIONS.length]!
+  return { ...model, overlay: { ...model.overlay!, by: next, at: 0 } }
+}
+
+/** To the next or previous hunk. */
+export function nextHunk(model: Model, direction: 1 | -1): Model {
+  const { at } = model.overlay!
+  const starts = hunkStarts(model)
+  const found = direction === 1 ? starts.find(start => start > at) : starts.findLast(start => start < at)
+  if (found === undefined) return { ...model, notice: direction === 1 ? 'no difference after this' : 'no difference before this' }
+  return { ...model, overlay: { ...model.overlay!, at: found } }
 }

@@ -8,11 +8,6 @@ import { jumpTo, nextSelected, withCursorInSight } from './movement.ts'
 import { paletteRows } from './palette.ts'
 import { placeNamed } from './positions.ts'
 
-export const openPrompt = (model: Model, kind: Prompt['kind'], text = ''): Model => ({
-  ...model,
-  prompt: { kind, text, at: 0, trouble: '' },
-})
-
 /** The completions of a command line, as they would replace its last word. */
 export const completionsOf = ({ prompt, trace }: Model): readonly string[] => wordsThatFit(prompt?.text ?? '', trace)
 

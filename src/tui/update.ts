@@ -1,13 +1,15 @@
 /** The next model after a key. Pure: the recording it asks never changes. */
 
 import { formatPosition, type Place } from '../query/position.ts'
+import { breakHere, change, continueTo, stepOver, visit } from './journeys.ts'
 import { type Command, commandOf } from './keymap.ts'
 import { fold, foldAll, moveFocus, nextCompare, pan, showView, toggleZoom, undo, viewOf, zoomTimeline } from './looking.ts'
 import { type Model, type Size, screenOf } from './model.ts'
 import { clickOrWheel, isMouseKey } from './mouse.ts'
 import { goTo, jumpBack, jumpForward, jumpTo, nextOfKind, nextSelected, step, withCursorInSight } from './movement.ts'
-import { backOut, choose, movePage, moveRow, openOverlay, toEdge } from './overlay.ts'
-import { openPrompt, updatePrompt } from './prompt.ts'
+import { backOut, choose, movePage, moveRow, nextHunk, nextProjection, openOverlay, swapSides, toEdge } from './overlay.ts'
+import { updatePrompt } from './prompt.ts'
+import { openPrompt } from './prompt-opening.ts'
 import type { TraceSource } from './trace-source.ts'
 
 export function initialModel(trace: TraceSource, place: Place, size: Size): Model {
@@ -34,6 +36,8 @@ export function initialModel(trace: TraceSource, place: Place, size: Size): Mode
     marks: new Map(),
     lastMark: '',
     breakpoints: [],
+    journey: null,
+    followed: null,
     jumps: { back: [], forward: [] },
     memory: '',
     past: [],
@@ -63,7 +67,9 @@ export function update(model: Model, key: string): Model {
   if (fresh.prompt !== null) return updatePrompt(fresh, key, run)
   if (fresh.pending !== null) return letter(fresh, key)
   const command = commandOf(key, screenOf(fresh))
-  return command === undefined ? fresh : run(fresh, command)
+  if (command === undefined) return fresh
+  // Whoever moves on does not wait any longer.
+  return run(command === 'back-out' ? fresh : { ...fresh, journey: null, seeking: null }, command)
 }
 
 /** Commands that `u` does not bring back from and `.` does not repeat. */
@@ -119,9 +125,11 @@ type Handler = (model: Model) => Model
 const hit =
   (direction: 1 | -1): Handler =>
   model =>
-    model.search === ''
-      ? { ...model, notice: 'search first, with /' }
-      : nextSelected(model, { filter: model.search, what: 'hit', direction })
+    model.overlay !== null
+      ? nextHunk(model, direction)
+      : model.search === ''
+        ? { ...model, notice: 'search first, with /' }
+        : nextSelected(model, { filter: model.search, what: 'hit', direction })
 
 const vmcsWrite =
   (direction: 1 | -1): Handler =>
@@ -131,6 +139,19 @@ const vmcsWrite =
 const HANDLERS: Readonly<Record<Command, Handler>> = {
   step: model => step(model, 1),
   'step-back': model => step(model, -1),
+  'step-over': model => stepOver(model, 1),
+  'step-over-back': model => stepOver(model, -1),
+  continue: model => continueTo(model, 1),
+  'continue-back': model => continueTo(model, -1),
+  'next-visit': model => visit(model, 1),
+  'previous-visit': model => visit(model, -1),
+  'next-change': model => change(model, 1),
+  'previous-change': model => change(model, -1),
+  breakpoint: breakHere,
+  breakpoints: model => openOverlay(model, 'breakpoints'),
+  diff: model => openPrompt(model, 'command', 'diff '),
+  swap: swapSides,
+  projection: nextProjection,
   'next-exit': model => nextOfKind(model, 'exit', 1),
   'previous-exit': model => nextOfKind(model, 'exit', -1),
   'next-entry': model => nextOfKind(model, 'entry', 1),

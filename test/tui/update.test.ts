@@ -3,7 +3,9 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { formatPosition } from '../../src/query/position.ts'
+import { backgroundWork } from '../../src/tui/background.ts'
 import { frameLines } from '../../src/tui/frame.ts'
+import { arrived } from '../../src/tui/journeys.ts'
 import { ALL_KEYS, BINDINGS, commandOf } from '../../src/tui/keymap.ts'
 import { eventPaneRows, regions } from '../../src/tui/layout.ts'
 import { lineText, widthOf } from '../../src/tui/lines.ts'
@@ -23,7 +25,17 @@ const keys = fc.array(fc.constantFrom(...ALL_KEYS.filter(key => key !== 'q' && k
 const starts = fc.integer({ min: 0, max: events.length - 1 })
 
 const begin = (index: number, size = { columns: 110, rows: 30 }): Model => initialModel(trace, { kind: 'event', index }, size)
-const after = (model: Model, pressed: readonly string[]): Model => pressed.reduce((at, key) => settled(update(at, key)), model)
+/** With all that was asked for found out. */
+function finished(model: Model): Model {
+  let next = arrived(settled(model))
+  while (next.journey !== null || next.seeking !== null) {
+    backgroundWork(next)!.advance(Number.POSITIVE_INFINITY)
+    next = arrived(settled(next))
+  }
+  return next
+}
+
+const after = (model: Model, pressed: readonly string[]): Model => pressed.reduce((at, key) => finished(update(at, key)), model)
 
 /** What a person would call the same place: scrolling aside. */
 const seen = (model: Model): unknown => [formatPosition(model.place), model.focus, model.overlay, trace.moment(model.place)]
@@ -102,6 +114,27 @@ describe('forward, then back', () => {
     const index = events.findIndex((event, position) => event.kind === 'kvm_entry' && position > 100)
     const model = update(begin(index), 'S')
     expect(model.place).toEqual({ kind: 'instruction', count: trace.moment({ kind: 'event', index }).instructions })
+  })
+
+  it('a breakpoint is come to, forward and back, and the next visit is the same instruction', () => {
+    const start = after(begin(280), ['b', 'c'])
+    const { rip } = trace.moment(begin(280).place).registers
+    expect(trace.moment(start.place).registers.rip).toBe(rip)
+    expect(start.notice).toMatch(/^breakpoint: 0x/)
+    const visited = after(start, ['[', ']'])
+    expect(formatPosition(visited.place)).toBe(formatPosition(start.place))
+    expect(after(begin(280), ['c']).notice).toContain('no breakpoints')
+  })
+
+  it('over a call and back again is where one was', () => {
+    const call = after(
+      begin(0),
+      [...':break exit(MSR_WRITE)'.replaceAll(' ', '\u0000')].map(key => (key === '\u0000' ? 'space' : key)),
+    )
+    const there = after(call, ['return', 'c', 's', 's'])
+    const over = after(there, ['o'])
+    expect(formatPosition(over.place)).not.toBe(formatPosition(there.place))
+    expect(trace.moment(after(over, ['O']).place).registers.rip).toBe(trace.moment(there.place).registers.rip)
   })
 
   it('the ends of the run say so', () => {

@@ -1,5 +1,6 @@
 /** The last line: what is being typed; or news about the last key, then the keys that do something in the focused pane. */
 
+import { journeyWork } from '../journeys.ts'
 import { BINDINGS, type Binding, isOnScreen, keyLabel, pairLabel } from '../keymap.ts'
 import { cut, fit, type Line, type Span, span, widthOf } from '../lines.ts'
 import { type Model, screenOf } from '../model.ts'
@@ -55,7 +56,7 @@ function promptLine(model: Model, width: number): Line {
 }
 
 /** What still goes on behind the screen. */
-export function progressWords({ trace, filter, seeking }: Model): string {
+export function progressWords({ trace, filter, seeking, journey }: Model): string {
   for (const [text, words] of [
     [filter, 'filtering'],
     [seeking?.filter ?? '', 'searching'],
@@ -64,7 +65,7 @@ export function progressWords({ trace, filter, seeking }: Model): string {
     const { isWhole, share } = trace.select(text)
     if (!isWhole) return `${words} ${Math.floor(share * 100)}%, Esc stops`
   }
-  return ''
+  return journey === null ? '' : `running the guest: i:${journeyWork(trace, journey).at}, Esc stops`
 }
 
 /** Room for the keys that always stand there. */

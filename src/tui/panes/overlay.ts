@@ -1,25 +1,21 @@
-/** The screens over the panes: each a list of rows, of which some lead to a place. */
+/** The screens over the panes as rows of text, with the cursor's row in sight. */
 
 import type { Place } from '../../query/position.ts'
 import { overlayRows } from '../layout.ts'
 import { fit, type Line, lineText, span } from '../lines.ts'
 import type { Model, Overlay } from '../model.ts'
+import type { OverlayScreen } from '../overlay-screen.ts'
+import { breakpointsScreen } from './breakpoints.ts'
+import { diffScreen } from './diff.ts'
 import { statisticsScreen } from './statistics.ts'
 
-export interface OverlayRow {
-  readonly line: Line
-  /** Where Enter leads to; null: nowhere. */
-  readonly target: Place | null
+const SCREENS: Readonly<Record<Overlay['screen'], (model: Model, width: number) => OverlayScreen>> = {
+  breakpoints: breakpointsScreen,
+  diff: diffScreen,
+  statistics: statisticsScreen,
 }
 
-export interface OverlayScreen {
-  readonly title: string
-  readonly rows: readonly OverlayRow[]
-}
-
-const SCREENS: Readonly<Record<'statistics', (model: Model, width: number) => OverlayScreen>> = { statistics: statisticsScreen }
-
-const screenFor = (model: Model, { screen }: Overlay): OverlayScreen => SCREENS[screen as 'statistics'](model, model.size.columns)
+const screenFor = (model: Model, { screen }: Overlay): OverlayScreen => SCREENS[screen](model, model.size.columns)
 
 export const overlayTargets = (model: Model): readonly (Place | null)[] =>
   model.overlay === null ? [] : screenFor(model, model.overlay).rows.map(({ target }) => target)
@@ -29,7 +25,7 @@ export function overlayLines(model: Model): readonly Line[] {
   const { at } = model.overlay!
   const { title, rows } = screenFor(model, model.overlay!)
   const height = overlayRows(model.size)
-  const top = Math.min(Math.max(0, at - height + 1), Math.max(0, rows.length - height))
+  const top = Math.min(Math.max(0, at - Math.floor(height / 2)), Math.max(0, rows.length - height))
   const lines = rows.slice(top, top + height).map(({ line }, row): Line => {
     const isCurrent = top + row === at
     return isCurrent ? fit([span(`>${lineText(line).slice(1)}`, 'current')], columns) : fit(line, columns)

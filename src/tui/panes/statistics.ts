@@ -4,8 +4,8 @@ import { basicExitReason } from '../../spec/exit-reasons.ts'
 import { EXIT_KINDS, type ExitRow, exitLabel, exitStatistics } from '../../trace/statistics.ts'
 import { grouped, type Line, span } from '../lines.ts'
 import type { Model } from '../model.ts'
+import type { OverlayScreen } from '../overlay-screen.ts'
 import type { TraceSource } from '../trace-source.ts'
-import type { OverlayScreen } from './overlay.ts'
 
 interface Shown {
   readonly row: ExitRow
