@@ -1,6 +1,6 @@
 ; The APIC timer in TSC-deadline mode, waited for in HLT. No tick can slip by between arming and halting: interrupts are off while
 ; the deadline is written, and STI lets them in only after the HLT that follows it. A HLT leaves the guest whichever timer carries
-; the deadline. `-D TICKS=n` sets how many ticks. Nothing is printed between the first tick and the last.
+; the deadline. `-D TICKS=n` sets how many ticks, `-D PERIOD=n` their distance. Nothing is printed between the first tick and the last.
 ;
 ; Expected (how late depends on the machine):
 ;       ticks wanted:        100
@@ -20,8 +20,11 @@
 %define TICKS 100
 %endif
 
+%ifndef PERIOD
+%define PERIOD  20000           ; TSC cycles: 10 microseconds at 2 GHz
+%endif
+
 TIMER_VECTOR    equ 0xec
-PERIOD          equ 20000       ; TSC cycles: 10 microseconds at 2 GHz
 PATIENCE        equ 1 << 30     ; a tick this late never comes
 
         set_gate TIMER_VECTOR, on_timer

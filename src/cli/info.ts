@@ -2,6 +2,7 @@
 
 import { statSync } from 'node:fs'
 import { resolve } from 'node:path'
+import { parameterText } from '../kvm/parameters.ts'
 import type { RunConfig } from '../session/config.ts'
 import { inputsOf } from '../session/replay.ts'
 import { DEFAULT_CPU_FEATURES } from '../spec/cpu-models.ts'
@@ -28,7 +29,7 @@ interface Facts {
   readonly identity: string
   readonly format: number
   readonly mode: 'bare' | 'kvm'
-  readonly parameters: Readonly<Record<string, boolean>>
+  readonly parameters: Readonly<Record<string, boolean | number>>
   readonly features: readonly string[]
   readonly memory_mib: number
   readonly tsc_khz: number
@@ -68,7 +69,7 @@ const counted = (count: number, noun: string): string => `${groupedNumber(count)
 
 function rowsOf({ io, colours }: Terminal, name: string, facts: Facts): string[][] {
   const missing = DEFAULT_CPU_FEATURES.filter(feature => !facts.features.includes(feature))
-  const parameters = Object.entries(facts.parameters).map(([parameter, value]) => `${parameter}=${value ? 1 : 0}`)
+  const parameters = Object.entries(facts.parameters).map(parameterText)
   const size = name === '-' ? '' : `, ${groupedNumber(statSync(resolve(io.cwd, name)).size)} bytes`
   const microseconds = facts.ticks / (facts.tsc_khz / 1000)
   const { end } = facts

@@ -2,7 +2,7 @@
 
 import { parseNumber } from '../assembler/literals.ts'
 import { nearest } from '../base/suggest.ts'
-import { type KvmParameters, PARAMETER_NAMES } from '../kvm/parameters.ts'
+import { isSwitch, type KvmParameters, PARAMETER_NAMES, type ParameterName, parameterValueOf } from '../kvm/parameters.ts'
 import {
   CPU_FEATURES,
   CPU_MODELS,
@@ -45,20 +45,19 @@ export function parseDate(text: string): number {
   return Math.floor(milliseconds / 1000)
 }
 
-const TRUTH: Readonly<Record<string, boolean>> = { '0': false, '1': true, n: false, y: true, N: false, Y: true }
-
 /** `--param NAME=VALUE`, NAME a module parameter of kvm or kvm_intel, VALUE as the kernel takes it. */
 export function parseParameter(text: string, before: Partial<KvmParameters> = {}): Partial<KvmParameters> {
   const [name = '', value] = text.split('=', 2)
   if (!(PARAMETER_NAMES as readonly string[]).includes(name))
     throw usageError(`--param ${text}: KVM has no parameter \`${name}\` here`, didYouMean(name, PARAMETER_NAMES))
-  const truth = TRUTH[value ?? '']
-  if (truth === undefined)
-    throw usageError(
-      `--param ${text}: ${value === undefined ? 'the value is missing' : `\`${value}\` is not 0 or 1`}`,
-      `write --param ${name}=0 or --param ${name}=1`,
-    )
-  return { ...before, [name]: truth }
+  const parameter = name as ParameterName
+  const parsed = parameterValueOf(parameter, value ?? '')
+  if (parsed === undefined) {
+    const legal = isSwitch(parameter) ? '0 or 1' : 'a number of ns'
+    const next = isSwitch(parameter) ? `write --param ${name}=0 or --param ${name}=1` : `write it in decimal, as --param ${name}=0`
+    throw usageError(`--param ${text}: ${value === undefined ? 'the value is missing' : `\`${value}\` is not ${legal}`}`, next)
+  }
+  return { ...before, [name]: parsed }
 }
 
 function integer(option: string, text: string, unit: string, from: number, to: number): number {

@@ -16,6 +16,7 @@ import { cpuidContext } from './cpu/system/state.ts'
 import { enterHostMode } from './host-mode.ts'
 import type { Machine } from './machine.ts'
 import type { CostName } from './time/costs.ts'
+import { schedule } from './time/event-queue.ts'
 import { vmEntry } from './vmx/entry.ts'
 import * as vmx from './vmx/instructions.ts'
 import type { VmxOutcome } from './vmx/outcome.ts'
@@ -59,6 +60,8 @@ export interface RootCpu {
   takeInterrupt(): number
   /** HLT in the host: `machine.run` lets time pass until an interrupt is offered. */
   idle(): void
+  /** PAUSE in a loop in the host, with interrupts on: `machine.run` lets time pass until one is offered or the TSC reads so much. */
+  pollUntil(tsc: HostTsc): void
   /** Busy waiting until the TSC reads at least this much. */
   spinUntil(tsc: HostTsc): void
   /** Tells observers how deep the guest of the next VM entry is; nothing else depends on it. */
@@ -141,6 +144,10 @@ function rootCpu(machine: Machine, engine: Engine): RootCpu {
     takeInterrupt: () => acknowledge(machine, index),
     idle: () => {
       machine.cpus[index]!.hostIdle = true
+    },
+    pollUntil: tsc => {
+      machine.cpus[index]!.hostIdle = true
+      schedule(machine.queue, machine.tick + Number(tsc - ownTsc(engine)), 'host-poll', index)
     },
     spinUntil: tsc => {
       const left = tsc - ownTsc(engine)

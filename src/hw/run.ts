@@ -12,7 +12,7 @@ import type { Engine } from './cpu/engine.ts'
 import { step } from './cpu/step.ts'
 import { devicesDue } from './devices.ts'
 import { type Machine, turnEnd } from './machine.ts'
-import { NEVER, nextTick, type PendingEvent } from './time/event-queue.ts'
+import { cancel, NEVER, nextTick, type PendingEvent } from './time/event-queue.ts'
 
 /**
  * host: the CPU is in VMX root operation and KVM is to act (after a VM exit, or because an interrupt came while it idled).
@@ -102,6 +102,7 @@ function idleInHost(machine: Machine, engine: Engine): RunResult | null {
   const { cpu } = engine
   if (!cpu.hostIdle || offeredVector(machine, engine.index) >= 0) {
     cpu.hostIdle = false
+    cancel(machine.queue, 'host-poll', engine.index)
     return 'host'
   }
   return jumpToNextEvent(machine)
@@ -124,5 +125,6 @@ function dispatch(machine: Machine, event: PendingEvent): void {
   machine.engines[event.cpu]!.attention = true
   if (event.kind === 'apic-timer') timerExpired(machine, event.cpu)
   else if (event.kind === 'devices') devicesDue(machine)
+  else if (event.kind === 'host-poll') machine.cpus[event.cpu]!.hostIdle = false
   // The guest timer and the preemption timer are looked at between instructions, by their own state.
 }

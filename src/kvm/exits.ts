@@ -102,7 +102,7 @@ function handleWrmsr(c: Context): ExitOutcome {
 }
 
 function handleExternalInterrupt(c: Context): ExitOutcome {
-  c.vcpu.stats.irqExits++
+  c.vcpu.stats.irq_exits++
   takeHostInterrupt(c, Number(c.cpu.vmread('VM_EXIT_INTR_INFO')) & 0xff)
   return 'resume'
 }
@@ -114,7 +114,7 @@ function handlePreemptionTimer(c: Context): ExitOutcome {
 }
 
 function handleHalt(c: Context): ExitOutcome {
-  c.vcpu.stats.haltExits++
+  c.vcpu.stats.halt_exits++
   skipInstruction(c)
   return 'block'
 }
@@ -123,14 +123,16 @@ function handleHalt(c: Context): ExitOutcome {
 const KVM_ENOSYS = 1000n
 
 function handleVmcall(c: Context): ExitOutcome {
+  c.vcpu.stats.hypercalls++
   c.cpu.setGpr(RAX, BigInt.asUintN(64, -KVM_ENOSYS))
   skipInstruction(c)
   return 'resume'
 }
 
 function handleEptViolation(c: Context): ExitOutcome {
-  const { cpu } = c
+  const { cpu, vcpu } = c
   const guestPhysical = Number(cpu.vmread('GUEST_PHYSICAL_ADDRESS'))
+  vcpu.stats.pf_taken++
   const qualification = cpu.vmread('EXIT_QUALIFICATION')
   cpu.spend('kvmPageFault')
   if (hasNestedEpt(c)) return handleNestedViolation(c, guestPhysical, qualification)
@@ -165,11 +167,13 @@ function handleTripleFault({ vcpu }: Context): ExitOutcome {
 }
 
 function handleInterruptWindow(c: Context): ExitOutcome {
+  c.vcpu.stats.irq_window_exits++
   setControl(c, 'CPU_BASED_INTR_WINDOW_EXITING', false)
   return 'resume'
 }
 
 function handleNmiWindow(c: Context): ExitOutcome {
+  c.vcpu.stats.nmi_window_exits++
   setControl(c, 'CPU_BASED_NMI_WINDOW_EXITING', false)
   return 'resume'
 }

@@ -89,6 +89,7 @@ const isNmiOpen = ({ cpu }: Context): boolean =>
 
 function injectNmi({ cpu, vcpu }: Context): void {
   vcpu.nmiPending = false
+  vcpu.stats.nmi_injections++
   cpu.vmwrite('VM_ENTRY_INTR_INFO_FIELD', (NMI_VECTOR | (INTR_TYPE.nmi << 8) | INTR_INFO_VALID) >>> 0)
 }
 
@@ -112,6 +113,7 @@ function offerInterrupt(c: Context): void {
 export const exitsOnInterrupt = (c: Context): boolean => c.vcpu.nested.guestMode && vmcs12Has(c, 'PIN_BASED_EXT_INTR_MASK')
 
 function injectInterrupt(c: Context, vector: number): void {
+  c.vcpu.stats.irq_injections++
   trace(c, 'kvm_inj_virq', { vector, soft: 0, reinjected: 0 })
   c.cpu.vmwrite('VM_ENTRY_INTR_INFO_FIELD', (vector | (INTR_TYPE.external << 8) | INTR_INFO_VALID) >>> 0)
 }

@@ -39,7 +39,7 @@ const valueMask = (size: number): bigint => (1n << BigInt(8 * size)) - 1n
 export function handleIo(c: Context): ExitOutcome {
   const { cpu, vcpu } = c
   const { size, input, string, port } = accessOf(c)
-  vcpu.stats.ioExits++
+  vcpu.stats.io_exits++
   cpu.spend('kvmEmulate')
   let data = 0
   if (!input) {

@@ -21,8 +21,10 @@ import { newNestedState } from './nested/nested-state.ts'
 import { getNestedState, type NestedStateImage, setNestedState } from './nested/nested-state-ioctls.ts'
 import { DEFAULT_PARAMETERS, type KvmParameters } from './parameters.ts'
 import { type Registers, type SpecialRegisters, setRegisters, setSpecialRegisters } from './registers.ts'
-import type { KvmState, VcpuState, VmState } from './state.ts'
+import type { KvmState, LapicTimerState, VcpuState, VmState } from './state.ts'
+import { newStatistics, type Statistics } from './statistics.ts'
 import { type StepResult, step } from './step.ts'
+import { initialAdvance } from './timer-advance.ts'
 import { MULTIPLIER_ONE, setGuestTsc } from './tsc.ts'
 import {
   changeTscOffset,
@@ -85,6 +87,8 @@ export interface Vcpu {
   /** The attribute KVM_VCPU_TSC_OFFSET. */
   getTscOffset(): bigint
   setTscOffset(offset: bigint): void
+  /** KVM_GET_STATS_FD: the counters, as they are now. */
+  getStats(): Statistics
   /** One bounded step of KVM_RUN: the caller alternates it with `machine.run`. */
   step(): StepResult
   /** Why KVM_RUN returned last. */
@@ -185,6 +189,17 @@ function writeMemory(machine: RootMachine, vm: VmState, guestPhysical: number, b
   }
 }
 
+const newLapicTimer = ({ lapic_timer_advance }: KvmParameters): LapicTimerState => ({
+  tscDeadline: 0n,
+  periodNs: 0,
+  pending: 0,
+  hvTimerInUse: false,
+  hvDeadline: 0n,
+  apicVirtTimerInUse: false,
+  advanceNs: initialAdvance(lapic_timer_advance),
+  expiredDeadline: 0n,
+})
+
 function createVcpu(machine: RootMachine, vmIndex: number, vm: VmState, id: number): Vcpu {
   if (vm.vcpus.some(vcpu => vcpu.id === id)) throw new KvmError('EEXIST', `vCPU ${id} exists`)
   const kvm = kvmStateOf(machine)
@@ -201,7 +216,7 @@ function createVcpu(machine: RootMachine, vmIndex: number, vm: VmState, id: numb
     msrBitmap: allocateHostPage(machine),
     apicPage: allocateHostPage(machine),
     apicBase: APIC_BASE_AT_RESET,
-    timer: { tscDeadline: 0n, periodNs: 0, pending: 0, hvTimerInUse: false, hvDeadline: 0n, apicVirtTimerInUse: false },
+    timer: newLapicTimer(kvm.parameters),
     tscKhz: machine.tscKhz,
     tscOffset: 0n,
     tscMultiplier: MULTIPLIER_ONE,
@@ -216,7 +231,8 @@ function createVcpu(machine: RootMachine, vmIndex: number, vm: VmState, id: numb
     nmiPending: false,
     immediateExit: false,
     nested: newNestedState(machine, vm.irqchip ? { ...kvm.nestedMsrs } : withoutGuestTimer(kvm.nestedMsrs)),
-    stats: { exits: 0, haltExits: 0, irqExits: 0, ioExits: 0 },
+    halt: { pollNs: 0, since: 0n, pollUntil: 0n, sleptAt: 0n },
+    stats: newStatistics(),
   }
   vm.vcpus.push(vcpu)
   const c = contextOf(machine, physical)
@@ -260,6 +276,7 @@ function vcpuHandle(machine: RootMachine, vmIndex: number, id: number): Vcpu {
     getTscKhz: () => context().vcpu.tscKhz,
     getTscOffset: () => context().vcpu.tscOffset,
     setTscOffset: offset => changeTscOffset(context(), offset),
+    getStats: () => ({ ...context().vcpu.stats }),
     step: () => step(machine, context().vcpu.cpu),
     exit: () => {
       const { exit } = context().vcpu

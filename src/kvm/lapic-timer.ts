@@ -14,6 +14,7 @@ import { type Context, trace } from './context.ts'
 import { cancelHostTimer, isHostTimerActive, startHostTimer } from './host-timer.ts'
 import { apicRegister, deliverLocal, isApicEnabled, isApicvActive, setApicRegister } from './lapic.ts'
 import type { TimerMode } from './state.ts'
+import { advanceCycles } from './timer-advance.ts'
 import { cyclesToNs, guestNow, nsToCycles, toHost } from './tsc.ts'
 import * as virtTimer from './virt-timer.ts'
 
@@ -112,13 +113,18 @@ function startTimer(c: Context): void {
 
 const HV_TIMER_LIMIT = 1n << 32n
 
+/** When the timer for `tscDeadline` is to run out, as host TSC: early by the advance. Null: that is past. */
+function earlyDeadline(c: Context): bigint | null {
+  const early = c.vcpu.timer.tscDeadline - advanceCycles(c)
+  return early > guestNow(c) ? toHost(c, early) : null
+}
+
 /** The preemption timer counts 32 bits of 2^rate ticks: a deadline beyond that is refused. One already past expires at once. */
 function startHvTimer(c: Context): boolean {
   const { timer } = c.vcpu
-  const host = toHost(c, timer.tscDeadline)
   const now = c.cpu.rdtsc()
-  const delta = host > now ? host - now : 0n
-  if (delta >> BigInt(virtTimer.preemptionRate(c)) >= HV_TIMER_LIMIT) {
+  const host = earlyDeadline(c) ?? now
+  if ((host - now) >> BigInt(virtTimer.preemptionRate(c)) >= HV_TIMER_LIMIT) {
     cancelHvTimer(c)
     return false
   }
@@ -126,8 +132,9 @@ function startHvTimer(c: Context): boolean {
   timer.hvTimerInUse = true
   timer.hvDeadline = host
   trace(c, 'kvm_hv_timer_state', { hv_timer: 1 })
-  if (delta === 0n) {
-    timerExpired(c)
+  // A period's expiry is left to the exit, which computes the next one.
+  if (host === now && timerMode(c) !== 'periodic') {
+    timerExpired(c, 'vcpu')
     cancelHvTimer(c)
   }
   return true
@@ -136,25 +143,34 @@ function startHvTimer(c: Context): boolean {
 function startSoftTimer(c: Context): void {
   const { timer } = c.vcpu
   cancelHvTimer(c)
-  if (timer.tscDeadline <= guestNow(c)) timerExpired(c)
-  else startHostTimer(c, 'lapic', toHost(c, timer.tscDeadline))
+  const isDeadline = timerMode(c) === 'tsc-deadline'
+  const host = isDeadline ? earlyDeadline(c) : timer.tscDeadline > guestNow(c) ? toHost(c, timer.tscDeadline) : null
+  if (host === null) timerExpired(c, 'vcpu')
+  else startHostTimer(c, 'lapic', host)
 }
 
-/** The deadline has come: one interrupt more is due. With APICv it goes into the page at once, unless that is left to the entry. */
-function timerExpired(c: Context): void {
-  c.vcpu.timer.pending++
+/**
+ * The deadline has come (Linux `apic_timer_expired`). Seen by the vCPU's own thread, with APICv the interrupt goes into the page at
+ * once; the host timer's callback leaves that to the entry.
+ */
+function timerExpired(c: Context, by: 'vcpu' | 'host timer'): void {
+  const { timer } = c.vcpu
+  if (timer.pending > 0) return
+  if (timerMode(c) === 'tsc-deadline' || timer.hvTimerInUse) timer.expiredDeadline = timer.tscDeadline
+  if (by === 'vcpu' && isApicvActive(c)) injectTimerInterrupt(c)
+  else timer.pending++
 }
 
 /** Exit 52: the preemption timer ran out. */
 export function hvTimerExpired(c: Context): void {
-  timerExpired(c)
+  timerExpired(c, 'vcpu')
   cancelHvTimer(c)
   if (timerMode(c) === 'periodic') advancePeriod(c)
 }
 
 /** The host's timer for this vCPU ran out. */
 export function hostTimerExpired(c: Context): void {
-  timerExpired(c)
+  timerExpired(c, 'host timer')
   if (timerMode(c) === 'periodic') advancePeriod(c)
 }
 
@@ -168,27 +184,25 @@ function advancePeriod(c: Context): void {
   startTimer(c)
 }
 
-/** Before an entry: what is due becomes an interrupt request, and a TSC deadline is over. */
+/** The interrupt is requested, and a TSC deadline is over. */
+function injectTimerInterrupt(c: Context): void {
+  const { timer, stats } = c.vcpu
+  deliverLocal(c, 'APIC_LVTT')
+  const mode = timerMode(c)
+  if (mode === 'tsc-deadline') {
+    stats.inject_tscdeadline++
+    if (timer.apicVirtTimerInUse) virtTimer.writeDeadline(c, 0n)
+  }
+  if (mode !== 'periodic') timer.tscDeadline = 0n
+}
+
+/** Before an entry: what is due becomes an interrupt request. */
 export function injectTimerInterrupts(c: Context): void {
   const { timer } = c.vcpu
   if (timer.pending === 0) return
-  if (timerMode(c) === 'tsc-deadline') waitForDeadline(c)
-  deliverLocal(c, 'APIC_LVTT')
-  if (timerMode(c) === 'tsc-deadline') {
-    timer.tscDeadline = 0n
-    if (timer.apicVirtTimerInUse) virtTimer.writeDeadline(c, 0n)
-  } else if (timerMode(c) === 'one-shot') timer.tscDeadline = 0n
+  injectTimerInterrupt(c)
   timer.pending = 0
 }
-
-/** The preemption timer counts coarse steps and may be early by one: KVM spins until the guest's TSC shows its deadline. */
-function waitForDeadline(c: Context): void {
-  const { tscDeadline } = c.vcpu.timer
-  if (tscDeadline > guestNow(c)) c.cpu.spinUntil(toHost(c, tscDeadline))
-}
-
-/** Whether an interrupt of the timer waits for the next entry. */
-export const isTimerPending = ({ vcpu }: Context): boolean => vcpu.timer.pending > 0
 
 /** The value for the entry's preemption-timer field, null when it is not in use. */
 export function preemptionTimerValue(c: Context): number | null {

@@ -7,6 +7,10 @@ export interface KvmParameters {
   readonly nested: boolean
   /** And-ed with `apic_timer_virt`. */
   readonly nested_apic_timer_virt: boolean
+  /** A deadline's timer is set early, by an adaptive time, and KVM spins for the rest just before the VM entry. */
+  readonly lapic_timer_advance: boolean
+  /** For how long at most a halted vCPU polls before its thread sleeps; 0: never. */
+  readonly halt_poll_ns: number
 }
 
 export const DEFAULT_PARAMETERS: KvmParameters = {
@@ -15,6 +19,29 @@ export const DEFAULT_PARAMETERS: KvmParameters = {
   apic_timer_virt: true,
   nested: true,
   nested_apic_timer_virt: true,
+  lapic_timer_advance: true,
+  halt_poll_ns: 200_000,
 }
 
-export const PARAMETER_NAMES = Object.keys(DEFAULT_PARAMETERS) as readonly (keyof KvmParameters)[]
+export type ParameterName = keyof KvmParameters
+
+export const PARAMETER_NAMES = Object.keys(DEFAULT_PARAMETERS) as readonly ParameterName[]
+
+/** What Linux's `kstrtobool` and `kstrtouint` take here. */
+const TRUTH: Readonly<Record<string, boolean>> = { '0': false, '1': true, n: false, y: true, N: false, Y: true }
+const MAX_UINT = 0xffff_ffff
+
+export const isSwitch = (name: ParameterName): boolean => typeof DEFAULT_PARAMETERS[name] === 'boolean'
+
+/** Whether a parameter can have this value. */
+export const isParameterValue = (name: ParameterName, value: unknown): boolean =>
+  isSwitch(name) ? typeof value === 'boolean' : Number.isInteger(value) && Number(value) >= 0 && Number(value) <= MAX_UINT
+
+/** The value that a text says, undefined where it says none. */
+export function parameterValueOf(name: ParameterName, text: string): boolean | number | undefined {
+  const value = isSwitch(name) ? TRUTH[text] : /^\d+$/.test(text) ? Number(text) : undefined
+  return isParameterValue(name, value) ? value : undefined
+}
+
+/** `NAME=VALUE` as the command line takes it. */
+export const parameterText = ([name, value]: readonly [string, unknown]): string => `${name}=${Number(value)}`

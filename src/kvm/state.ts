@@ -7,6 +7,7 @@ import type { CpuidEntry } from './cpuid.ts'
 import type { KvmExit } from './exit-reason.ts'
 import type { NestedState } from './nested/nested-state.ts'
 import type { KvmParameters } from './parameters.ts'
+import type { Statistics } from './statistics.ts'
 
 export interface KvmState {
   readonly parameters: KvmParameters
@@ -56,6 +57,20 @@ export interface LapicTimerState {
   /** When the preemption timer is to fire, as host TSC. */
   hvDeadline: bigint
   apicVirtTimerInUse: boolean
+  /** How early the preemption timer or the host's is set for a deadline: 0 without `lapic_timer_advance`. */
+  advanceNs: number
+  /** The deadline whose timer ran out, until an entry has waited for it; else 0. */
+  expiredDeadline: bigint
+}
+
+/** How a vCPU waits for something to run for. */
+export interface HaltState {
+  /** For how long it polls before it sleeps: adapted to how long the last waits were. */
+  pollNs: number
+  /** When this wait began, when its polling is over and when that was given up, as host TSC. */
+  since: bigint
+  pollUntil: bigint
+  sleptAt: bigint
 }
 
 export interface InjectedEvent {
@@ -65,8 +80,8 @@ export interface InjectedEvent {
   instructionLength: number
 }
 
-/** Where the vCPU's host thread stands. */
-export type VcpuPhase = 'user' | 'enter' | 'guest' | 'blocked'
+/** Where the vCPU's host thread stands. polling: halted, but its thread does not sleep yet. */
+export type VcpuPhase = 'user' | 'enter' | 'guest' | 'polling' | 'blocked'
 
 export interface VcpuState {
   readonly id: number
@@ -102,6 +117,6 @@ export interface VcpuState {
   /** The last entry asked for an exit at once. */
   immediateExit: boolean
   nested: NestedState
-  /** Counters of `kvm_stat`. */
-  stats: { exits: number; haltExits: number; irqExits: number; ioExits: number }
+  halt: HaltState
+  stats: Statistics
 }

@@ -8,14 +8,12 @@ import { exitReasonOf } from '../spec/exit-reasons.ts'
 import { type Context, contextOf, trace } from './context.ts'
 import type { ExitOutcome } from './exit-reason.ts'
 import { handleExit, isFastpath } from './exits.ts'
-import { startHostTimer } from './host-timer.ts'
-import { injectEvents, isInterruptible, recoverInterruptedDelivery } from './interrupts.ts'
-import { deliverableVector } from './lapic.ts'
-import { afterBlock, beforeBlock, injectTimerInterrupts, isTimerPending, preemptionTimerValue } from './lapic-timer.ts'
-import { hasGuestTimer } from './nested/apic-timer.ts'
-import { checkNestedEvents, isNestedRunnable, processNestedDeadline } from './nested/events.ts'
+import { attendHalted, halt } from './halt.ts'
+import { injectEvents, recoverInterruptedDelivery } from './interrupts.ts'
+import { injectTimerInterrupts, preemptionTimerValue } from './lapic-timer.ts'
+import { checkNestedEvents } from './nested/events.ts'
+import { waitForDeadline } from './timer-advance.ts'
 import { setControl } from './vmcs01.ts'
-import { takeHostInterrupt } from './wake.ts'
 
 /** run: call `machine.run`, the guest is in or the CPU idles. user: KVM_RUN returned, `vcpu.exit` says why. */
 export type StepResult = 'run' | 'user'
@@ -24,7 +22,7 @@ export function step(machine: RootMachine, cpu: number): StepResult {
   const c = contextOf(machine, cpu)
   const { vcpu } = c
   if (vcpu.phase === 'guest') afterExit(c)
-  else if (vcpu.phase === 'blocked') attendSleeper(c)
+  else if (vcpu.phase === 'polling' || vcpu.phase === 'blocked') attendHalted(c)
   if (vcpu.phase === 'enter') enterGuest(c)
   return vcpu.phase === 'user' ? 'user' : 'run'
 }
@@ -56,7 +54,7 @@ function afterExit(c: Context): void {
 
 function conclude(c: Context, outcome: ExitOutcome): void {
   if (outcome === 'resume') c.vcpu.phase = 'enter'
-  else if (outcome === 'block') block(c)
+  else if (outcome === 'block') halt(c)
   else leave(c, c.vcpu.exit!)
 }
 
@@ -65,43 +63,6 @@ function leave(c: Context, exit: NonNullable<Context['vcpu']['exit']>): void {
   c.vcpu.phase = 'user'
   c.cpu.spend('kvmUserExit')
   trace(c, 'kvm_userspace_exit', { reason: exit.reason })
-}
-
-/** Whether a halted vCPU has something to run for. */
-function isRunnable(c: Context): boolean {
-  if (c.vcpu.nested.guestMode) return isNestedRunnable(c)
-  return c.vcpu.exception !== null || c.vcpu.nmiPending || (deliverableVector(c) >= 0 && isInterruptible(c))
-}
-
-/** HLT: the vCPU sleeps unless an interrupt is there already. */
-function block(c: Context): void {
-  const { cpu, vcpu } = c
-  if (isTimerPending(c)) injectTimerInterrupts(c)
-  processNestedDeadline(c)
-  vcpu.nested.halted = vcpu.nested.guestMode
-  if (isRunnable(c)) {
-    vcpu.phase = 'enter'
-    return
-  }
-  vcpu.phase = 'blocked'
-  beforeBlock(c)
-  if (vcpu.nested.guestMode && hasGuestTimer(c) && cpu.vmread('GUEST_DEADLINE_PHY') !== 0n)
-    startHostTimer(c, 'guestDeadline', cpu.vmread('GUEST_DEADLINE_PHY'))
-  cpu.spend('kvmBlock')
-  attendSleeper(c)
-}
-
-/** Looks whether the sleeper can go on, after a host interrupt if there was one; else the CPU idles. */
-function attendSleeper(c: Context): void {
-  const { cpu, vcpu } = c
-  if (cpu.interruptPending()) takeHostInterrupt(c, cpu.takeInterrupt())
-  if (isTimerPending(c)) injectTimerInterrupts(c)
-  processNestedDeadline(c)
-  if (!isRunnable(c)) return cpu.idle()
-  cpu.spend('kvmWake')
-  afterBlock(c)
-  trace(c, 'kvm_vcpu_wakeup', { ns: 0, wait: 1, valid: 1 })
-  vcpu.phase = 'enter'
 }
 
 function enterGuest(c: Context): void {
@@ -114,6 +75,7 @@ function enterGuest(c: Context): void {
   cpu.spend('kvmEntry')
   trace(c, 'kvm_entry', { rip: cpu.vmread('GUEST_RIP') }, 'guest')
   setPreemptionTimer(c, events === 'busy')
+  waitForDeadline(c)
   cpu.nameLevel(vcpu.nested.guestMode ? 2 : 1)
   const launched = vcpu.nested.guestMode ? vcpu.nested.vmcs02Launched : vcpu.launched
   const outcome = launched ? cpu.vmresume() : cpu.vmlaunch()

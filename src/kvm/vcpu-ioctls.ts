@@ -55,7 +55,7 @@ export const getVcpuEvents = ({ cpu, vcpu }: Context): VcpuEvents => ({
   injected: vcpu.injected,
   nmiPending: vcpu.nmiPending,
   blocking: Number(cpu.vmread('GUEST_INTERRUPTIBILITY_INFO')),
-  halted: vcpu.phase === 'blocked',
+  halted: vcpu.phase === 'polling' || vcpu.phase === 'blocked',
 })
 
 export function setVcpuEvents({ cpu, vcpu }: Context, { exception, injected, nmiPending, blocking, halted }: VcpuEvents): void {

@@ -3,7 +3,7 @@
 import { assert } from '../base/assert.ts'
 import { type MachineConfig, type MachineOptions, resolveConfig } from '../hw/machine.ts'
 import { guestVmxMsrs, nestedVmxMsrs } from '../kvm/nested/capabilities.ts'
-import { DEFAULT_PARAMETERS, type KvmParameters } from '../kvm/parameters.ts'
+import { DEFAULT_PARAMETERS, type KvmParameters, type ParameterName, parameterValueOf } from '../kvm/parameters.ts'
 import type { BootConfig } from '../vmm/loaders/program.ts'
 import { HYPERVISOR_MEMORY_MIB } from '../vmm/nested-guest.ts'
 import { HOST_MEMORY_MIB } from '../vmm/vmm.ts'
@@ -34,6 +34,10 @@ export interface RunOptions {
   /** The date at power-on, in seconds since 1970. */
   readonly dateSeconds?: number
 }
+
+/** Module parameters from their texts, which are legal. */
+export const parametersOf = (texts: Iterable<readonly [name: string, text: string]>): Partial<KvmParameters> =>
+  Object.fromEntries(Array.from(texts, ([name, text]) => [name, parameterValueOf(name as ParameterName, text)]))
 
 /** 64-bit mode at the program's entry. */
 const DEFAULT_BOOT: BootConfig = { kind: 'long', commandLine: '', modules: [] }

@@ -4,7 +4,7 @@
  */
 
 import { COSTS } from '../hw/time/costs.ts'
-import { PARAMETER_NAMES } from '../kvm/parameters.ts'
+import { isParameterValue, PARAMETER_NAMES } from '../kvm/parameters.ts'
 import { CPU_FEATURES, MAX_CPUS } from '../spec/cpu-models.ts'
 import { MSRS, type MsrName } from '../spec/msrs.ts'
 import type { PlainObject, TraceHeader } from '../trace/file.ts'
@@ -84,7 +84,7 @@ const RULES: readonly Rule[] = [
     what: 'the VMX capability MSRs',
   },
   {
-    holds: ({ parameters }) => PARAMETER_NAMES.every(name => typeof objectOf(parameters)[name] === 'boolean'),
+    holds: ({ parameters }) => PARAMETER_NAMES.every(name => isParameterValue(name, objectOf(parameters)[name])),
     what: "KVM's module parameters",
   },
   { holds: ({ boot }) => isBoot(objectOf(boot)), what: 'how the program is booted' },

@@ -68,6 +68,9 @@ export const TRACE_EVENTS = {
   kvm_hv_timer_state: { nature: 'observation', by: 'kvm', fields: { hv_timer: 'u8' } },
   kvm_apic_virt_timer_state: { nature: 'observation', by: 'kvm', fields: { apic_virt_timer: 'u8' } },
   kvm_write_tsc_offset: { nature: 'observation', by: 'kvm', fields: { previous: 'u64', next: 'u64' } },
+  /** `delta`: how late the entry is for the deadline, in the guest's cycles, as a signed number of 64 bits. */
+  kvm_wait_lapic_expire: { nature: 'observation', by: 'kvm', fields: { delta: 'u64' } },
+  kvm_halt_poll_ns: { nature: 'observation', by: 'kvm', fields: { grow: 'u8', new: 'u32', old: 'u32' } },
   kvm_vcpu_wakeup: { nature: 'observation', by: 'kvm', fields: { ns: 'count', wait: 'u8', valid: 'u8' } },
   kvm_userspace_exit: { nature: 'observation', by: 'kvm', fields: { reason: 'text' } },
   hrtimer_start: { nature: 'observation', by: 'kvm', fields: { expires: 'u64' } },

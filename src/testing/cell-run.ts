@@ -1,7 +1,7 @@
 /** One cell of a test's matrix as a run: recorded in memory, with everything that expectations are about. */
 
 import type { Image } from '../assembler/image.ts'
-import { type RunConfig, resolveRunConfig } from '../session/config.ts'
+import { parametersOf, type RunConfig, resolveRunConfig } from '../session/config.ts'
 import { endRun, instructionsOf, type RunEnd } from '../session/guest-run.ts'
 import { record } from '../session/record.ts'
 import { CPU_FEATURES, DEFAULT_CPU_FEATURES } from '../spec/cpu-models.ts'
@@ -38,12 +38,12 @@ export function configOfCell({ matrix, features }: GuestTestPlan, cell: Cell): R
   const byDefault: ReadonlySet<string> = new Set(DEFAULT_CPU_FEATURES)
   const isOn = (name: string): boolean =>
     matrix.some(axis => axis.name === name) ? cell[name] === '1' : (features[name] ?? byDefault.has(name))
-  const parameters = matrix.filter(({ kind }) => kind === 'parameter').map(({ name }) => [name, cell[name] === '1'])
+  const parameters = matrix.filter(({ kind }) => kind === 'parameter').map(({ name }) => [name, cell[name]!] as const)
   return resolveRunConfig({
     bare: cell.level === 'L0',
     level: cell.level === 'L2' ? 'L2' : 'L1',
     features: CPU_FEATURES.filter(isOn),
-    parameters: Object.fromEntries(parameters),
+    parameters: parametersOf(parameters),
   })
 }
 

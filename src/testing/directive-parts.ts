@@ -5,21 +5,23 @@ import { CPU_FEATURES } from '../spec/cpu-models.ts'
 import { Refusal, suggestion, type WordReader } from './directive-words.ts'
 import type { Axis, Condition } from './plan.ts'
 
-/** Written out, so that vitest's configuration does not load a machine and a KVM to learn three names; the compiler compares them. */
-const PARAMETERS = Object.keys({
-  enable_apicv: 0,
-  preemption_timer: 0,
-  apic_timer_virt: 0,
-  nested: 0,
-  nested_apic_timer_virt: 0,
-} satisfies Record<keyof KvmParameters, 0>)
+/** Written out, so that vitest's configuration does not load a machine and a KVM to learn a few names; the compiler compares them. */
+const PARAMETERS: Readonly<Record<string, 'switch' | 'number'>> = {
+  enable_apicv: 'switch',
+  preemption_timer: 'switch',
+  apic_timer_virt: 'switch',
+  nested: 'switch',
+  nested_apic_timer_virt: 'switch',
+  lapic_timer_advance: 'switch',
+  halt_poll_ns: 'number',
+} satisfies { readonly [K in keyof KvmParameters]: KvmParameters[K] extends boolean ? 'switch' : 'number' }
 const FEATURES: readonly string[] = CPU_FEATURES
-const AXES = [...PARAMETERS, ...FEATURES, 'level']
+const AXES = [...Object.keys(PARAMETERS), ...FEATURES, 'level']
 const SWITCH_VALUES = ['0', '1']
 /** L0: on the CPU itself, with no KVM. L1: under KVM. L2: under the stock guest hypervisor, which runs under KVM. */
 const LEVELS = ['L1', 'L0', 'L2']
 
-const kindOf = (axis: string): Axis['kind'] => (axis === 'level' ? 'level' : PARAMETERS.includes(axis) ? 'parameter' : 'feature')
+const kindOf = (axis: string): Axis['kind'] => (axis === 'level' ? 'level' : axis in PARAMETERS ? 'parameter' : 'feature')
 
 /** `apic_timer_virt = 0, 1`; `others` are the axes that stand already. */
 export function readMatrix(words: WordReader, others: readonly Axis[]): Axis {
@@ -29,13 +31,14 @@ export function readMatrix(words: WordReader, others: readonly Axis[]): Axis {
   words.sign('=')
   const kind = kindOf(name)
   const values: string[] = []
-  do values.push(readValue(words, kind))
+  do values.push(readValue(words, kind, name))
   while (words.skip(','))
   return { kind, name, values }
 }
 
-function readValue(words: WordReader, kind: Axis['kind']): string {
+function readValue(words: WordReader, kind: Axis['kind'], name: string): string {
   const { place } = words
+  if (PARAMETERS[name] === 'number') return words.next('number', 'a number')
   const legal = kind === 'level' ? LEVELS : SWITCH_VALUES
   const value = kind === 'level' ? words.next('name', 'a level') : words.next('number', '0 or 1')
   if (!legal.includes(value)) throw new Refusal(place, `\`${value}\` is not a value of it`, suggestion(value, legal))

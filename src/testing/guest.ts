@@ -20,7 +20,7 @@ import type { TestedRun } from './tested-run.ts'
 /** What is not given is as in a guest test without directives. */
 export interface GuestOptions {
   /** Module parameters of the emulated KVM. */
-  readonly params?: { readonly [K in keyof KvmParameters]?: 0 | 1 | boolean }
+  readonly params?: { readonly [K in keyof KvmParameters]?: KvmParameters[K] extends boolean ? 0 | 1 | boolean : number }
   /** L0: on the CPU itself, without KVM. L2: under the stock guest hypervisor. L1 if absent. */
   readonly level?: 'L0' | 'L1' | 'L2'
   /** CPU features given and taken away, besides those that the file's own `;! cpu` names. */

@@ -85,6 +85,8 @@ const WORDS: Partial<Record<EventKind, string>> = {
   kvm_hv_timer_state: 'hvtimer',
   kvm_apic_virt_timer_state: 'avtimer',
   kvm_write_tsc_offset: 'tscoff',
+  kvm_wait_lapic_expire: 'wait',
+  kvm_halt_poll_ns: 'poll',
   kvm_vcpu_wakeup: 'wakeup',
   kvm_userspace_exit: 'user',
   hrtimer_start: 'hrtimer',

@@ -3,7 +3,8 @@
  * `arch/x86/kvm/trace.h`, `include/trace/events/kvm.h` and `timer.h` of current kernels). A placeholder is `{field:form}`:
  *
  *     d decimal    x hexadecimal    0x the same with 0x in front, 0x8 and 0x16 with so many digits    text
- *     exit, apic, exception, leave    the word for a number    read, irq, wait, valid    one word of two
+ *     exit, apic, exception, leave    the word for a number    read, irq, wait, valid, grow    one word of two
+ *     delta    a signed number, and whether that is early or late
  *     (words)    these words when the field is not 0
  *     {~words}   words for what we do not model, which our own lists leave out; reading takes anything in their place
  */
@@ -30,6 +31,8 @@ const TEMPLATES = {
   kvm_hv_timer_state: 'vcpu_id {cpu:x} hv_timer {hv_timer:x}',
   kvm_apic_virt_timer_state: 'vcpu_id {cpu:x} apic_virt_timer {apic_virt_timer:x}',
   kvm_write_tsc_offset: 'vcpu={cpu:d} prev={previous:d} next={next:d}',
+  kvm_wait_lapic_expire: 'vcpu {cpu:d}: delta {delta:delta}',
+  kvm_halt_poll_ns: 'vcpu {cpu:d}: halt_poll_ns {new:d} ({grow:grow} {old:d})',
   kvm_vcpu_wakeup: '{wait:wait} time {ns:d} ns, polling {valid:valid}',
   kvm_userspace_exit: 'reason {reason:text}{~}',
   hrtimer_start: '{~hrtimer=0 function=apic_timer_fn }expires={expires:d}{~}',
@@ -120,6 +123,15 @@ const FORMS: Readonly<Record<string, Form>> = {
   irq: words('IRQ', 'Soft/INTn'),
   wait: words('poll', 'wait'),
   valid: words('invalid', 'valid'),
+  grow: words('shrink', 'grow'),
+  delta: {
+    pattern: '-?\\d+ \\((?:early|late)\\)',
+    write: value => {
+      const signed = BigInt.asIntN(64, value as bigint)
+      return `${signed} (${signed < 0n ? 'early' : 'late'})`
+    },
+    read: text => BigInt(text.split(' ')[0]!),
+  },
 }
 
 type Part = { readonly text: string; readonly isFree: boolean } | { readonly field: string; readonly form: Form }

@@ -70,6 +70,7 @@ const KINDS = {
     'apic_timer_fire',
     'kvm_hv_timer_state',
     'kvm_apic_virt_timer_state',
+    'kvm_wait_lapic_expire',
     'hrtimer_start',
     'hrtimer_cancel',
     'hrtimer_expire_entry',

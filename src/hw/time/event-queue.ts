@@ -4,7 +4,7 @@
  */
 
 /** The order of the kinds is their priority at the same tick. */
-export const PENDING_KINDS = ['apic-timer', 'guest-timer', 'preemption-timer', 'devices'] as const
+export const PENDING_KINDS = ['apic-timer', 'guest-timer', 'preemption-timer', 'devices', 'host-poll'] as const
 
 export type PendingKind = (typeof PENDING_KINDS)[number]
 

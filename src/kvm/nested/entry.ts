@@ -90,6 +90,7 @@ function enterNonRootMode(c: Context, state: EntryState): ExitOutcome {
   if (badMsr !== 0) return failNestedEntry(c, 'EXIT_REASON_MSR_LOAD_FAIL', BigInt(badMsr))
   startPreemptionTimer(c)
   afterNestedEntry(c)
+  vcpu.stats.nested_run++
   vcpu.nested.runPending = true
   return isHalted(c) ? halt(c) : 'resume'
 }

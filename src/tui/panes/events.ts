@@ -17,6 +17,7 @@ const TONES: Partial<Record<EventKind, Tone>> = {
   apic_timer_fire: 'timer',
   kvm_hv_timer_state: 'timer',
   kvm_apic_virt_timer_state: 'timer',
+  kvm_wait_lapic_expire: 'timer',
   hrtimer_start: 'timer',
   hrtimer_cancel: 'timer',
   hrtimer_expire_entry: 'timer',
