@@ -28,8 +28,8 @@ const FLOORS: Readonly<Record<string, Floor>> = {
   hw: { values: ['base', 'spec', 'isa', 'devices'] },
   kvm: { values: ['base', 'spec', 'devices'], types: ['hw/root-cpu'] },
   vmm: { values: ['base', 'spec', 'devices', 'assembler/image', 'kvm', 'hw'] },
-  // The image's type besides what architecture.md says: a trace holds the program that it is about.
-  trace: { values: ['base', 'spec'], types: ['hw', 'kvm', 'assembler/image'] },
+  // The image besides what architecture.md says: a trace holds the program that it is about, and tells its source lines.
+  trace: { values: ['base', 'spec', 'assembler/image'], types: ['hw', 'kvm'] },
   query: { values: ['base', 'spec', 'isa/format', 'trace'] },
   session: { values: SESSION_SEES },
   testing: ABOVE_SESSION,

@@ -11,7 +11,8 @@ import { replayInSlices } from '../session/replay.ts'
 import { diffTraces } from '../trace/diff.ts'
 import { exitChangesText } from '../trace/diff-text.ts'
 import { openTrace, openTraceFile, type TraceReader } from '../trace/file.ts'
-import { EXIT_KINDS, exitStatistics, statisticsText } from '../trace/statistics.ts'
+import { exitStatisticsOf } from '../trace/statistics.ts'
+import { statisticsText } from '../trace/statistics-text.ts'
 import { groupedNumber, textTable } from '../trace/table.ts'
 import { paintDiff, paintTable } from './colour.ts'
 import { EXIT, type ExitCode, UserError } from './exit-codes.ts'
@@ -47,7 +48,7 @@ export async function demoCommand(terminal: Terminal): Promise<ExitCode> {
   const on = await demoRun(terminal, image, true)
   for (const { setting, reader } of [off, on]) {
     heading(`VM exits with ${setting}`)
-    terminal.print(paintTable(statisticsText(exitStatistics(reader.eventsOfKinds(EXIT_KINDS))), colours))
+    terminal.print(paintTable(statisticsText(exitStatisticsOf(reader)), colours))
   }
   heading('Off (A) and on (B): the exits that are gone')
   terminal.print(paintDiff(exitChangesText(diffTraces(off.reader, on.reader, { by: 'exits' })), colours))

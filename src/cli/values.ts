@@ -92,6 +92,8 @@ export function parseTolerance(text: string): number {
   return integer('--tol cycles', count, 'cycles', 0, Number.MAX_SAFE_INTEGER)
 }
 
+export const parseTimingDelta = (text: string): number => integer('--max-timing-delta', text, 'cycles', 0, Number.MAX_SAFE_INTEGER)
+
 export interface CpuChoice {
   readonly model: CpuModelName
   readonly features: readonly CpuFeature[]

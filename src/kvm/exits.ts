@@ -235,6 +235,8 @@ export function handleExit(c: Context, reason: ExitReason): ExitOutcome {
 /** L1 gets the hardware's exit as it is. */
 function reflect(c: Context, reason: ExitReason): ExitOutcome {
   const { cpu } = c
+  if (reason === 'EXIT_REASON_MSR_READ' || reason === 'EXIT_REASON_MSR_WRITE')
+    trace(c, 'nested_msr_exit', { write: reason === 'EXIT_REASON_MSR_WRITE' ? 1 : 0, index: low32(cpu.gpr(RCX)) }, 'guest')
   return nestedVmexit(c, {
     reason,
     qualification: cpu.vmread('EXIT_QUALIFICATION'),

@@ -1,7 +1,7 @@
 /** The events of a trace that a filter lets through, by number. */
 
 import type { EventKind } from '../spec/trace-events.ts'
-import { exitMsrs } from '../trace/exit-msrs.ts'
+import { exitMsrs } from '../trace/exit-walk.ts'
 import type { TraceReader } from '../trace/file.ts'
 import { EVENT_KINDS } from './filter-fields.ts'
 import type { Matcher } from './filter-tests.ts'

@@ -59,6 +59,8 @@ export const TRACE_EVENTS = {
     by: 'kvm',
     fields: { rip: 'u64', vmcs: 'u64', nested_rip: 'u64', event_inj: 'u32', ept: 'u8' },
   },
+  /** The MSR of an exit for RDMSR or WRMSR of L2 that L1 gets: no tracepoint of Linux says it. */
+  nested_msr_exit: { nature: 'observation', by: 'kvm', fields: { write: 'u8', index: 'u32' } },
   kvm_nested_vmenter_failed: { nature: 'observation', by: 'kvm', fields: { msg: 'text', err: 'u32' } },
   kvm_nested_vmexit_inject: {
     nature: 'observation',

@@ -4,6 +4,7 @@ import { exitReasonName } from '../spec/exit-reasons.ts'
 import { configText } from './config-difference.ts'
 import type { ExitChange, Hunk, HunkGroup, TraceDiff } from './diff.ts'
 import type { TraceReader } from './file.ts'
+import type { FirstDifference } from './first-difference.ts'
 import { eventColumns } from './format.ts'
 import type { Projection } from './projection.ts'
 import { exitLabel } from './statistics.ts'
@@ -79,12 +80,17 @@ export function firstDifferenceText(diff: TraceDiff, { a, b }: DiffSides): strin
   const [inA] = hunk.a
   const [inB] = hunk.b
   if (hunk.growth) return `${eventLine(a, inA!)} comes at another time: ${growthText(hunk.growth)} since the event before`
-  const side = (reader: TraceReader, index: number | undefined, after: number): string => {
-    if (index !== undefined) return `has ${eventLine(reader, index)}`
-    return after >= 0 ? `goes on with ${eventLine(reader, after)}` : 'has nothing more'
-  }
+  const side = (reader: TraceReader, index: number | undefined, after: number): string =>
+    index !== undefined ? `has ${eventLine(reader, index)}` : goesOn(reader, after)
   return `A ${side(a, inA, hunk.after[0])}; B ${side(b, inB, hunk.after[1])}`
 }
+
+const goesOn = (reader: TraceReader, index: number): string =>
+  index >= 0 ? `goes on with ${eventLine(reader, index)}` : 'has nothing more'
+
+/** The answer of `vtick diff --first`. */
+export const firstDifferenceLine = (by: Projection, first: FirstDifference | undefined, { a, b }: DiffSides): string =>
+  first === undefined ? SAME[by] : `A ${goesOn(a, first.a)}; B ${goesOn(b, first.b)}`
 
 /** What the events are that a long hunk does not show: `94 L1 MSR_WRITE, 94 L1 PREEMPTION_TIMER`. */
 function tally(reader: TraceReader, indexes: readonly number[]): string {
@@ -132,8 +138,8 @@ export function exitChangesText(diff: TraceDiff): string {
   return `${textTable([['exits', 'A', '', 'B', ''], ...rows], 1)}\nhandling exits, HLT apart: ${groupedNumber(a)} -> ${groupedNumber(b)} cycles${percent}`
 }
 
-/** The whole difference as plain text. */
-export function diffText(diff: TraceDiff, sides: DiffSides): string {
+/** The whole difference as plain text; `causes` in words, as far as they are known. */
+export function diffText(diff: TraceDiff, sides: DiffSides, causes: readonly string[] = []): string {
   const { a, b, nameA, nameB } = sides
   const cut = [a.truncated && `A: ${a.truncated}`, b.truncated && `B: ${b.truncated}`].filter(text => text !== undefined)
   const first = firstDifferenceText(diff, sides)
@@ -144,6 +150,7 @@ export function diffText(diff: TraceDiff, sides: DiffSides): string {
     `+++ B ${nameB}`,
     ...cut,
     `by ${diff.by}${diff.by === 'timing' || diff.by === 'all' ? `, tolerance ${diff.tolerance} cycles` : ''}: ${verdictText(diff)}`,
+    ...causes.slice(0, MAX_CHANGES).map((cause, n) => `${n === 0 ? 'cause' : 'and'}: ${cause}`),
     ...(first === undefined ? [] : [`first difference: ${first}`]),
   ]
   return [
@@ -163,6 +170,7 @@ export function diffJson(diff: TraceDiff, sides: DiffSides): { readonly version:
     by: diff.by,
     tolerance: diff.tolerance,
     equal: diff.equal,
+    same_events: diff.sameEvents,
     same_exits: diff.sameExits,
     verdict: verdictText(diff),
     first: firstDifferenceText(diff, sides) ?? null,

@@ -7,8 +7,8 @@
 import { align, type Gap } from './align.ts'
 import { type ConfigDifference, configDifferences, imageDifference } from './config-difference.ts'
 import type { TraceReader } from './file.ts'
-import { type ProjectedTrace, type Projection, project, symbolsOf } from './projection.ts'
-import { EXIT_KINDS, type ExitRow, exitStatistics } from './statistics.ts'
+import { comparesLevels, looksAt, type ProjectedTrace, type Projection, project, symbolsOf } from './projection.ts'
+import { type ExitRow, exitStatisticsOf } from './statistics.ts'
 
 export interface DiffOptions {
   readonly by: Projection
@@ -49,6 +49,8 @@ export interface TraceDiff {
   readonly tolerance: number
   /** No hunks. The exit counts may differ all the same when `by` does not look at exits. */
   readonly equal: boolean
+  /** No hunks but those in time. */
+  readonly sameEvents: boolean
   readonly hunkCount: number
   /** In order; the first 100,000. */
   readonly hunks: readonly Hunk[]
@@ -95,9 +97,10 @@ class HunkList {
 
 /** Compares two traces. */
 export function diffTraces(a: TraceReader, b: TraceReader, { by, tolerance = 0 }: DiffOptions): TraceDiff {
-  const left = project(a, by)
-  const right = project(b, by)
-  const symbols = symbolsOf(left, right)
+  const looks = looksAt(a, b, by)
+  const left = project(a, looks.a)
+  const right = project(b, looks.b)
+  const symbols = symbolsOf(left, right, comparesLevels(looks.a, left.deepestLevel, right.deepestLevel))
   const gaps = settled(align(symbols.a, symbols.b, symbols.count), symbols, left, right)
   const list = new HunkList()
   const comparesTime = by === 'timing' || by === 'all'
@@ -110,13 +113,14 @@ export function diffTraces(a: TraceReader, b: TraceReader, { by, tolerance = 0 }
     if (gap !== end) list.add(signatureOf(gap, left, right), () => eventHunk(gap, left, right))
     from = gap
   }
-  const exitsA = exitStatistics(a.eventsOfKinds(EXIT_KINDS))
-  const exitsB = exitStatistics(b.eventsOfKinds(EXIT_KINDS))
+  const exitsA = exitStatisticsOf(a)
+  const exitsB = exitStatisticsOf(b)
   const exits = exitChanges(exitsA, exitsB)
   return {
     by,
     tolerance,
     equal: list.count === 0,
+    sameEvents: gaps.length === 0,
     hunkCount: list.count,
     hunks: list.hunks,
     groups: [...list.groups.values()],

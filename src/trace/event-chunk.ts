@@ -147,9 +147,18 @@ function unpackTable(value: unknown, count: number, where: string, wanted?: Read
 
 /** The events of a decoded chunk; of the wanted kinds, when the others have no columns. */
 export function eventsOf(chunk: EventColumns, wanted?: ReadonlySet<EventKind>): TraceEvent[] {
+  const events: TraceEvent[] = []
+  for (const [, event] of entriesOf(chunk, wanted)) events.push(event)
+  return events
+}
+
+/** The same, each with its place in the chunk. */
+export function* entriesOf(
+  chunk: EventColumns,
+  wanted?: ReadonlySet<EventKind>,
+): Generator<readonly [number, TraceEvent], void, undefined> {
   const next = new Uint32Array(chunk.tables.length)
   const skip = chunk.tables.map(({ kind }) => wanted !== undefined && !wanted.has(kind))
-  const events: TraceEvent[] = []
   for (let i = 0; i < chunk.count; i++) {
     const table = chunk.kinds[i]!
     const row = next[table]!++
@@ -157,7 +166,6 @@ export function eventsOf(chunk: EventColumns, wanted?: ReadonlySet<EventKind>): 
     const { kind, fields, columns } = chunk.tables[table]!
     const event: Record<string, unknown> = { kind, tick: chunk.ticks[i], cpu: chunk.cpus[i], level: chunk.levels[i] }
     for (let f = 0; f < fields.length; f++) event[fields[f]!] = columns[f]![row]
-    events.push(event as unknown as TraceEvent)
+    yield [i, event as unknown as TraceEvent]
   }
-  return events
 }

@@ -14,7 +14,7 @@ import { type EventKind, type EventOf, TRACE_EVENTS, type TraceEvent } from '../
 import { type Block, type BlockType, packBlock, placeOf, preamble } from './block.ts'
 import { asBytes, asCount, asObject, packValue, unpackValue } from './canonical.ts'
 import { packNumbers, unpackNumbers } from './columns.ts'
-import { CHUNK_EVENTS, ChunkWriter, type EventColumns, eventsOf, unpackEvents } from './event-chunk.ts'
+import { CHUNK_EVENTS, ChunkWriter, type EventColumns, entriesOf, eventsOf, unpackEvents } from './event-chunk.ts'
 import { packHeader, type TraceHeader, unpackHeader } from './header.ts'
 import {
   type Keyframe,
@@ -223,9 +223,10 @@ export class TraceReader {
     return unpackEvents(this.#raw(block), block.count, placeOf(block), wanted)
   }
 
-  /** All events of these kinds, in order. */
-  *eventsOfKinds(wanted: ReadonlySet<EventKind>): Generator<TraceEvent, void, undefined> {
-    for (let n = 0; n < this.#chunks.length; n++) yield* eventsOf(this.chunk(n, wanted), wanted)
+  /** All events of these kinds with their numbers, in order. */
+  *entriesOfKinds(wanted: ReadonlySet<EventKind>): Generator<readonly [number, TraceEvent], void, undefined> {
+    for (let n = 0; n < this.#chunks.length; n++)
+      for (const [at, event] of entriesOf(this.chunk(n, wanted), wanted)) yield [this.#starts[n]! + at, event]
   }
 
   #events(n: number): readonly TraceEvent[] {

@@ -1,20 +1,15 @@
 /**
  * What a diff looks at: a trace reduced to the events that matter for one question, each with a key that is equal exactly
- * where the question says "the same". Works on columns, since two traces of a million events are compared in one breath; so
- * a key is a hash of 53 bits, and two different events out of a million share one with a probability of about 1 in 10,000.
+ * where the question says "the same". Works on columns, since two traces of a million events are compared in one breath.
  */
 
-import { basicExitReason, EXIT_REASONS } from '../spec/exit-reasons.ts'
 import { type EventKind, TRACE_EVENTS } from '../spec/trace-events.ts'
-import type { Column } from './columns.ts'
-import type { KindTable } from './event-chunk.ts'
+import type { EventColumns } from './event-chunk.ts'
 import type { TraceReader } from './file.ts'
-import { finished, type Hashes, hashColumn, startHashes } from './hashes.ts'
+import { addressMap } from './match-lines.ts'
+import { isImported, type KeyedTable, keyRows, keyTable, type Look, type Projection } from './projection-keys.ts'
 
-export const PROJECTIONS = ['arch', 'exits', 'timing', 'all'] as const
-
-/** arch: what the guest sees. exits: which exits, where. timing: as arch, and when. all: every event and field, and when. */
-export type Projection = (typeof PROJECTIONS)[number]
+export { isImported, type Look, PROJECTIONS, type Projection } from './projection-keys.ts'
 
 /** The events that a projection keeps, in order. */
 export interface ProjectedTrace {
@@ -30,179 +25,117 @@ export interface ProjectedTrace {
   readonly time: BigUint64Array
   /** 1 where a VM exit begins. */
   readonly isExit: Uint8Array
+  /** Of all events, also of those that the projection leaves out. */
   readonly deepestLevel: number
-}
-
-/** Fields that make up the key, in order; a number stands for itself. `as` lets two kinds have equal keys. */
-interface KeyRow {
-  readonly as: string
-  readonly fields: readonly (string | number)[]
-}
-
-/** What a guest notices, whoever emulates it. Where an interrupt lands between two instructions is timing, so no rip there. */
-const ARCH: Partial<Record<EventKind, KeyRow>> = {
-  input: { as: 'input', fields: ['device', 'bytes'] },
-  interrupt: { as: 'interrupt', fields: ['vector'] },
-  exception: { as: 'exception', fields: ['vector', 'error_code', 'rip', 'cr2'] },
-  pio: { as: 'pio', fields: ['write', 'port', 'size', 1, 'value'] },
-  kvm_pio: { as: 'pio', fields: ['write', 'port', 'size', 'count', 'value'] },
-  mmio: { as: 'mmio', fields: ['write', 'address', 'size', 'value'] },
-  shutdown: { as: 'shutdown', fields: ['vector', 'rip'] },
-  end: { as: 'end', fields: ['reason', 'status'] },
-}
-
-const EXITS: Partial<Record<EventKind, KeyRow>> = {
-  kvm_exit: { as: 'exit', fields: ['reason', 'rip'] },
-  vmx_exit: { as: 'exit', fields: ['reason', 'rip'] },
-}
-
-/** Exits that come from outside: the instruction they happen to fall on is timing. */
-const ASYNCHRONOUS: ReadonlySet<number> = new Set([
-  EXIT_REASONS.EXIT_REASON_EXTERNAL_INTERRUPT,
-  EXIT_REASONS.EXIT_REASON_INTERRUPT_WINDOW,
-  EXIT_REASONS.EXIT_REASON_NMI_WINDOW,
-  EXIT_REASONS.EXIT_REASON_PREEMPTION_TIMER,
-])
-
-/** The field that holds a point in time. Such values grow alike in both traces without being equal. */
-const TIME_FIELD: Partial<Record<EventKind, string>> = {
-  apic_timer_arm: 'deadline',
-  hrtimer_start: 'expires',
-  hrtimer_expire_entry: 'now',
-  kvm_msr: 'value',
-}
-
-/** MSRs whose value is a time: IA32_TIME_STAMP_COUNTER and IA32_TSC_DEADLINE. */
-const TIME_MSRS: ReadonlySet<number> = new Set([0x10, 0x6e0])
-
-/** Follow from the time field, or are a duration. */
-const NOT_COMPARED: ReadonlySet<string> = new Set(['apic_timer_arm.virtual_deadline', 'kvm_vcpu_wakeup.ns'])
-
-const allFields = (kind: EventKind): KeyRow => ({
-  as: kind,
-  fields: Object.keys(TRACE_EVENTS[kind].fields).filter(field => field !== TIME_FIELD[kind] && !NOT_COMPARED.has(`${kind}.${field}`)),
-})
-
-const KEY_ROWS: Readonly<Record<Projection, Partial<Record<EventKind, KeyRow>>>> = {
-  arch: ARCH,
-  timing: ARCH,
-  exits: EXITS,
-  all: Object.fromEntries((Object.keys(TRACE_EVENTS) as EventKind[]).map(kind => [kind, allFields(kind)])),
-}
-
-const SHAPE_FIELDS: Partial<Record<EventKind, readonly string[]>> = {
-  kvm_exit: ['reason'],
-  vmx_exit: ['reason'],
-  kvm_msr: ['write', 'index'],
-  interrupt: ['vector'],
-  exception: ['vector'],
-  pio: ['write', 'port'],
-  mmio: ['write', 'address'],
-  kvm_pio: ['write', 'port'],
-}
-
-const columnOf = (table: KindTable, field: string): Column => table.columns[table.fields.indexOf(field)]!
-
-interface KeyedTable {
-  readonly key: Float64Array
-  readonly shape: Float64Array
-  readonly time: BigUint64Array
-  readonly isExit: 0 | 1
-}
-
-function keyTable(table: KindTable, { as, fields }: KeyRow, projection: Projection): KeyedTable {
-  const keys = startHashes(as, table.count)
-  const shapes = startHashes(table.kind, table.count)
-  for (const field of SHAPE_FIELDS[table.kind] ?? []) hashColumn(shapes, columnOf(table, field))
-  for (const field of fields) {
-    if (typeof field === 'number') hashColumn(keys, new Uint8Array(table.count).fill(field))
-    else hashColumn(keys, projection === 'exits' && field === 'rip' ? synchronousRips(table) : columnOf(table, field))
-  }
-  const time = projection === 'all' ? hashTimes(keys, table) : new BigUint64Array(table.count)
-  return { key: finished(keys), shape: finished(shapes), time, isExit: table.kind === 'kvm_exit' || table.kind === 'vmx_exit' ? 1 : 0 }
-}
-
-function synchronousRips(table: KindTable): Column {
-  const reasons = columnOf(table, 'reason') as Uint32Array
-  return (columnOf(table, 'rip') as BigUint64Array).map((rip, row) => (ASYNCHRONOUS.has(basicExitReason(reasons[row]!)) ? 0n : rip))
-}
-
-/** The times of a table. Whether there is one belongs to the key: arming is not disarming. */
-function hashTimes(keys: Hashes, table: KindTable): BigUint64Array {
-  const field = TIME_FIELD[table.kind]
-  if (!field) return new BigUint64Array(table.count)
-  const values = columnOf(table, field) as BigUint64Array
-  if (table.kind !== 'kvm_msr') {
-    hashColumn(
-      keys,
-      Uint8Array.from(values, value => (value === 0n ? 0 : 1)),
-    )
-    return values
-  }
-  const indexes = columnOf(table, 'index') as Uint32Array
-  const isTime = (value: bigint, row: number): boolean => value !== 0n && TIME_MSRS.has(indexes[row]!)
-  hashColumn(
-    keys,
-    values.map((value, row) => (isTime(value, row) ? 1n : value)),
-  )
-  return values.map((value, row) => (isTime(value, row) ? value : 0n))
 }
 
 /** Whether KVM runs below the guest: it speaks within the first chunk, or never. Then level 0 is not the guest's. */
 const hasKvm = (reader: TraceReader): boolean =>
   reader.chunkCount > 0 && reader.chunk(0, new Set()).tables.some(({ kind }) => TRACE_EVENTS[kind].by === 'kvm')
 
-/** The events of a trace that `projection` compares. */
-export function project(reader: TraceReader, projection: Projection): ProjectedTrace {
-  const rows = KEY_ROWS[projection]
-  const wanted = new Set(Object.keys(rows) as EventKind[])
-  const hostLevel = projection !== 'all' && hasKvm(reader) ? 0 : -1
-  const size = reader.count
-  const index = new Uint32Array(size)
-  const key = new Float64Array(size)
-  const shape = new Float64Array(size)
-  const tick = new Float64Array(size)
-  const level = new Uint8Array(size)
-  const time = new BigUint64Array(projection === 'all' ? size : 0)
-  const isExit = new Uint8Array(size)
-  let count = 0
-  let deepestLevel = 0
-  for (let n = 0; n < reader.chunkCount; n++) {
-    const chunk = reader.chunk(n, wanted)
-    const start = reader.chunkStart(n)
-    const tables = chunk.tables.map(table => (rows[table.kind] ? keyTable(table, rows[table.kind]!, projection) : undefined))
-    // An interrupt that the host takes is not the guest's; KVM speaks of the guest at any level.
-    const isHosts = chunk.tables.map(({ kind }) => kind === 'interrupt' || kind === 'exception')
-    const next = new Uint32Array(tables.length)
-    for (let i = 0; i < chunk.count; i++) {
-      const t = chunk.kinds[i]!
-      const row = next[t]!++
-      const at = chunk.levels[i]!
-      if (at > deepestLevel) deepestLevel = at
-      const table = tables[t]
-      if (!table || (at === hostLevel && isHosts[t])) continue
-      index[count] = start + i
-      key[count] = table.key[row]!
-      shape[count] = table.shape[row]!
-      tick[count] = chunk.ticks[i]!
-      level[count] = at
-      isExit[count] = table.isExit
-      if (projection === 'all') time[count] = table.time[row]!
-      count++
-    }
-  }
-  return { count, index, key, shape, tick, level, time, isExit, deepestLevel }
+/** The deepest level that a trace reaches. */
+export function deepestLevel(reader: TraceReader): number {
+  let deepest = 0
+  for (let n = 0; n < reader.chunkCount && deepest < 2; n++) deepest = Math.max(deepest, deepestOf(reader.chunk(n, new Set()).levels))
+  return deepest
 }
 
-/** Keys as small numbers, equal where the keys are. Levels count when both traces reach equally deep. */
-export function symbolsOf(a: ProjectedTrace, b: ProjectedTrace): { a: Int32Array; b: Int32Array; count: number } {
-  const withLevel = a.deepestLevel === b.deepestLevel
+const deepestOf = (levels: Uint8Array): number => levels.reduce((deepest, level) => Math.max(deepest, level), 0)
+
+/** How two traces are looked at to compare them. */
+export function looksAt(a: TraceReader, b: TraceReader, by: Projection): { readonly a: Look; readonly b: Look } {
+  const look = { by, onlyFtrace: isImported(a) || isImported(b) }
+  return { a: look, b: { ...look, addresses: addressMap(a.header.image, b.header.image) } }
+}
+
+/** The events that `look` compares, chunk by chunk. */
+export function* projectChunks(reader: TraceReader, look: Look): Generator<ProjectedTrace, void, undefined> {
+  const rows = keyRows(look)
+  const wanted = new Set(Object.keys(rows) as EventKind[])
+  const hostLevel = look.by !== 'all' && hasKvm(reader) ? 0 : -1
+  for (let n = 0; n < reader.chunkCount; n++) {
+    const chunk = reader.chunk(n, wanted)
+    const tables = chunk.tables.map(table => (rows[table.kind] ? keyTable(table, rows[table.kind]!, look) : undefined))
+    yield projectChunk(chunk, reader.chunkStart(n), tables, { withTime: look.by === 'all', hostLevel })
+  }
+}
+
+interface ChunkLook {
+  readonly withTime: boolean
+  /** The level that is not the guest's; -1 when every level counts. */
+  readonly hostLevel: number
+}
+
+function projectChunk(
+  chunk: EventColumns,
+  start: number,
+  tables: readonly (KeyedTable | undefined)[],
+  { withTime, hostLevel }: ChunkLook,
+): ProjectedTrace {
+  const into = room(chunk.count, withTime)
+  // An interrupt that the host takes is not the guest's; KVM speaks of the guest at any level.
+  const isHosts = chunk.tables.map(({ kind }) => kind === 'interrupt' || kind === 'exception')
+  const next = new Uint32Array(tables.length)
+  let count = 0
+  for (let i = 0; i < chunk.count; i++) {
+    const t = chunk.kinds[i]!
+    const row = next[t]!++
+    const at = chunk.levels[i]!
+    const table = tables[t]
+    if (!table || (at === hostLevel && isHosts[t])) continue
+    into.index[count] = start + i
+    into.key[count] = table.key[row]!
+    into.shape[count] = table.shape[row]!
+    into.tick[count] = chunk.ticks[i]!
+    into.level[count] = at
+    into.isExit[count] = table.isExit
+    if (withTime) into.time[count] = table.time[row]!
+    count++
+  }
+  return { ...into, count, deepestLevel: deepestOf(chunk.levels) }
+}
+
+const room = (size: number, withTime: boolean): Omit<ProjectedTrace, 'count' | 'deepestLevel'> => ({
+  index: new Uint32Array(size),
+  key: new Float64Array(size),
+  shape: new Float64Array(size),
+  tick: new Float64Array(size),
+  level: new Uint8Array(size),
+  time: new BigUint64Array(withTime ? size : 0),
+  isExit: new Uint8Array(size),
+})
+
+/** All events of a trace that `look` compares. */
+export function project(reader: TraceReader, look: Look): ProjectedTrace {
+  const into = room(reader.count, look.by === 'all')
+  let count = 0
+  let deepestLevel = 0
+  for (const part of projectChunks(reader, look)) {
+    into.index.set(part.index.subarray(0, part.count), count)
+    into.key.set(part.key.subarray(0, part.count), count)
+    into.shape.set(part.shape.subarray(0, part.count), count)
+    into.tick.set(part.tick.subarray(0, part.count), count)
+    into.level.set(part.level.subarray(0, part.count), count)
+    into.time.set(part.time.subarray(0, part.count), count)
+    into.isExit.set(part.isExit.subarray(0, part.count), count)
+    count += part.count
+    deepestLevel = Math.max(deepestLevel, part.deepestLevel)
+  }
+  return { ...into, count, deepestLevel }
+}
+
+/** Whether the level of an event counts: both traces reach equally deep, and both say it, which a kernel does not. */
+export const comparesLevels = ({ onlyFtrace }: Look, deepestInA: number, deepestInB: number): boolean =>
+  !onlyFtrace && deepestInA === deepestInB
+
+/** Keys as small numbers, equal where the keys are, and the levels where those count. */
+export function symbolsOf(a: ProjectedTrace, b: ProjectedTrace, withLevels: boolean): { a: Int32Array; b: Int32Array; count: number } {
   const symbols: Map<number, number>[] = [new Map(), new Map(), new Map()]
   let count = 0
   const number = ({ count: length, key, level }: ProjectedTrace): Int32Array => {
     const numbers = new Int32Array(length)
     for (let i = 0; i < length; i++) {
-      const ofLevel = symbols[withLevel ? level[i]! : 0]!
+      const ofLevel = symbols[withLevels ? level[i]! : 0]!
       const symbol = ofLevel.get(key[i]!)
       numbers[i] = symbol ?? count
       if (symbol === undefined) ofLevel.set(key[i]!, count++)

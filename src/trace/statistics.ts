@@ -1,111 +1,140 @@
 /**
- * VM exits counted and timed, with the columns of `perf kvm stat`: per level, reason and, for RDMSR and WRMSR, the MSR's
- * index. The time of an exit runs to the next VM entry of the same CPU, so an exit for HLT contains the sleep. Under KVM the
- * index comes from the `kvm_msr` between exit and entry; on the bare CPU nobody says it.
+ * VM exits counted and timed, with the columns of `perf kvm stat`. The time of an exit runs to the next VM entry of the same CPU,
+ * so an exit for HLT contains the sleep.
  */
 
-import { basicExitReason, exitReasonName } from '../spec/exit-reasons.ts'
-import type { EventKind, TraceEvent } from '../spec/trace-events.ts'
-import { MSR_REASONS } from './exit-msrs.ts'
+import { type Image, lineAt } from '../assembler/image.ts'
+import { exitReasonName } from '../spec/exit-reasons.ts'
+import type { TraceEvent } from '../spec/trace-events.ts'
+import { type Distribution, distributionOf, percentile } from './distribution.ts'
+import { type ExitSpan, exitAddress, exitSpans, exitSpansOf } from './exit-walk.ts'
+import type { TraceReader } from './file.ts'
 import { msrLabel } from './format.ts'
-import { groupedNumber, textTable } from './table.ts'
 
-export interface ExitRow {
-  /** Whose exit it is. */
-  readonly level: number
-  /** Basic exit reason, as a number and in trace-cmd's word. */
-  readonly reasonNumber: number
-  readonly reason: string
-  readonly msr?: number
+/** How often, and how long: ticks from exit to entry, over the exits that an entry followed. */
+export interface Latencies {
   readonly samples: number
-  /** Ticks from exit to entry, over the exits that an entry followed. */
   readonly ticks: number
   readonly min: number
   readonly max: number
   readonly avg: number
+  readonly times: Distribution
 }
 
-interface Tally {
+/** What the exits of a row have in common; what they do not share is absent. */
+export interface ExitGroup {
+  /** Whose exit it is. */
+  readonly level?: number
+  /** Basic exit reason, as a number and in trace-cmd's word. */
+  readonly reasonNumber?: number
+  readonly reason?: string
+  readonly msr?: number
+  readonly vcpu?: number
+  /** Address of the instruction, where no source line is known. */
+  readonly rip?: bigint
+  readonly file?: string
+  readonly line?: number
+}
+
+export type StatRow = ExitGroup & Latencies
+
+/** A row of the statistics by reason. */
+export interface ExitRow extends Latencies {
   readonly level: number
-  readonly reason: number
-  readonly msr: number | undefined
-  samples: number
-  timed: number
-  ticks: number
-  min: number
-  max: number
+  readonly reasonNumber: number
+  readonly reason: string
+  readonly msr?: number
 }
 
-interface OpenExit {
-  readonly level: number
-  readonly reason: number
-  readonly tick: number
-  msr: number | undefined
-}
+export const STAT_GROUPS = ['reason', 'line', 'level', 'vcpu'] as const
 
-/** The events that statistics look at: what to ask a big trace for. */
-export const EXIT_KINDS: ReadonlySet<EventKind> = new Set(['kvm_exit', 'kvm_entry', 'kvm_msr', 'vmx_exit', 'vmx_entry'])
+export type StatGroup = (typeof STAT_GROUPS)[number]
 
-/** The exits of a run, most frequent first. */
-export function exitStatistics(events: Iterable<TraceEvent>): ExitRow[] {
-  const tallies = new Map<string, Tally>()
-  const open = new Map<number, OpenExit>()
-  const close = (cpu: number, tick: number | undefined): void => {
-    const exit = open.get(cpu)
-    if (exit) count(tallies, exit, tick === undefined ? undefined : tick - exit.tick)
-    open.delete(cpu)
-  }
-  for (const event of events) {
-    switch (event.kind) {
-      case 'kvm_exit':
-      case 'vmx_exit':
-        close(event.cpu, undefined)
-        open.set(event.cpu, { level: event.level, reason: basicExitReason(event.reason), tick: event.tick, msr: undefined })
-        break
-      case 'kvm_msr': {
-        const exit = open.get(event.cpu)
-        if (exit && MSR_REASONS.has(exit.reason)) exit.msr ??= event.index
-        break
-      }
-      case 'kvm_entry':
-      case 'vmx_entry':
-        close(event.cpu, event.tick)
-        break
-    }
-  }
-  for (const cpu of [...open.keys()]) close(cpu, undefined)
-  return [...tallies.values()].map(rowOf).sort(mostFrequentFirst)
-}
-
-function count(tallies: Map<string, Tally>, { level, reason, msr }: OpenExit, ticks: number | undefined): void {
-  const key = `${level} ${reason} ${msr}`
-  let tally = tallies.get(key)
-  if (!tally) {
-    tally = { level, reason, msr, samples: 0, timed: 0, ticks: 0, min: Number.POSITIVE_INFINITY, max: 0 }
-    tallies.set(key, tally)
-  }
-  tally.samples++
-  if (ticks === undefined) return
-  tally.timed++
-  tally.ticks += ticks
-  tally.min = Math.min(tally.min, ticks)
-  tally.max = Math.max(tally.max, ticks)
-}
-
-const rowOf = ({ level, reason, msr, samples, timed, ticks, min, max }: Tally): ExitRow => ({
+const byReason = ({ level, reason, msr }: ExitSpan): Pick<ExitRow, 'level' | 'reasonNumber' | 'reason' | 'msr'> => ({
   level,
   reasonNumber: reason,
   reason: exitReasonName(reason),
   ...(msr === undefined ? {} : { msr }),
-  samples,
-  ticks,
-  min: timed === 0 ? 0 : min,
-  max,
-  avg: timed === 0 ? 0 : ticks / timed,
 })
 
-const mostFrequentFirst = (a: ExitRow, b: ExitRow): number =>
-  b.samples - a.samples || a.level - b.level || a.reasonNumber - b.reasonNumber || (a.msr ?? -1) - (b.msr ?? -1)
+/** By source line, and by reason too: a line of a macro may exit for several. */
+const byLine =
+  (image: Image) =>
+  (exit: ExitSpan): ExitGroup => {
+    const address = exitAddress(exit)
+    const place = lineAt(image, Number(address))
+    const { file } = place === undefined ? {} : image.sources[place.source]!
+    return { ...byReason(exit), ...(place === undefined || file === undefined ? { rip: address } : { file, line: place.line }) }
+  }
+
+const groupFunction = (by: StatGroup, image: Image): ((exit: ExitSpan) => ExitGroup) => {
+  switch (by) {
+    case 'reason':
+      return byReason
+    case 'line':
+      return byLine(image)
+    case 'level':
+      return ({ level }) => ({ level })
+    case 'vcpu':
+      return exit => ({ vcpu: exit.cpu, ...byReason(exit) })
+  }
+}
+
+interface Tally<G> {
+  readonly group: G
+  readonly key: string
+  samples: number
+  readonly times: Map<number, number>
+}
+
+const keyOf = ({ vcpu, level, reasonNumber, msr, file, line, rip }: ExitGroup): string =>
+  [vcpu, level, reasonNumber, msr, file, line, rip].join(' ')
+
+function grouped<G extends ExitGroup>(spans: Iterable<ExitSpan>, groupOf: (exit: ExitSpan) => G): (G & Latencies)[] {
+  const tallies = new Map<string, Tally<G>>()
+  for (const exit of spans) {
+    const group = groupOf(exit)
+    const key = keyOf(group)
+    let tally = tallies.get(key)
+    if (!tally) {
+      tally = { group, key, samples: 0, times: new Map() }
+      tallies.set(key, tally)
+    }
+    tally.samples++
+    if (exit.ticks !== undefined) tally.times.set(exit.ticks, (tally.times.get(exit.ticks) ?? 0) + 1)
+  }
+  return [...tallies.values()].map(({ group, samples, times }) => ({ ...group, ...latencies(samples, times) })).sort(mostFrequentFirst)
+}
+
+function latencies(samples: number, counts: ReadonlyMap<number, number>): Latencies {
+  const times = distributionOf(counts)
+  const [min] = times.values[0] ?? [0]
+  const [max] = times.values.at(-1) ?? [0]
+  return { samples, ticks: times.sum, min, max, avg: times.samples === 0 ? 0 : times.sum / times.samples, times }
+}
+
+const mostFrequentFirst = (a: StatRow, b: StatRow): number =>
+  b.samples - a.samples ||
+  (a.vcpu ?? 0) - (b.vcpu ?? 0) ||
+  (a.level ?? 0) - (b.level ?? 0) ||
+  (a.reasonNumber ?? 0) - (b.reasonNumber ?? 0) ||
+  (a.msr ?? -1) - (b.msr ?? -1) ||
+  (a.line ?? 0) - (b.line ?? 0)
+
+/** The exits of a run by level, reason and MSR, most frequent first. */
+export const exitStatistics = (events: Iterable<TraceEvent>): ExitRow[] => grouped(exitSpans(numbered(events)), byReason)
+
+function* numbered(events: Iterable<TraceEvent>): Generator<readonly [number, TraceEvent], void, undefined> {
+  let index = 0
+  for (const event of events) yield [index++, event]
+}
+
+/** The same of a trace, without a look at its other events. */
+export const exitStatisticsOf = (reader: TraceReader): ExitRow[] => grouped(exitSpansOf(reader), byReason)
+
+/** The exits of a trace in groups, most frequent first. */
+export const statisticsBy = (reader: TraceReader, by: StatGroup): StatRow[] =>
+  grouped(exitSpansOf(reader), groupFunction(by, reader.header.image))
 
 /** How many exits there are of a level, a reason and an MSR; what is not given is not asked. */
 export const exitCount = (rows: readonly ExitRow[], { level, reason, msr }: { level?: number; reason?: string; msr?: number }): number =>
@@ -113,50 +142,22 @@ export const exitCount = (rows: readonly ExitRow[], { level, reason, msr }: { le
     .filter(row => (level ?? row.level) === row.level && (reason ?? row.reason) === row.reason && (msr ?? row.msr) === row.msr)
     .reduce((sum, { samples }) => sum + samples, 0)
 
-/** `L1 MSR_WRITE 6e0 (IA32_TSC_DEADLINE)`. */
-export const exitLabel = ({ level, reason, msr }: Pick<ExitRow, 'level' | 'reason' | 'msr'>): string =>
-  `L${level} ${reason}${msr === undefined ? '' : ` ${msrLabel(msr)}`}`
-
-const share = (part: number, whole: number): number => (whole === 0 ? 0 : (100 * part) / whole)
-
-const total = (rows: readonly ExitRow[], of: 'samples' | 'ticks'): number => rows.reduce((sum, row) => sum + row[of], 0)
-
-/** The table for people. Times are cycles of the host TSC. */
-export function statisticsText(rows: readonly ExitRow[]): string {
-  if (rows.length === 0) return 'no VM exits'
-  const samples = total(rows, 'samples')
-  const ticks = total(rows, 'ticks')
-  const percent = (part: number, whole: number): string => `${share(part, whole).toFixed(2)}%`
-  const lines = rows.map(row => [
-    exitLabel(row),
-    groupedNumber(row.samples),
-    percent(row.samples, samples),
-    percent(row.ticks, ticks),
-    groupedNumber(row.min),
-    groupedNumber(row.max),
-    groupedNumber(row.avg),
-  ])
-  const sum = ['total', groupedNumber(samples), '', '', '', '', '']
-  return textTable([['event', 'samples', 'samples%', 'time%', 'min', 'max', 'avg cycles'], ...lines, sum], 1)
+/** `L1 MSR_WRITE 6e0 (IA32_TSC_DEADLINE)`, with the vCPU or the line in front where rows are of one. */
+export function exitLabel({ vcpu, level, reason, msr, file, line, rip }: ExitGroup): string {
+  const place = file === undefined ? (rip === undefined ? [] : [`0x${rip.toString(16)}`]) : [`${file}:${line}`]
+  return [
+    ...place,
+    ...(vcpu === undefined ? [] : [`vcpu${vcpu}`]),
+    ...(level === undefined ? [] : [`L${level}`]),
+    ...(reason === undefined ? [] : [reason]),
+    ...(msr === undefined ? [] : [msrLabel(msr)]),
+  ].join(' ')
 }
 
-/** The same for programs: `vtick stat --json`. */
-export function statisticsJson(rows: readonly ExitRow[]): { readonly version: 1; readonly rows: readonly object[] } {
-  const samples = total(rows, 'samples')
-  const ticks = total(rows, 'ticks')
-  return {
-    version: 1,
-    rows: rows.map(row => ({
-      level: row.level,
-      reason: row.reason,
-      ...(row.msr === undefined ? {} : { msr: row.msr }),
-      samples: row.samples,
-      samples_percent: share(row.samples, samples),
-      time_percent: share(row.ticks, ticks),
-      ticks: row.ticks,
-      min: row.min,
-      max: row.max,
-      avg: row.avg,
-    })),
-  }
+const PERCENTILES = [50, 90, 99] as const
+
+/** The percentiles that tables show, by their names. */
+export const percentilesOf = ({ times }: Latencies): Readonly<Record<'p50' | 'p90' | 'p99', number>> => {
+  const [p50, p90, p99] = PERCENTILES.map(percent => percentile(times, percent)) as [number, number, number]
+  return { p50, p90, p99 }
 }

@@ -9,7 +9,8 @@ import { type BootEnvironment, type BootRegisters, longModeBoot } from './boot.t
 
 const PARAMETERS = 0x9000
 const L2_MEMORY_MIB = 64
-const L2_MEMORY = L2_MEMORY_MIB * 2 ** 20
+/** Where in the memory of L1 that of L2 begins. */
+export const L2_MEMORY = L2_MEMORY_MIB * 2 ** 20
 
 /** What L1 needs besides the memory of its guest. */
 export const HYPERVISOR_MEMORY_MIB = L2_MEMORY_MIB

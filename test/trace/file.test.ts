@@ -60,7 +60,7 @@ describe('a trace file', () => {
     expect([...reader.events(4090, 4100)]).toStrictEqual(events.slice(4090, 4100))
     expect(reader.indexAtTick(3 * 12_000 - 1)).toBe(12_000)
     expect(reader.indexAtTick(1e9)).toBe(20_000)
-    expect([...reader.eventsOfKinds(new Set(['kvm_exit']))]).toEqual([])
+    expect([...reader.entriesOfKinds(new Set(['kvm_exit']))]).toEqual([])
   })
 
   test('knows the end of the run when there is one', () => {

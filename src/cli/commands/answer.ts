@@ -3,8 +3,8 @@
 import { Option } from 'commander'
 import type { DiffCommandOptions } from '../diff.ts'
 import type { QueryCommandOptions } from '../query.ts'
-import type { ReadingOptions } from '../terminal.ts'
-import { parseTolerance } from '../values.ts'
+import type { StatCommandOptions } from '../stat.ts'
+import { parseTimingDelta, parseTolerance } from '../values.ts'
 import { type CommandHost, NEWEST } from './host.ts'
 
 export function addAnswerCommands(host: CommandHost): void {
@@ -18,11 +18,21 @@ function addDiff({ program, open, finish }: CommandHost): void {
     .command('diff')
     .description('what two traces do differently; exit code 1 if they differ')
     .argument('[traces...]', 'two traces; the two newest in .vtick/ if absent')
-    .addOption(new Option('--by <what>', 'arch is what the guest sees (default: arch)').choices(['arch', 'exits', 'timing', 'all']))
+    .addOption(
+      new Option('--by <what>', 'arch is what the guest sees, memory its memory at the end (default: arch)').choices([
+        'arch',
+        'exits',
+        'timing',
+        'memory',
+        'all',
+      ]),
+    )
     .option('--tol <cycles=n>', 'with --by timing or all: times may differ by so much', parseTolerance)
+    .option('--first', 'only where they part, by events')
     .option('--stat', 'only the table of exit counts; compares exits if --by does not say')
     .option('--json', 'for programs')
     .addOption(new Option('--expect <what>', 'only the answer, for scripts').choices(['same-exits', 'same-arch']))
+    .option('--max-timing-delta <n>', 'only the answer: the same events, and no time differs by more than N cycles', parseTimingDelta)
     .action(async (files: string[], options: DiffCommandOptions) => {
       const { diffCommand } = await import('../diff.ts')
       finish(diffCommand(open(options), files, options))
@@ -32,10 +42,16 @@ function addDiff({ program, open, finish }: CommandHost): void {
 function addStat({ program, open, finish }: CommandHost): void {
   program
     .command('stat')
-    .description('count and time the VM exits of a trace')
+    .description('count and time the VM exits of a trace, in cycles from exit to entry')
     .argument('[trace]', NEWEST)
+    .addOption(
+      new Option('--by <what>', 'a row for each reason and MSR, source line, level, or reason of a vCPU')
+        .choices(['reason', 'line', 'level', 'vcpu'])
+        .default('reason'),
+    )
+    .option('--vs <trace>', 'what is different in this other trace')
     .option('--json', 'for programs')
-    .action(async (file: string | undefined, options: ReadingOptions) => {
+    .action(async (file: string | undefined, options: StatCommandOptions) => {
       const { statCommand } = await import('../stat.ts')
       finish(statCommand(open(options), file, options))
     })

@@ -1,7 +1,7 @@
 /** Exits counted and timed, as `vtick stat` has them, with the spread of their times; a row leads to the longest exit of its kind. */
 
 import { basicExitReason } from '../../spec/exit-reasons.ts'
-import { EXIT_KINDS, type ExitRow, exitLabel, exitStatistics } from '../../trace/statistics.ts'
+import { type ExitRow, exitLabel, exitStatisticsOf } from '../../trace/statistics.ts'
 import { grouped, type Line, span } from '../lines.ts'
 import type { Model } from '../model.ts'
 import type { OverlayScreen } from '../overlay-screen.ts'
@@ -19,7 +19,7 @@ const cache = new WeakMap<TraceSource, { known: number; shown: readonly Shown[] 
 function shownOf(trace: TraceSource): readonly Shown[] {
   const kept = cache.get(trace)
   if (kept?.known === trace.index.known) return kept.shown
-  const rows = exitStatistics(trace.reader.eventsOfKinds(EXIT_KINDS))
+  const rows = exitStatisticsOf(trace.reader)
   const shown = rows.map(row => ({ row, ...spreadOf(trace, row) }))
   cache.set(trace, { known: trace.index.known, shown })
   return shown
