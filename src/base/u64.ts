@@ -43,6 +43,11 @@ const MASKS: readonly bigint[] = Array.from({ length: 65 }, (_, width) => (1n <<
 /** `value >> count`, for counts below 64. */
 export const shiftRight = (value: bigint, count: number): bigint => value >> COUNTS[count]!
 
+const SMALL: readonly bigint[] = Array.from({ length: 0x1100 }, (_, value) => BigInt(value))
+
+/** `BigInt` of a number that is mostly an offset in a page, or a few bytes: those are made once. */
+export const fromNumber = (value: number): bigint => SMALL[value] ?? BigInt(value)
+
 /** `width` bits of `value` from `position` up, as a number (at most 53 bits). */
 export const bitField = (value: bigint, position: number, width: number): number => Number((value >> COUNTS[position]!) & MASKS[width]!)
 
@@ -60,4 +65,10 @@ export function high32(value: bigint): number {
 export function low32(value: bigint): number {
   word[0] = value
   return halves[0]!
+}
+
+/** Bits 63:12: which page of 4 KBytes, as a number. */
+export function pageNumber(address: bigint): number {
+  word[0] = address
+  return halves[1]! * 2 ** 20 + (halves[0]! >>> 12)
 }

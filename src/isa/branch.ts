@@ -1,5 +1,6 @@
 /** Control transfer (Intel SDM, "Control Transfer Instructions"), software interrupts and returns. */
 
+import { fromNumber } from '../base/u64.ts'
 import { CONDITION_CODES, type ConditionCode } from '../spec/rflags.ts'
 import { type Instruction, type InstructionRow, instruction } from './instruction.ts'
 import { gpr, RCX, RSP, SS } from './operands.ts'
@@ -64,7 +65,7 @@ export const RET = instruction('RET', {
     const top = o.read(pointer)
     const released = i.size / 8 + (i.dst.kind === 'immediate' ? Number(BigInt.asUintN(16, i.dst.value)) : 0)
     o.branch(o.load(i.size, SS, top)) // a target that is refused leaves the stack as it is
-    o.write(pointer, o.add(i.stackSize, top, o.constant(BigInt(released))))
+    o.write(pointer, o.add(i.stackSize, top, o.constant(fromNumber(released))))
   },
 })
 

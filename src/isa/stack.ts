@@ -1,6 +1,6 @@
 /** PUSH, POP, ENTER, LEAVE, all registers and the flags on the stack. The stack pointer moves last, so that a fault leaves it alone. */
 
-import type { Size } from '../base/u64.ts'
+import { fromNumber, type Size } from '../base/u64.ts'
 import { type Instruction, type InstructionRow, instruction } from './instruction.ts'
 import { gpr, RBP, RSP, SS } from './operands.ts'
 import type { Ops } from './ops.ts'
@@ -8,7 +8,7 @@ import type { Ops } from './ops.ts'
 /** Pushes `size` bits and moves the stack pointer. */
 export function push<V>(o: Ops<V>, { stackSize }: Instruction, size: Size, value: V): void {
   const pointer = gpr(stackSize, RSP)
-  const below = o.sub(stackSize, o.read(pointer), o.constant(BigInt(size / 8)))
+  const below = o.sub(stackSize, o.read(pointer), o.constant(fromNumber(size / 8)))
   o.store(size, SS, below, value)
   o.write(pointer, below)
 }
@@ -18,7 +18,7 @@ function pop<V>(o: Ops<V>, { stackSize }: Instruction, size: Size): V {
   const pointer = gpr(stackSize, RSP)
   const top = o.read(pointer)
   const value = o.load(size, SS, top)
-  o.write(pointer, o.add(stackSize, top, o.constant(BigInt(size / 8))))
+  o.write(pointer, o.add(stackSize, top, o.constant(fromNumber(size / 8))))
   return value
 }
 
@@ -80,7 +80,7 @@ export const LEAVE = instruction('LEAVE', {
   execute(o, { size, stackSize }) {
     const frame = o.read(gpr(stackSize, RBP))
     const saved = o.load(size, SS, frame)
-    o.write(gpr(stackSize, RSP), o.add(stackSize, frame, o.constant(BigInt(size / 8))))
+    o.write(gpr(stackSize, RSP), o.add(stackSize, frame, o.constant(fromNumber(size / 8))))
     o.write(gpr(size, RBP), saved)
   },
 })

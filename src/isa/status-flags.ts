@@ -3,7 +3,7 @@
  * operands and the result of the last operation that set them; everything here follows from those.
  */
 
-import { type Size, signed } from '../base/u64.ts'
+import { high32, low32, type Size, signed } from '../base/u64.ts'
 import type { FlagRule } from './ops.ts'
 
 export const CF = 1 << 0
@@ -25,7 +25,8 @@ export const VIP = 1 << 20
 export const ID = 1 << 21
 export const STATUS = CF | PF | AF | ZF | SF | OF
 
-const topBit = (size: Size, value: bigint): boolean => signed(size, value) < 0n
+/** The upper 32 bits of a value of that size (all of a narrower one, moved up): its sign is the value's. */
+const top = (size: Size, value: bigint): number => (size === 64 ? high32(value) | 0 : low32(value) << (32 - size))
 
 /** Even parity of the low byte. */
 function parity(low: number): number {
@@ -36,35 +37,38 @@ function parity(low: number): number {
 }
 
 /** The carry that went into AF's place: bit 4 of the operands and the result. */
-const auxiliary = (a: bigint, b: bigint, result: bigint): number => (Number((a ^ b ^ result) & 0x10n) !== 0 ? AF : 0)
+const auxiliary = (a: bigint, b: bigint, result: bigint): number => (low32(a) ^ low32(b) ^ low32(result)) & AF
 
 /** The status flags after an operation; `before` supplies those that the rule leaves alone. */
 export function statusFlags(rule: FlagRule, size: Size, a: bigint, b: bigint, result: bigint, before: number): number {
-  const common = (result === 0n ? ZF : 0) | (topBit(size, result) ? SF : 0) | parity(Number(result & 0xffn))
+  const sign = top(size, result)
+  const common = (result === 0n ? ZF : 0) | (sign < 0 ? SF : 0) | parity(low32(result) & 0xff)
   switch (rule) {
-    case 'add': {
-      const carry = topBit(size, (a & b) | ((a | b) & ~result)) ? CF : 0
-      return common | carry | auxiliary(a, b, result) | (topBit(size, (a ^ result) & (b ^ result)) ? OF : 0)
-    }
-    case 'sub': {
-      const borrow = topBit(size, (~a & b) | ((~a | b) & result)) ? CF : 0
-      return common | borrow | auxiliary(a, b, result) | (topBit(size, (a ^ b) & (a ^ result)) ? OF : 0)
-    }
+    case 'add':
+    case 'sub':
     case 'inc':
-      return common | (before & CF) | auxiliary(a, b, result) | (topBit(size, (a ^ result) & (b ^ result)) ? OF : 0)
     case 'dec':
-      return common | (before & CF) | auxiliary(a, b, result) | (topBit(size, (a ^ b) & (a ^ result)) ? OF : 0)
+      return common | auxiliary(a, b, result) | carries(rule, top(size, a), top(size, b), sign, before)
     case 'logic':
       return common
     case 'shl': {
       const carry = Number(((a << b) >> BigInt(size)) & 1n)
-      return common | carry | (topBit(size, result) !== (carry === 1) ? OF : 0)
+      return common | carry | (sign < 0 !== (carry === 1) ? OF : 0)
     }
     case 'shr':
-      return common | Number((a >> (b - 1n)) & 1n) | (topBit(size, a) ? OF : 0)
+      return common | Number((a >> (b - 1n)) & 1n) | (top(size, a) < 0 ? OF : 0)
     case 'sar':
       return common | Number((signed(size, a) >> (b - 1n)) & 1n)
   }
+}
+
+/** CF is the carry or borrow out of the top bit, and OF whether that differs from the one into it; all by the signs. */
+function carries(rule: 'add' | 'sub' | 'inc' | 'dec', a: number, b: number, result: number, before: number): number {
+  const adds = rule === 'add' || rule === 'inc'
+  const overflow = (adds ? (a ^ result) & (b ^ result) : (a ^ b) & (a ^ result)) < 0 ? OF : 0
+  if (rule === 'inc' || rule === 'dec') return (before & CF) | overflow
+  const carry = (adds ? (a & b) | ((a | b) & ~result) : (~a & b) | ((~a | b) & result)) < 0 ? CF : 0
+  return carry | overflow
 }
 
 /** Whether a condition of Jcc holds for materialised flags. */

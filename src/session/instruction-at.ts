@@ -11,7 +11,7 @@ class NotMapped {}
 
 /** Null where the fetch would fault, or the bytes are no instruction. */
 export function instructionAt(engine: Engine): Instruction | null {
-  const kept = engine.position < 0 ? undefined : engine.codeOffsets[engine.position]
+  const kept = engine.position < 0 ? undefined : engine.codePage.offsets[engine.position]
   return kept?.instruction ?? decoded(engine)
 }
 

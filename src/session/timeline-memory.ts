@@ -4,7 +4,7 @@
  *     linear --(the guest's page tables)--> guest-physical --(L1's EPT for L2)--> L1's physical --(slots of the VM)--> host-physical
  */
 
-import { high32, low32 } from '../base/u64.ts'
+import { low32, pageNumber } from '../base/u64.ts'
 import { pagingFormat } from '../hw/cpu/address-space.ts'
 import { PAGING_FORMATS, type PagingFormatName, type WalkLevel, walkLevels } from '../hw/cpu/paging-formats.ts'
 import type { Machine } from '../hw/machine.ts'
@@ -129,7 +129,7 @@ export function pageWalk(view: MemoryView, registers: AddressRegisters, linear: 
   const entries: WalkEntry[] = []
   const missing: PageWalk = { format, entries, physical: undefined, host: undefined }
   if (linearBits > 32 && BigInt.asUintN(64, BigInt.asIntN(linearBits, linear)) !== linear) return missing
-  const page = high32(linear) * 2 ** 20 + (low32(linear) >>> 12)
+  const page = pageNumber(linear)
   let table = Number(cr3 & TABLE_ADDRESS[entryBytes])
   if (format === 'PAE') {
     const pdpte = pdptes[low32(linear) >>> 30] ?? 0n

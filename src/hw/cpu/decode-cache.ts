@@ -19,9 +19,29 @@ export interface DecodedInstruction {
 }
 
 export interface DecodeCache {
-  /** By page number times 8 plus the kind of code; then by offset in the page. */
-  readonly pages: Map<number, (DecodedInstruction | undefined)[]>
+  /** By page number times 8 plus the kind of code. */
+  readonly pages: Map<number, DecodedPage>
 }
+
+export class DecodedPage {
+  /** By offset in the page. */
+  readonly offsets: (DecodedInstruction | undefined)[] = []
+  readonly #kept: number[] = []
+
+  keep(offset: number, decoded: DecodedInstruction): void {
+    if (this.offsets.length === 0) this.offsets.push(...NOTHING)
+    this.offsets[offset] = decoded
+    this.#kept.push(offset)
+  }
+
+  /** Emptied in place: an engine may hold on to it. */
+  drop(): void {
+    for (const offset of this.#kept) this.offsets[offset] = undefined
+    this.#kept.length = 0
+  }
+}
+
+const NOTHING: readonly undefined[] = new Array(PAGE_SIZE).fill(undefined)
 
 /** Decoding depends on the width of the code and of the stack pointer: 4 pairs, and 64-bit code. */
 const KINDS = 5
@@ -35,17 +55,16 @@ export const prepare = (instruction: Instruction, costs: CostTable): DecodedInst
   bulk: bulkKind(instruction),
 })
 
-export function decodedPage(cache: DecodeCache, page: number, bits: Width, stackBits: Width): (DecodedInstruction | undefined)[] {
+export function decodedPage(cache: DecodeCache, page: number, bits: Width, stackBits: Width): DecodedPage {
   const key = page * 8 + kindOf(bits, stackBits)
-  let offsets = cache.pages.get(key)
-  if (offsets === undefined) {
-    offsets = new Array<DecodedInstruction | undefined>(PAGE_SIZE).fill(undefined)
-    cache.pages.set(key, offsets)
+  let decoded = cache.pages.get(key)
+  if (decoded === undefined) {
+    decoded = new DecodedPage()
+    cache.pages.set(key, decoded)
   }
-  return offsets
+  return decoded
 }
 
 export function dropDecoded(cache: DecodeCache, page: number): void {
-  // Emptied in place: an engine may hold on to the array.
-  for (let kind = 0; kind < KINDS; kind++) cache.pages.get(page * 8 + kind)?.fill(undefined)
+  for (let kind = 0; kind < KINDS; kind++) cache.pages.get(page * 8 + kind)?.drop()
 }

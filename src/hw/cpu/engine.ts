@@ -5,7 +5,7 @@
  */
 
 import { assert } from '../../base/assert.ts'
-import { type Size, shiftRight, unsigned } from '../../base/u64.ts'
+import { fromNumber, type Size, shiftRight, unsigned } from '../../base/u64.ts'
 import type { Instruction } from '../../isa/instruction.ts'
 import { CS, type MemoryOperand, type Operand, type SegmentIndex } from '../../isa/operands.ts'
 import type { FlagRule, Ops } from '../../isa/ops.ts'
@@ -18,7 +18,7 @@ import type { Machine } from '../machine.ts'
 import { NEVER } from '../time/event-queue.ts'
 import { CheckedVmcses } from '../vmx/checked-vmcs.ts'
 import { guestHas } from '../vmx/state.ts'
-import type { DecodedInstruction } from './decode-cache.ts'
+import { DecodedPage } from './decode-cache.ts'
 import { Fault, generalProtection } from './faults.ts'
 import { LinearMemory } from './linear-memory.ts'
 import { modeOf } from './mode.ts'
@@ -57,11 +57,12 @@ export class Engine extends LinearMemory implements Ops<bigint> {
   delivering: { info: number; errorCode: number; length: number } | null = null
   /**
    * RIP at the first byte of the page that code is fetched from (below 0 where the code segment begins inside the page), or
-   * `NO_PAGE`; its frame, its decoded instructions by offset.
+   * `NO_PAGE`; in 64-bit mode the number of that page; its frame, its decoded instructions by offset.
    */
   codeStart = NO_PAGE
+  codePageNumber = -1
   codeFrame = 0
-  codeOffsets: (DecodedInstruction | undefined)[] = []
+  codePage = new DecodedPage()
   /** RIP as an offset in that page while only the engine knows it; -1 when the register holds RIP. */
   position = -1
   #rule: FlagRule | null = null
@@ -101,6 +102,7 @@ export class Engine extends LinearMemory implements Ops<bigint> {
     this.bits = bits
     this.stackBits = stackBits
     this.codeStart = NO_PAGE
+    this.codePageNumber = -1
   }
 
   /** Puts RIP back into its register, which holds it from here on. */
@@ -112,13 +114,14 @@ export class Engine extends LinearMemory implements Ops<bigint> {
 
   /** Address of the current instruction. */
   get rip(): bigint {
-    return this.position < 0 ? this.registers.rip[0]! : this.wrapRip(this.codeStart + BigInt(this.position))
+    return this.position < 0 ? this.registers.rip[0]! : this.wrapRip(this.codeStart + fromNumber(this.position))
   }
 
   /** Address of the instruction behind the current one. */
   get following(): bigint {
     const { position, current } = this
-    const unwrapped = position < 0 ? this.registers.rip[0]! + BigInt(current.length) : this.codeStart + BigInt(position + current.length)
+    const unwrapped =
+      position < 0 ? this.registers.rip[0]! + fromNumber(current.length) : this.codeStart + fromNumber(position + current.length)
     return this.wrapRip(unwrapped)
   }
 
@@ -187,7 +190,7 @@ export class Engine extends LinearMemory implements Ops<bigint> {
     const { base, index, scale, displacement, addressSize } = operand as MemoryOperand
     const { gpr } = this.registers
     let sum = base === 'rip' ? this.following + displacement : base < 0 ? displacement : gpr[base]! + displacement
-    if (index >= 0) sum += gpr[index]! * BigInt(scale)
+    if (index >= 0) sum += gpr[index]! * fromNumber(scale)
     return addressSize === 64 ? BigInt.asUintN(64, sum) : addressSize === 32 ? BigInt.asUintN(32, sum) : BigInt.asUintN(16, sum)
   }
 

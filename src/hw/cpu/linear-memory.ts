@@ -3,7 +3,7 @@
  * "Logical and Linear Addresses"). An access that crosses a page is checked on both pages before it happens.
  */
 
-import { high32, low32, type Size, shiftRight } from '../../base/u64.ts'
+import { low32, pageNumber, type Size, shiftRight } from '../../base/u64.ts'
 import { BigintArithmetic } from '../../isa/bigint-arithmetic.ts'
 import { FS, type SegmentIndex, SS } from '../../isa/operands.ts'
 import { AC } from '../../isa/status-flags.ts'
@@ -82,7 +82,7 @@ export class LinearMemory extends BigintArithmetic {
 
   /** Host-physical address of a linear one; faults as the access would. */
   translate(linear: bigint, access: Access, privilege: number = this.privilege): number {
-    const page = high32(linear) * 2 ** 20 + (low32(linear) >>> 12)
+    const page = pageNumber(linear)
     const inPage = low32(linear) & 0xfff
     const frame = this.#tlb.lookup(page, ACCESS[access] << privilege)
     if (frame >= 0) return frame + inPage

@@ -7,7 +7,7 @@
  * on the way down, in each entry that is used; the dirty flag, and the last entry's accessed flag, once the access is allowed.
  */
 
-import { high32, low32 } from '../../base/u64.ts'
+import { low32, pageNumber } from '../../base/u64.ts'
 import type { Memory } from '../memory.ts'
 import { eptTranslate } from '../vmx/ept.ts'
 import type { AddressSpace } from './address-space.ts'
@@ -69,7 +69,7 @@ export function walk(memory: Memory, space: AddressSpace, linear: bigint, access
   if (space.format === null) return finalFrame(memory, space, (low32(linear) & ~0xfff) >>> 0, ALL_RIGHTS, linear, access)
   const { entryBytes } = PAGING_FORMATS[space.format]
   const fault = (cause: number): Fault => pageFault(space, linear, access, privilege, cause)
-  const page = high32(linear) * 2 ** 20 + (low32(linear) >>> 12)
+  const page = pageNumber(linear)
   let table = space.root
   if (space.format === 'PAE') {
     const pdpte = space.pdptes[low32(linear) >>> 30]!

@@ -1,6 +1,6 @@
 /** One instruction: fetch, decode, intercept, execute, commit; and what becomes of a fault or a VM exit on the way. */
 
-import { low32 } from '../../base/u64.ts'
+import { low32, pageNumber } from '../../base/u64.ts'
 import { PAGE_SIZE } from '../../base/units.ts'
 import { decode, MAX_INSTRUCTION_LENGTH } from '../../isa/decode.ts'
 import type { Instruction } from '../../isa/instruction.ts'
@@ -12,7 +12,7 @@ import { apicAccessExit } from '../vmx/apic-access.ts'
 import { vmExit } from '../vmx/exit.ts'
 import { interceptInstruction, interceptsException } from '../vmx/intercepts.ts'
 import { type Breakpoint, DR6, debugException, raiseCodeBreakpoint, recordDebugException } from './debug.ts'
-import { type DecodedInstruction, decodedPage, prepare } from './decode-cache.ts'
+import { type DecodedInstruction, DecodedPage, decodedPage, prepare } from './decode-cache.ts'
 import { combine, deliver, endInLoop } from './delivery.ts'
 import type { Engine } from './engine.ts'
 import { type DeliveredEvent, EVENT } from './event.ts'
@@ -32,7 +32,7 @@ export function step(engine: Engine): void {
   engine.tookEvent = false
   try {
     if (engine.breakpoints !== null) lookForBreakpoint(engine, engine.breakpoints)
-    const decoded = engine.position < 0 ? undefined : engine.codeOffsets[engine.position]
+    const decoded = engine.position < 0 ? undefined : engine.codePage.offsets[engine.position]
     execute(engine, cpu, decoded ?? fetch(engine))
     if (wasBlocking && !engine.beganBlocking) endBlocking(engine)
     if (trapping) trap(engine)
@@ -78,7 +78,7 @@ const pageStart = (linear: bigint): bigint => linear & ~0xfffn
 
 function goTo(engine: Engine, target: bigint): void {
   engine.registers.rip[0] = target
-  if (engine.bits === 64) engine.position = pageStart(target) === engine.codeStart ? low32(target) & IN_PAGE : -1
+  if (engine.bits === 64) engine.position = pageNumber(target) === engine.codePageNumber ? low32(target) & IN_PAGE : -1
   else {
     const offset = target - engine.codeStart
     engine.position = offset >= 0n && offset <= IN_PAGE ? Number(offset) : -1
@@ -120,7 +120,7 @@ function fetch(engine: Engine): DecodedInstruction {
   const start = rip - BigInt(offset)
   if (start !== engine.codeStart) enterCodePage(engine, start, pageStart(linear))
   engine.position = offset
-  return engine.codeOffsets[offset] ?? decodeAt(engine, rip, linear, offset)
+  return engine.codePage.offsets[offset] ?? decodeAt(engine, rip, linear, offset)
 }
 
 /** Outside 64-bit mode code lies in its segment, within its limit. */
@@ -130,15 +130,16 @@ function codeAddress({ cpu, registers }: Engine, rip: bigint): bigint {
 }
 
 /** What is decoded in a page where the segment ends is not kept: whoever finds it there again may have another limit. */
-const UNCACHED: (DecodedInstruction | undefined)[] = []
+const UNCACHED = new DecodedPage()
 
 function enterCodePage(engine: Engine, start: bigint, page: bigint): void {
   const { machine, cpu, bits, stackBits } = engine
   engine.codeFrame = engine.translate(page, 'execute')
   if (isApicAccess(engine.codeFrame)) throw apicAccessExit(engine, low32(engine.rip) & IN_PAGE, 'fetch')
   const endsInside = bits !== 64 && start + BigInt(IN_PAGE) > cpu.segments[CS]!.limit
-  engine.codeOffsets = endsInside ? UNCACHED : decodedPage(machine.decoded, engine.codeFrame / PAGE_SIZE, bits, stackBits)
+  engine.codePage = endsInside ? UNCACHED : decodedPage(machine.decoded, engine.codeFrame / PAGE_SIZE, bits, stackBits)
   engine.codeStart = start
+  engine.codePageNumber = pageNumber(start)
 }
 
 function decodeAt(engine: Engine, rip: bigint, linear: bigint, offset: number): DecodedInstruction {
@@ -158,9 +159,9 @@ function decodeAt(engine: Engine, rip: bigint, linear: bigint, offset: number): 
   if (decoded === 'undefined') throw undefinedOpcode()
   if (decoded === 'too-long') throw generalProtection()
   const prepared = prepare(decoded, machine.config.costs)
-  if (!crosses && machine.caching && engine.codeOffsets !== UNCACHED) {
+  if (!crosses && machine.caching && engine.codePage !== UNCACHED) {
     memory.markCode(frame / PAGE_SIZE)
-    engine.codeOffsets[offset] = prepared
+    engine.codePage.keep(offset, prepared)
   }
   return prepared
 }
