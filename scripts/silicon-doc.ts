@@ -29,7 +29,7 @@ import { SYSTEM } from '../src/isa/system.ts'
 import { INSTRUCTIONS } from '../src/isa/table.ts'
 import { VMX } from '../src/isa/vmx.ts'
 import { HAND_TESTED } from '../test/oracle/silicon/hand-tested.ts'
-import { NOT_ASKED } from '../test/oracle/silicon/sections.ts'
+import { NOT_ASKED, sectionsOf, userForms } from '../test/oracle/silicon/sections.ts'
 import { openVectors, type RowHeader, type SiliconVectors } from '../test/oracle/silicon/vectors.ts'
 
 export const SILICON_DOC = join(import.meta.dirname, '../docs/silicon.md')
@@ -87,6 +87,13 @@ function reasonTable(rows: readonly RowHeader[]): string[] {
     .map(([reason, { cases, names }]) => `| ${[...names].join(' ')} | ${grouped(cases)} | ${reason} |`)
 }
 
+function coverage(): string {
+  const forms = userForms()
+  const asked = new Set(([64, 32, 16] as const).flatMap(mode => sectionsOf(mode).map(({ form }) => form)))
+  const count = forms.filter(form => asked.has(form)).length
+  return `They cover ${count} of the ${forms.length} forms that a user program can run (${((100 * count) / forms.length).toFixed(1)} %).`
+}
+
 /** Rows that share a reason for not being asked stand together. */
 function notAskedTable(): string[] {
   const byReason = new Map<string, string[]>()
@@ -114,6 +121,7 @@ only outcomes are stored: \`npm test\` checks a slice without compiler or proces
 
 These vectors: ${header.vendor}, family ${header.family}, model ${header.model}, stepping ${header.stepping}; seed ${header.seed}, generator ${header.generator}, harness ${header.harness}. ${grouped(casesOf(rows))} cases of
 ${grouped(sum(rows.map(({ sections }) => sections.length)))} combinations of form, operand size and mode; ${grouped(sum(rows.map(({ faults }) => faults)))} of them end in an exception. Unexplained differences: 0.
+${coverage()}
 
 | family | forms | cases | exceptions | undefined flags differ | differences with a reason |
 |---|---:|---:|---:|---:|---:|

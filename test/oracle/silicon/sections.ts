@@ -42,6 +42,24 @@ export const NOT_ASKED: Readonly<Record<string, string>> = {
   XRSTORS64: 'privileged, and #GP only where the kernel enabled it',
 }
 
+/** Those of them that outside ring 0 are nothing but a fault; the others are forms that a user program can run. */
+export const PRIVILEGED: ReadonlySet<string> = new Set([
+  'MONITOR',
+  'MWAIT',
+  'RSM',
+  'WRMSRNS',
+  'XSETBV',
+  'XSAVES',
+  'XSAVES64',
+  'XRSTORS',
+  'XRSTORS64',
+  ...Object.keys(NOT_ASKED).filter(name => /^(VM(?!CALL|FUNC)|INV)/.test(name)),
+])
+
+/** The forms that a user program can run, asked or not. */
+export const userForms = (): readonly Form[] =>
+  INSTRUCTIONS.filter(({ mnemonic }) => !PRIVILEGED.has(mnemonic)).flatMap(({ forms }) => forms.filter(form => !form.encodeOnly))
+
 const needsSize = (form: Form): boolean => followsOperandSize(form) || form.default64
 
 function sizesOf(form: Form, mode: Mode): readonly (16 | 32 | 64)[] {
