@@ -44,7 +44,7 @@ export const BENCH_PROGRAMS: readonly BenchProgram[] = [
   },
   {
     name: 'byte sieve',
-    rounds: 1,
+    rounds: 2,
     body: `
         mov     rdi, ${DATA}
         mov     ecx, ${MIB / 8}

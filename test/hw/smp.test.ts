@@ -48,7 +48,7 @@ describe.each([1, 2, 4])('%s CPUs', cpus => {
   })
 })
 
-test.each(slice([1, 2, 4], 2))('%s CPUs: a recording has the same hash in another process, replayed whole and from keyframes', cpus => {
+test.each([1, 2, 4])('%s CPUs: a recording has the same hash in another process, replayed whole and from keyframes', cpus => {
   const { reader, recording } = recorded(GUEST, { ...options(cpus), keyframeInstructions: 9_000 })
   const folder = mkdtempSync(join(tmpdir(), 'vtick-smp-'))
   const file = join(folder, 'smp.vtrace')
