@@ -28,7 +28,7 @@ import { reportOpenStructures } from './structures.ts'
 import { hereValue, makeScope, qualified, report, symbolValue } from './symbols.ts'
 import { syntaxProblem } from './syntax-errors.ts'
 import type { Token, TokenLine } from './tokens.ts'
-import { inSection, isScalar, scalar } from './value.ts'
+import { inSection, isKnown, isScalar, scalar } from './value.ts'
 
 export interface AssembleOptions {
   /** The name of the source, as the user gave it. */
@@ -230,7 +230,7 @@ function nextPass(assembly: Assembly, options: AssembleOptions, lexed: Map<numbe
 /** A name as the line before left it; only what this pass has defined already. */
 function symbolNow(assembly: Assembly, name: Token) {
   const entry = assembly.symbols.get(qualified(name.text, assembly.scope))
-  return entry?.pass === assembly.pass && !symbolValue(entry).unknown ? symbolValue(entry) : undefined
+  return entry?.pass === assembly.pass && isKnown(symbolValue(entry)) ? symbolValue(entry) : undefined
 }
 
 const NOTHING: LineNode = { label: null, colon: false, statement: null }

@@ -10,7 +10,7 @@ import { resolve } from './operands.ts'
 import type { Assembly } from './state.ts'
 import { report } from './symbols.ts'
 import type { Token } from './tokens.ts'
-import { sectionOf, type Value } from './value.ts'
+import { isKnown, sectionOf, type Value } from './value.ts'
 
 /** Bytes of one unit, by the word's last letter. */
 const UNITS: Readonly<Record<string, number>> = { b: 1, w: 2, d: 4, q: 8, t: 10, o: 16, y: 32, z: 64 }
@@ -101,7 +101,7 @@ function pushNumber(
 ): void {
   const value = evaluate(node, { tokens, scope, hint: null })
   let number = 0n
-  if (value !== undefined && !value.unknown) {
+  if (value !== undefined && isKnown(value)) {
     const section = sectionOf(value)
     const distant = section === undefined ? distantDifference(value, assembly) : undefined
     if (distant !== undefined) {
@@ -160,7 +160,7 @@ export function countOf(node: Expression, tokens: readonly Token[], assembly: As
   assembly.critical = true
   const value = evaluate(node, { tokens, scope, hint: null })
   assembly.critical = false
-  if (value === undefined || value.unknown) return 0
+  if (value === undefined || !isKnown(value)) return 0
   const span = placeOf(node, tokens)
   if (sectionOf(value) !== -1) {
     report(assembly, 'E0301', `${what} must be a plain number`, span, {

@@ -6,7 +6,7 @@ import type { DiagnosticNotes } from './diagnostics.ts'
 import { characterConstant, parseNumber, stringBytes } from './literals.ts'
 import { registerNamed } from './registers.ts'
 import { type Span, spanOf, type Token } from './tokens.ts'
-import { add, isScalar, ofRegister, scalar, scale, subtract, UNKNOWN, type Value } from './value.ts'
+import { add, isKnown, isScalar, ofRegister, scalar, scale, subtract, UNKNOWN, type Value } from './value.ts'
 
 /** What an expression may ask the assembly around it. */
 export interface Scope {
@@ -100,7 +100,6 @@ function registerValue(leaf: Leaf, evaluation: Evaluation): Value | undefined {
 function unaryValue(node: Unary, evaluation: Evaluation): Value | undefined {
   const operand = evaluate(node.operand, evaluation)
   if (operand === undefined) return undefined
-  if (operand.unknown) return UNKNOWN
   switch (node.operator) {
     case '+':
       return operand
@@ -109,6 +108,7 @@ function unaryValue(node: Unary, evaluation: Evaluation): Value | undefined {
     case 'seg':
       return fail(evaluation, node, 'E0304', '`seg` is outside the dialect that vtick reads: flat binaries and ELF have no segment bases')
   }
+  if (!isKnown(operand)) return UNKNOWN
   if (!isScalar(operand)) return notScalar(evaluation, node.operator, node.operand, operand)
   return scalar(node.operator === '~' ? ~operand.constant : operand.constant === 0n ? 1n : 0n)
 }
@@ -117,7 +117,7 @@ function unaryValue(node: Unary, evaluation: Evaluation): Value | undefined {
 function choiceValue({ condition, yes, no }: Choice, evaluation: Evaluation): Value | undefined {
   const decision = evaluate(condition, evaluation)
   if (decision === undefined) return undefined
-  if (decision.unknown) return UNKNOWN
+  if (!isKnown(decision)) return UNKNOWN
   if (!isScalar(decision)) return notScalar(evaluation, '?', condition, decision)
   return evaluate(decision.constant === 0n ? no : yes, evaluation)
 }
@@ -157,7 +157,7 @@ function binaryValue(node: Binary, left: Value, right: Value, evaluation: Evalua
     case 'wrt':
       return fail(evaluation, node, 'E0304', '`wrt` is outside the dialect that vtick reads')
   }
-  if (left.unknown || right.unknown) return UNKNOWN
+  if (!isKnown(left) || !isKnown(right)) return UNKNOWN
   if (operator in COMPARISONS) {
     const difference = subtract(left, right)
     if (isScalar(difference))
@@ -174,7 +174,7 @@ function binaryValue(node: Binary, left: Value, right: Value, evaluation: Evalua
 }
 
 function product(node: Binary, left: Value, right: Value, evaluation: Evaluation): Value | undefined {
-  if (left.unknown || right.unknown) return UNKNOWN
+  if (!isKnown(left) || !isKnown(right)) return UNKNOWN
   const [vector, factor] = isScalar(right) ? [left, right.constant] : [right, left.constant]
   if (!isScalar(left) && !isScalar(right)) return notScalar(evaluation, '*', node, left)
   const { hint } = evaluation

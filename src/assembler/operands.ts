@@ -8,7 +8,7 @@ import { type BaseHint, type Evaluation, evaluate, placeOf, type Scope } from '.
 import { registerNamed } from './registers.ts'
 import type { Assembly } from './state.ts'
 import type { Token } from './tokens.ts'
-import { inSection, NO_SECTION, sectionOf, type Value } from './value.ts'
+import { inSection, isKnown, NO_SECTION, sectionOf, type Value } from './value.ts'
 
 const SIZES: Readonly<Record<string, number>> = { byte: 8, word: 16, dword: 32, qword: 64, tword: 80, oword: 128, yword: 256, zword: 512 }
 
@@ -75,13 +75,13 @@ function readWords(node: OperandNode, tokens: readonly Token[]): Readonly<Words>
 function noteVolatile(value: Value, assembly: Assembly): void {
   if (!assembly.touched) return
   assembly.stable = false
-  if (value.unknown || !value.terms.some(term => term.register === null)) assembly.volatile = true
+  if (!isKnown(value) || !value.terms.some(term => term.register === null)) assembly.volatile = true
 }
 
 /** A number or an address, without registers. */
-const isPlain = (value: Value): boolean => value.unknown || sectionOf(value) !== undefined
+const isPlain = (value: Value): boolean => !isKnown(value) || sectionOf(value) !== undefined
 
-const isSymbolic = (value: Value): boolean => value.unknown || value.terms.length > 0
+const isSymbolic = (value: Value): boolean => !isKnown(value) || value.terms.length > 0
 
 const homeOf = (value: Value): number => sectionOf(value) ?? NO_SECTION
 
@@ -111,14 +111,18 @@ function registerOf(node: OperandNode, leaf: Leaf, words: Words, { tokens, scope
   return { kind, size, index, high }
 }
 
+/** What the first pass takes a name for that is defined further down: as NASM, for a number that fits wherever one may be short. */
+const HOPED = 1n
+
 function immediateOf(value: Value, { size, strict, distance }: Words, assembly: Assembly): EncodeImmediate {
-  const reach = value.unknown ? 'unknown' : sectionOf(value) === assembly.section?.index ? 'measured' : 'elsewhere'
+  const isHoped = !isKnown(value) && !strict
+  const reach = !isKnown(value) ? 'unknown' : sectionOf(value) === assembly.section?.index ? 'measured' : 'elsewhere'
   return {
     kind: 'immediate',
-    value: resolve(value, assembly),
+    value: isHoped ? HOPED : resolve(value, assembly),
     size: size as EncodeImmediate['size'],
     strict,
-    symbolic: isSymbolic(value),
+    symbolic: !isHoped && isSymbolic(value),
     distance,
     reach,
     section: homeOf(value),
@@ -129,8 +133,9 @@ function memoryOf(node: MemoryNode, words: Words, evaluation: Evaluation, assemb
   const { tokens, scope } = evaluation
   const hint: BaseHint = { kind: 'none', register: '' }
   assembly.touched = false
-  const value = evaluate(node.address, { ...evaluation, hint })
-  if (value === undefined) return undefined
+  const sum = evaluate(node.address, { ...evaluation, hint })
+  if (sum === undefined) return undefined
+  const value = isKnown(sum) ? sum : registersOf(sum)
   noteVolatile(value, assembly)
   const inside = node.words.length === 0 ? NO_WORDS : node.words.map(at => tokens[at]!.text.toLowerCase())
   const parts = addressParts(value, hint, inside.includes('nosplit'))
@@ -164,10 +169,13 @@ function memoryOf(node: MemoryNode, words: Words, evaluation: Evaluation, assemb
     scale: parts.scale,
     displacement: resolve(section === undefined ? value : inSection(section, value.constant), assembly),
     displacementBytes: registerless ? asked8 : displacementBytes(displacementSize, addressSize),
-    symbolic: value.unknown || section !== undefined,
+    symbolic: !isKnown(value) || section !== undefined,
     section: section ?? NO_SECTION,
   }
 }
+
+/** Of an address whose number is not known, the registers at least. */
+const registersOf = (value: Value): Value => ({ ...value, terms: value.terms.filter(({ register }) => register !== null) })
 
 function addressSizeOf(registers: number, displacement: number, asked: AskedSize, bits: 16 | 32 | 64): 16 | 32 | 64 {
   if (registers !== 0) return registers as 16 | 32 | 64
@@ -202,7 +210,7 @@ function reachOf(
     return 'absolute'
   }
   // NASM takes a name that is not defined yet for an absolute address, a byte longer: jumps over it may stay near for that.
-  if (value.unknown) return 'absolute-instead'
+  if (!isKnown(value)) return 'absolute-instead'
   if (sectionOf(value) !== NO_SECTION) return 'relative'
   scope.report('W0503', 'an absolute address cannot be RIP-relative', placeOf(node, tokens), {
     help: ['write `[abs ...]` to say that it is meant'],

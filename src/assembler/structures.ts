@@ -8,7 +8,7 @@ import { evaluate, placeOf, type Scope } from './evaluate.ts'
 import { type Assembly, MAX_IMAGE_BYTES, type Structure } from './state.ts'
 import { defineConstant, defineLabel, report } from './symbols.ts'
 import type { Span, Token } from './tokens.ts'
-import { isScalar, scalar } from './value.ts'
+import { isKnown, isScalar, scalar } from './value.ts'
 
 export function beginStructure(node: DirectiveNode, tokens: readonly Token[], assembly: Assembly, scope: Scope): void {
   const name = tokens[node.attributes[0]!.name]!
@@ -56,7 +56,7 @@ function offsetNamed(name: Token, assembly: Assembly, scope: Scope): number {
   assembly.critical = true
   const value = scope.lookup(name)
   assembly.critical = false
-  return value !== undefined && !value.unknown && isScalar(value) ? Number(value.constant) : 0
+  return value !== undefined && isKnown(value) && isScalar(value) ? Number(value.constant) : 0
 }
 
 export function placeField(node: DirectiveNode, tokens: readonly Token[], assembly: Assembly, scope: Scope, run: RunStatement): void {
@@ -70,7 +70,7 @@ export function placeField(node: DirectiveNode, tokens: readonly Token[], assemb
   const field = evaluate(node.values[0]!, { tokens, scope, hint: null })
   assembly.critical = false
   const base = offsetNamed(named(open.span as Token, open.name), assembly, scope)
-  if (field === undefined || field.unknown || !isScalar(field)) return
+  if (field === undefined || !isKnown(field) || !isScalar(field)) return
   pad(open, Number(field.constant) - base, placeOf(node.values[0]!, tokens), assembly)
   assembly.here = offsetOf(assembly)
   if (node.statement !== null) run(node.statement, 1)

@@ -18,8 +18,11 @@ export interface Value {
   /** Two's complement in 64 bits. */
   readonly constant: bigint
   readonly terms: readonly Term[]
-  /** It depends on a name that this pass does not know yet; the rest is then worth nothing. */
-  readonly unknown: boolean
+  /**
+   * How many times names stand in it that this pass does not know yet; unless 0, the number is worth nothing. As NASM, one may be
+   * subtracted from another: before both are known, their distance is hoped to be 0.
+   */
+  readonly unknown: bigint
 }
 
 /** Of a plain number. What other files define has the numbers below it. */
@@ -27,15 +30,17 @@ export const NO_SECTION = -1
 
 const NO_TERMS: readonly Term[] = []
 
-export const scalar = (constant: bigint): Value => ({ constant: BigInt.asIntN(64, constant), terms: NO_TERMS, unknown: false })
+export const scalar = (constant: bigint): Value => ({ constant: BigInt.asIntN(64, constant), terms: NO_TERMS, unknown: 0n })
 
-export const UNKNOWN: Value = { constant: 0n, terms: NO_TERMS, unknown: true }
+export const UNKNOWN: Value = { constant: 0n, terms: NO_TERMS, unknown: 1n }
+
+export const isKnown = (value: Value): boolean => value.unknown === 0n
 
 /** An address: `offset` behind the base of a section. */
 export const inSection = (section: number, offset: bigint): Value => ({
   constant: offset,
   terms: [{ key: `~${section}`, register: null, section, factor: 1n }],
-  unknown: false,
+  unknown: 0n,
 })
 
 const registerValues = new WeakMap<NamedRegister, Value>()
@@ -43,7 +48,7 @@ const registerValues = new WeakMap<NamedRegister, Value>()
 export function ofRegister(register: NamedRegister): Value {
   let value = registerValues.get(register)
   if (value === undefined) {
-    value = { constant: 0n, terms: [{ key: register.name, register, section: -1, factor: 1n }], unknown: false }
+    value = { constant: 0n, terms: [{ key: register.name, register, section: -1, factor: 1n }], unknown: 0n }
     registerValues.set(register, value)
   }
   return value
@@ -60,11 +65,11 @@ export function sectionOf(value: Value): number | undefined {
 
 /** `doubled` is told when a register stands on both sides. */
 export function add(a: Value, b: Value, doubled?: () => void): Value {
-  if (a.unknown || b.unknown) return UNKNOWN
   const constant = BigInt.asIntN(64, a.constant + b.constant)
-  if (b.terms.length === 0) return { constant, terms: a.terms, unknown: false }
-  if (a.terms.length === 0) return { constant, terms: b.terms, unknown: false }
-  return { constant, terms: merged(a.terms, b.terms, doubled), unknown: false }
+  const unknown = a.unknown + b.unknown
+  if (b.terms.length === 0) return { constant, terms: a.terms, unknown }
+  if (a.terms.length === 0) return { constant, terms: b.terms, unknown }
+  return { constant, terms: merged(a.terms, b.terms, doubled), unknown }
 }
 
 /** Both lists are in order of their keys, and so is what comes out. */
@@ -96,11 +101,11 @@ function merged(a: readonly Term[], b: readonly Term[], doubled?: () => void): r
 }
 
 export function scale(value: Value, factor: bigint): Value {
-  if (value.unknown) return UNKNOWN
   const constant = BigInt.asIntN(64, value.constant * factor)
-  if (value.terms.length === 0) return { constant, terms: NO_TERMS, unknown: false }
+  const unknown = BigInt.asIntN(64, value.unknown * factor)
+  if (value.terms.length === 0) return { constant, terms: NO_TERMS, unknown }
   const terms = factor === 0n ? NO_TERMS : value.terms.map(term => ({ ...term, factor: BigInt.asIntN(64, term.factor * factor) }))
-  return { constant, terms, unknown: false }
+  return { constant, terms, unknown }
 }
 
 export const subtract = (a: Value, b: Value): Value => add(a, scale(b, -1n))
