@@ -26,7 +26,8 @@ const FLOORS: Readonly<Record<string, Floor>> = {
   assembler: { values: ['base', 'spec', 'isa'] },
   devices: { values: ['base', 'spec'] },
   hw: { values: ['base', 'spec', 'isa', 'devices'] },
-  kvm: { values: ['base', 'spec', 'devices'], types: ['hw/root-cpu'] },
+  // isa: KVM's instruction emulator reads the same table as the silicon, so that an instruction is written once.
+  kvm: { values: ['base', 'spec', 'isa', 'devices'], types: ['hw/root-cpu'] },
   vmm: { values: ['base', 'spec', 'devices', 'assembler/image', 'kvm', 'hw'] },
   // The image besides what architecture.md says: a trace holds the program that it is about, and tells its source lines.
   trace: { values: ['base', 'spec', 'assembler/image'], types: ['hw', 'kvm'] },

@@ -12,19 +12,17 @@ import type { Terminal } from './terminal.ts'
 /** A kernel gets as much memory as QEMU gives it. */
 const KERNEL_MEMORY_MIB = 128
 
-/** Why a run cannot be under this KVM, or null: its guests have one vCPU, which starts in 64-bit mode. */
-function bareReason(kind: BootConfig['kind'], cpus: number): string | null {
-  if (kind !== 'long') return `it boots as \`${kind}\`, and KVM here starts guests in 64-bit mode`
-  return cpus > 1 ? 'a guest of KVM here has one vCPU' : null
+/** Why the stock guest hypervisor cannot run the program, or null: its guests have one CPU, which starts in 64-bit mode. */
+function level2Reason(kind: BootConfig['kind'], cpus: number): string | null {
+  if (kind !== 'long') return `it boots as \`${kind}\`, and the guest hypervisor starts its guest in 64-bit mode`
+  return cpus > 1 ? 'the guest hypervisor has one CPU for its guest' : null
 }
 
 export function runConfigOf(terminal: Terminal, file: string, image: Image, options: RunCommandOptions): RunConfig {
   const { cpu, param = {}, memory, smp: cpus = 1, date, level = 'L1' } = options
   const boot = bootConfigOf(terminal.io, file, image, options)
-  const reason = bareReason(boot.kind, cpus)
-  const bare = options.bare === true || reason !== null
-  refuseContradictions(file, options, options.bare === true ? null : reason)
-  if (reason !== null && options.bare !== true) terminal.say(`${file}: ${reason}, so it runs on the bare CPU, as with --bare`)
+  const bare = options.bare === true
+  refuseContradictions(file, options, level2Reason(boot.kind, cpus))
   if (!bare && cpu !== undefined && !cpu.features.includes('vmx'))
     throw usageError('KVM needs a CPU with vmx', 'leave -vmx out, or run with --bare')
   const isKernel = boot.kind !== 'long' || isElf(image.bytes)
@@ -34,20 +32,19 @@ export function runConfigOf(terminal: Terminal, file: string, image: Image, opti
     level,
     boot,
     cpus,
+    ...(boot.kind === 'rom' ? { romBytes: image.bytes.length } : {}),
     ...(memory !== undefined ? { guestMemoryMiB: memory } : isKernel ? { guestMemoryMiB: KERNEL_MEMORY_MIB } : {}),
     ...(date === undefined ? {} : { dateSeconds: date }),
     ...(cpu === undefined ? {} : cpu),
   })
 }
 
-/** Options that are KVM's, where there is none: because of --bare, or for a reason. */
-function refuseContradictions(file: string, { bare, param = {}, level }: RunCommandOptions, reason: string | null): void {
+/** Options that are KVM's, where there is none; and a level that is not for this program. */
+function refuseContradictions(file: string, { bare, param = {}, level }: RunCommandOptions, level2: string | null): void {
   const [parameter] = Object.keys(param)
   const next = 'leave one of the two out'
   if (bare && level === 'L2') throw usageError('--level L2 is under KVM, and with --bare there is none', next)
   if (bare && parameter !== undefined) throw usageError(`--param ${parameter} is for KVM, and with --bare there is none`, next)
   if (level === 'L2' && param.nested === false) throw usageError('--level L2 needs nested VMX', 'leave --param nested=0 out')
-  if (reason === null) return
-  if (level === 'L2') throw usageError(`${file}: --level L2 is under KVM, but ${reason}`, 'leave --level out')
-  if (parameter !== undefined) throw usageError(`${file}: --param ${parameter} is for KVM, but ${reason}`, 'leave --param out')
+  if (level === 'L2' && level2 !== null) throw usageError(`${file}: --level L2 is not for it: ${level2}`, 'leave --level out')
 }

@@ -32,8 +32,10 @@ export interface BusState {
   lines: number
   /** The tick up to which everything that comes due by itself has been done. */
   settled: number
-  /** Interrupts that a KVM above the door has not been given yet; on the bare CPU they reach the local APICs at once. */
-  outbox: InterruptMessage[]
+  /** Levels of the lines, as they followed each other, that user space has not told KVM yet; on the bare CPU there is none to tell. */
+  outbox: number[]
+  /** The levels that it told KVM last. */
+  told: number
 }
 
 /** What the devices must know about the machine. */
@@ -47,6 +49,7 @@ export function newBus(facts: BusFacts): BusState {
   const bus = newDevices(facts)
   updateLines({ bus, moment: { tick: 0, hertz: 1 }, effects: [] })
   for (const pic of bus.pics) pic.requests = 0
+  bus.told = bus.lines
   return bus
 }
 
@@ -66,6 +69,7 @@ const newDevices = (facts: BusFacts): BusState => ({
   lines: 0,
   settled: 0,
   outbox: [],
+  told: 0,
 })
 
 /** What an access did that somebody outside the devices has to act on. */
@@ -75,6 +79,7 @@ export type BusEffect =
   | { readonly kind: 'reset'; readonly by: string }
   | { readonly kind: 'power-off' }
   | { readonly kind: 'interrupt'; readonly message: InterruptMessage }
+  | { readonly kind: 'lines'; readonly level: number }
 
 /** One access: the devices, when it happens, and the list that its effects are added to. */
 export interface BusAccess {

@@ -5,9 +5,9 @@
 
 import type { BusAccess, BusState } from './devices.ts'
 import { hpetLinesDue, replacesLegacy } from './hpet.ts'
-import { type InterruptMessage, IO_APIC_PINS, setIoApicPin } from './ioapic.ts'
+import { type InterruptMessage, IO_APIC_PINS, type IoApicState, setIoApicPin, vectorOfPin } from './ioapic.ts'
 import { type Moment, NOT_DUE } from './moment.ts'
-import { CASCADE_LINE, type Pic, setPicInput } from './pic.ts'
+import { CASCADE_LINE, type Pic, type PicPair, setPicInput } from './pic.ts'
 import { pitDue, pitOutput } from './pit.ts'
 import { rtcDue, rtcInterrupts } from './rtc.ts'
 import { uartInterrupts } from './uart.ts'
@@ -53,6 +53,7 @@ function setLines({ bus, effects }: BusAccess, level: number): void {
     if (line !== TIMER_PIN) setIoApicPin(bus.ioApic, pinOf(line), high, messages)
   }
   for (const message of messages) effects.push({ kind: 'interrupt', message })
+  effects.push({ kind: 'lines', level })
 }
 
 /** The lines that will rise by themselves. */
@@ -66,9 +67,16 @@ export function linesDue({ pit, rtc, hpet }: BusState, moment: Moment): number {
 }
 
 /** Whether the 8259 pair lets one of these lines through. */
-export function passesPics({ pics: [first, second] }: BusState, lines: number): boolean {
+export function passesPics([first, second]: PicPair, lines: number): boolean {
   const open = (~first.mask & 0xff) | (isMasked(first, CASCADE_LINE) ? 0 : (~second.mask & 0xff) << 8)
   return (lines & open & ~(1 << CASCADE_LINE)) !== 0
+}
+
+/** Whether the I/O APIC would make of one of these lines an interrupt whose class is above `floor`. */
+export function passesIoApic(ioApic: IoApicState, lines: number, floor: number): boolean {
+  for (let line = 0; line < IO_APIC_PINS; line++)
+    if (((lines >> line) & 1) === 1 && vectorOfPin(ioApic, pinOf(line)) >> 4 > floor) return true
+  return false
 }
 
 const isMasked = ({ mask }: Pic, line: number): boolean => ((mask >> line) & 1) === 1

@@ -94,6 +94,10 @@ export function vectorOfPin({ low }: IoApicState, pin: number): number {
   return (entry & (MASKED | REMOTE_IRR)) === 0 ? entry & 0xff : -1
 }
 
+/** Vectors of level-triggered entries: their ends are for the I/O APIC. */
+export const levelVectors = ({ low }: IoApicState): readonly number[] =>
+  low.filter(entry => (entry & LEVEL) !== 0).map(entry => entry & 0xff)
+
 export function readIoApic(ioApic: IoApicState, offset: number): number {
   if (offset === 0) return ioApic.index
   return offset === WINDOW ? readRegister(ioApic) : 0

@@ -8,6 +8,7 @@ import { dueTick, readMmio, readPort, receive, settle, writeMmio, writePort } fr
 import type { BusAccess, BusEffect } from '../devices/devices.ts'
 import { NOT_DUE } from '../devices/moment.ts'
 import { picRequestsInterrupt } from '../devices/pic.ts'
+import { raise } from './apic/interrupts.ts'
 import { deliverMessage } from './apic/messages.ts'
 import type { Machine } from './machine.ts'
 import { emit } from './observe.ts'
@@ -37,17 +38,17 @@ export function portWrite(machine: Machine, cpu: number, port: number, size: num
 }
 
 /** A read of 1, 2 or 4 bytes at a physical address where there is no memory. */
-export function mmioRead(machine: Machine, address: number, size: number): number {
+export function mmioRead(machine: Machine, cpu: number, address: number, size: number): number {
   const access = accessNow(machine)
   const value = readMmio(access, address, size)
-  finish(machine, machine.running, access)
+  finish(machine, cpu, access)
   return value
 }
 
-export function mmioWrite(machine: Machine, address: number, size: number, value: number): void {
+export function mmioWrite(machine: Machine, cpu: number, address: number, size: number, value: number): void {
   const access = accessNow(machine)
   writeMmio(access, address, size, value)
-  finish(machine, machine.running, access)
+  finish(machine, cpu, access)
 }
 
 /** The row of the event queue has come. */
@@ -55,6 +56,7 @@ export function devicesDue(machine: Machine): void {
   const access = accessNow(machine)
   settle(access)
   finish(machine, 0, access)
+  interruptHost(machine)
 }
 
 /** A person's input arrives at a device; false where there is no such device. */
@@ -62,7 +64,18 @@ export function receiveInput(machine: Machine, device: string, bytes: Uint8Array
   const access = accessNow(machine)
   const known = receive(access, device, bytes)
   finish(machine, 0, access)
+  interruptHost(machine)
   return known
+}
+
+const isUnderKvm = (machine: Machine): boolean => machine.cpus[0]!.vmx.rootSoftware === 'kvm'
+
+/** Vector of the interrupt by which the host learns that its devices did something by themselves. */
+const HOST_DEVICE_VECTOR = 0x22
+
+/** Under KVM what devices do reaches the guest through user space, which needs a CPU to run on. */
+function interruptHost(machine: Machine): void {
+  if (machine.bus.outbox.length > 0) raise(machine, 0, HOST_DEVICE_VECTOR)
 }
 
 /** Acts on what an access brought about, and asks for the next moment that something comes due. */
@@ -78,8 +91,9 @@ function act(machine: Machine, cpu: number, effect: BusEffect): void {
     case 'console':
       return emit(machine, machine.cpus[cpu]!, 'console', { byte: effect.byte })
     case 'interrupt':
-      if (machine.cpus[0]!.vmx.rootSoftware === 'kvm') machine.bus.outbox.push(effect.message)
-      else deliverMessage(machine, effect.message)
+      return deliverMessage(machine, effect.message)
+    case 'lines':
+      if (isUnderKvm(machine)) machine.bus.outbox.push(effect.level)
       return
     case 'exit':
       machine.ended = { reason: 'exit-port', status: effect.status }

@@ -31,6 +31,7 @@ export function enterHostMode(engine: Engine): void {
     { selector: 0x40, limit: 0x67, accessRights: TSS_BUSY_RIGHTS },
   ]
   cpu.vmx.rootSoftware = 'kvm'
+  cpu.activity = 'active'
   cpu.msrs[MSRS.MSR_IA32_APICBASE.index] = cpu.msrs[MSRS.MSR_IA32_APICBASE.index]! | APIC_ENABLES
   registers.apic[0xf0 >> 2] = APIC_BITS.APIC_SPIV_APIC_ENABLED | SPURIOUS_VECTOR
   engine.reload()

@@ -38,7 +38,7 @@ const isRom = ({ rom }: Machine, address: number): boolean => address < FOUR_GIB
 export function readBeyond(machine: Machine, address: number, size: number): number {
   if (isApicAccess(address)) return readApicAccessPage(engineOf(machine, address), address % PAGE_SIZE, size)
   if (isRom(machine, address)) return readRom(machine.rom, address, size)
-  const value = address >= APIC_WINDOWS ? readApic(machine, address, size) : mmioRead(machine, address, size)
+  const value = address >= APIC_WINDOWS ? readApic(machine, address, size) : mmioRead(machine, machine.running, address, size)
   tell(machine, 0, address, size, value)
   return value
 }
@@ -48,7 +48,7 @@ export function writeBeyond(machine: Machine, address: number, size: number, val
   if (isRom(machine, address)) return
   tell(machine, 1, address, size, value)
   if (address >= APIC_WINDOWS) writeApic(machine, address, size, value)
-  else mmioWrite(machine, address, size, value)
+  else mmioWrite(machine, machine.running, address, size, value)
 }
 
 function readRom(rom: Uint8Array, address: number, size: number): number {

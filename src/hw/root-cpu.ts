@@ -64,6 +64,8 @@ export interface RootCpu {
   pollUntil(tsc: HostTsc): void
   /** Busy waiting until the TSC reads at least this much. */
   spinUntil(tsc: HostTsc): void
+  /** Whether the CPU is executing a guest: what the kernel knows by running elsewhere. */
+  inGuest(): boolean
   /** Tells observers how deep the guest of the next VM entry is; nothing else depends on it. */
   nameLevel(level: 1 | 2): void
   /** The software's own work takes time; the cost table says how much. */
@@ -153,6 +155,7 @@ function rootCpu(machine: Machine, engine: Engine): RootCpu {
       const left = tsc - ownTsc(engine)
       if (left > 0n) machine.tick += Number(left)
     },
+    inGuest: () => engine.cpu.vmx.mode === 'non-root',
     nameLevel: level => {
       engine.cpu.vmx.guestLevel = level
     },

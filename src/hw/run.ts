@@ -51,7 +51,7 @@ function advance(machine: Machine, instructions: number): RunResult | null {
   const engine = machine.engines[machine.turn.cpu]!
   const { cpu } = engine
   machine.running = engine.index
-  if (cpu.vmx.rootSoftware === 'kvm' && cpu.vmx.mode !== 'non-root') return idleInHost(machine, engine)
+  if (isInHost(engine)) return idleInHost(machine, engine)
   if (engine.attention && attend(engine)) return null
   if (cpu.activity !== 'active' || machine.tick >= machine.turn.ends) return passTurn(machine)
   const last = instructions - (retired(machine) - cpu.instructions)
@@ -85,12 +85,25 @@ function passTurn(machine: Machine): RunResult | null {
   for (let distance = 1; distance <= engines.length; distance++) {
     const engine = engines[(turn.cpu + distance) % engines.length]!
     machine.running = engine.index
-    if (engine.cpu.activity !== 'active' && !(engine.attention && attend(engine))) continue
+    if (!hasWork(machine, engine)) continue
     turn.cpu = engine.index
     turn.ends = turnEnd(machine.config, machine.tick)
     return null
   }
-  return engines.some(engine => canWake(machine, engine.index, (engine.flagsWord & IF) !== 0)) ? jumpToNextEvent(machine) : 'idle'
+  return engines.some(engine => isInHost(engine) || canWake(machine, engine.index, (engine.flagsWord & IF) !== 0))
+    ? jumpToNextEvent(machine)
+    : 'idle'
+}
+
+/** In VMX root operation, with KVM above the door. */
+const isInHost = ({ cpu }: Engine): boolean => cpu.vmx.rootSoftware === 'kvm' && cpu.vmx.mode !== 'non-root'
+
+/** KVM has to act on the CPU: it does not idle there, or an interrupt came while it did. */
+const isHostAwake = (machine: Machine, { cpu, index }: Engine): boolean => !cpu.hostIdle || offeredVector(machine, index) >= 0
+
+function hasWork(machine: Machine, engine: Engine): boolean {
+  if (isInHost(engine)) return isHostAwake(machine, engine)
+  return engine.cpu.activity === 'active' || (engine.attention && attend(engine))
 }
 
 function paused(machine: Machine): RunResult {
@@ -99,14 +112,14 @@ function paused(machine: Machine): RunResult {
 }
 
 function idleInHost(machine: Machine, engine: Engine): RunResult | null {
-  const { cpu } = engine
-  if (!cpu.hostIdle || offeredVector(machine, engine.index) >= 0) {
-    cpu.hostIdle = false
-    cancel(machine.queue, 'host-poll', engine.index)
-    return 'host'
-  }
-  return jumpToNextEvent(machine)
+  if (!isHostAwake(machine, engine)) return passTurn(machine)
+  engine.cpu.hostIdle = false
+  cancel(machine.queue, 'host-poll', engine.index)
+  return 'host'
 }
+
+/** Every CPU idles in the host: its software alone knows whether what may come is worth waiting for. */
+export const isHostIdle = (machine: Machine): boolean => machine.engines.every(engine => isInHost(engine) && !isHostAwake(machine, engine))
 
 /** Every CPU waits: time passes to the next event; without one they would wait for ever. */
 function jumpToNextEvent(machine: Machine): RunResult | null {

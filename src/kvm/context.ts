@@ -5,11 +5,15 @@ import type { RootCpu, RootMachine } from '../hw/root-cpu.ts'
 import type { EventKind, EventOf, TraceEvent } from '../spec/trace-events.ts'
 import type { KvmState, VcpuState, VmState } from './state.ts'
 
-export interface Context {
+/** What a VM's own functions work on, whichever vCPU is meant. */
+export interface VmContext {
   readonly machine: RootMachine
-  readonly cpu: RootCpu
   readonly kvm: KvmState
   readonly vm: VmState
+}
+
+export interface Context extends VmContext {
+  readonly cpu: RootCpu
   readonly vcpu: VcpuState
 }
 
@@ -24,6 +28,10 @@ export function contextOf(machine: RootMachine, cpu: number): Context {
   }
   assert(false, `CPU ${cpu} carries a vCPU`)
 }
+
+/** All vCPUs of the VM. */
+export const contextsOf = ({ machine, kvm, vm }: VmContext): readonly Context[] =>
+  vm.vcpus.map(vcpu => ({ machine, cpu: machine.cpus[vcpu.cpu]!, kvm, vm, vcpu }))
 
 type Details<K extends EventKind> = Omit<EventOf<K>, 'kind' | 'tick' | 'cpu' | 'level'>
 

@@ -4,6 +4,7 @@
  */
 
 import { shiftRight } from '../base/u64.ts'
+import { PHYSICAL_ADDRESS_BITS } from '../spec/address-width.ts'
 import { CR0, CR4, EFER } from '../spec/cr-bits.ts'
 import { cr4Bits } from '../spec/cr4-features.ts'
 import type { Context } from './context.ts'
@@ -11,6 +12,7 @@ import { hasFeature } from './cpuid.ts'
 import type { ExitOutcome } from './exit-reason.ts'
 import { queueGeneralProtection, skipInstruction } from './interrupts.ts'
 import { apicRegister, setApicRegister } from './lapic.ts'
+import { hostAddress } from './mmu.ts'
 import { isHostCr0Valid, isHostCr4Valid } from './nested/fixed-bits.ts'
 import { readVmcs12 } from './nested/vmcs12.ts'
 import { setControl } from './vmcs01.ts'
@@ -51,7 +53,7 @@ export function setEfer(c: Context, value: bigint): void {
   setControl(c, 'VM_ENTRY_IA32E_MODE', has(value, EFER.LMA))
 }
 
-const isCode64 = ({ cpu, vcpu }: Context): boolean => has(vcpu.efer, EFER.LMA) && (cpu.vmread('GUEST_CS_AR_BYTES') & 0x2000n) !== 0n
+export const isCode64 = ({ cpu, vcpu }: Context): boolean => has(vcpu.efer, EFER.LMA) && (cpu.vmread('GUEST_CS_AR_BYTES') & 0x2000n) !== 0n
 
 /** False where the write raises #GP. */
 export function writeCr0(c: Context, value: bigint): boolean {
@@ -64,7 +66,7 @@ export function writeCr0(c: Context, value: bigint): boolean {
   if (!has(value, CR0.PG) && has(before, CR0.PG) && (isCode64(c) || has(readCr4(c), CR4.PCIDE))) return false
   if (c.vcpu.nested.vmxon && !c.vcpu.nested.guestMode && !isHostCr0Valid(c, value)) return false
   setCr0(c, value)
-  return true
+  return !has(value ^ before, CR0.PG) || loadPdptes(c)
 }
 
 export function writeCr4(c: Context, value: bigint): boolean {
@@ -75,7 +77,26 @@ export function writeCr4(c: Context, value: bigint): boolean {
   if ((value & ~allowed) !== 0n || (long && !has(value, CR4.PAE))) return false
   if (long && has(value ^ readCr4(c), CR4.LA57)) return false
   if (vcpu.nested.vmxon && !vcpu.nested.guestMode && !isHostCr4Valid(c, value)) return false
+  const before = readCr4(c)
   setCr4(c, value)
+  return !has(value ^ before, CR4.PAE) || loadPdptes(c)
+}
+
+const PDPTES = ['GUEST_PDPTR0', 'GUEST_PDPTR1', 'GUEST_PDPTR2', 'GUEST_PDPTR3'] as const
+const PDPTE_PRESENT = 1n
+/** Bits 2:1 and 8:5, and those beyond the physical address. */
+const PDPTE_RESERVED = 0x1e6n | (~((1n << BigInt(PHYSICAL_ADDRESS_BITS)) - 1n) & 0xffff_ffff_ffff_ffffn)
+
+/** With PAE paging and EPT the CPU takes the four entries from the VMCS (Linux `load_pdptrs`). False where one has a reserved bit set. */
+export function loadPdptes(c: Context): boolean {
+  const { cpu, vcpu, vm } = c
+  const isPae = has(readCr0(c), CR0.PG) && has(readCr4(c), CR4.PAE) && !has(vcpu.efer, EFER.LMA)
+  if (!isPae || vcpu.nested.guestMode) return true
+  const table = hostAddress(vm, Number(cpu.vmread('GUEST_CR3') & 0xffff_ffe0n))
+  if (table < 0) return false
+  const entries = PDPTES.map((_, index) => cpu.memory.read64(table + index * 8))
+  if (entries.some(entry => (entry & PDPTE_PRESENT) !== 0n && (entry & PDPTE_RESERVED) !== 0n)) return false
+  for (const [index, field] of PDPTES.entries()) cpu.vmwrite(field, entries[index]!)
   return true
 }
 

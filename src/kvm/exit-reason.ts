@@ -2,6 +2,7 @@
 
 export type KvmExit =
   | { readonly reason: 'KVM_EXIT_IO'; readonly write: boolean; readonly port: number; readonly size: number; data: number }
+  | { readonly reason: 'KVM_EXIT_MMIO'; readonly write: boolean; readonly physAddr: number; readonly size: number; readonly data: bigint }
   | { readonly reason: 'KVM_EXIT_HLT' }
   | { readonly reason: 'KVM_EXIT_SHUTDOWN' }
   | { readonly reason: 'KVM_EXIT_FAIL_ENTRY'; readonly hardwareReason: number }

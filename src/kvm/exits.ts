@@ -4,17 +4,22 @@
  */
 
 import { shiftRight } from '../base/u64.ts'
+import { PAGE_SIZE } from '../base/units.ts'
 import { XCR0 } from '../spec/cr-bits.ts'
 import type { ExitReason } from '../spec/exit-reasons.ts'
 import { MSRS } from '../spec/msrs.ts'
+import { APIC_DEFAULT_BASE } from '../spec/xapic-access.ts'
 import { type Context, trace } from './context.ts'
 import { handleControlAccess } from './control-registers.ts'
 import { lookupCpuid, runtimeCpuid } from './cpuid.ts'
+import { emulateInstruction } from './emulate.ts'
+import { endedInterrupt } from './eoi.ts'
 import type { ExitOutcome } from './exit-reason.ts'
 import { queueGeneralProtection, queueUndefinedOpcode, skipInstruction } from './interrupts.ts'
 import { handleIo } from './io.ts'
 import { hvTimerExpired } from './lapic-timer.ts'
-import { mapGuestPage } from './mmu.ts'
+import { completeVirtualWrite } from './mmio.ts'
+import { mapGuestPage, mapHostPage } from './mmu.ts'
 import { readMsr, writeMsr } from './msr.ts'
 import { handleVmlaunch, handleVmresume } from './nested/entry.ts'
 import { handleNestedEptViolation } from './nested/ept.ts'
@@ -31,7 +36,7 @@ import {
 } from './nested/instructions.ts'
 import { isReflected } from './nested/routing.ts'
 import { nestedVmexit } from './nested/vmexit.ts'
-import { setControl } from './vmcs01.ts'
+import { isPageVirtualized, setControl } from './vmcs01.ts'
 import { takeHostInterrupt } from './wake.ts'
 
 type ExitHandler = (c: Context) => ExitOutcome
@@ -137,8 +142,22 @@ function handleEptViolation(c: Context): ExitOutcome {
   cpu.spend('kvmPageFault')
   if (hasNestedEpt(c)) return handleNestedViolation(c, guestPhysical, qualification)
   trace(c, 'kvm_page_fault', { rip: cpu.vmread('GUEST_RIP'), gpa: BigInt(guestPhysical), error_code: qualification }, 'guest')
-  if (mapGuestPage(c, guestPhysical)) return 'resume'
-  return internalError(c, `the guest touched guest-physical address 0x${guestPhysical.toString(16)}, where it has no memory`)
+  if (isPageVirtualized(c) && guestPhysical - (guestPhysical % PAGE_SIZE) === APIC_DEFAULT_BASE) {
+    mapHostPage(c, APIC_DEFAULT_BASE, c.vm.apicAccessPage)
+    return 'resume'
+  }
+  return mapGuestPage(c, guestPhysical, (qualification & QUALIFICATION_WRITE) !== 0n) ? 'resume' : emulateInstruction(c)
+}
+
+/** Of an EPT violation: the access was a write. */
+const QUALIFICATION_WRITE = 2n
+const APIC_OFFSET = 0xfffn
+
+/** It virtualized the write of a register, and the rest is KVM's; the instruction is complete. */
+function handleApicWrite(c: Context): ExitOutcome {
+  c.cpu.spend('kvmEmulate')
+  completeVirtualWrite(c, Number(c.cpu.vmread('EXIT_QUALIFICATION') & APIC_OFFSET))
+  return 'resume'
 }
 
 /** L2's: through L1's EPT, which may not allow it. */
@@ -152,7 +171,7 @@ function handleNestedViolation(c: Context, guestPhysical: number, qualification:
     case 'misconfiguration':
       return nestedVmexit(c, { reason: 'EXIT_REASON_EPT_MISCONFIG', reflected: true })
     case 'no-memory':
-      return internalError(c, `L2 touched guest-physical address 0x${guestPhysical.toString(16)}, where L1 has no memory`)
+      return emulateInstruction(c)
   }
 }
 
@@ -180,7 +199,7 @@ function handleNmiWindow(c: Context): ExitOutcome {
 
 /** An EOI that the hardware virtualized and the bitmap asked to see: the vector is out of service already. */
 function handleInducedEoi(c: Context): ExitOutcome {
-  trace(c, 'kvm_eoi', { apicid: c.vcpu.id, vector: Number(c.cpu.vmread('EXIT_QUALIFICATION')) & 0xff })
+  endedInterrupt(c, Number(c.cpu.vmread('EXIT_QUALIFICATION')) & 0xff)
   return 'resume'
 }
 
@@ -209,6 +228,9 @@ const exitHandlers: Partial<Record<ExitReason, ExitHandler>> = {
   EXIT_REASON_MSR_WRITE: handleWrmsr,
   EXIT_REASON_TPR_BELOW_THRESHOLD: () => 'resume',
   EXIT_REASON_EOI_INDUCED: handleInducedEoi,
+  // What the CPU does not virtualize of the APIC's page is as any other device.
+  EXIT_REASON_APIC_ACCESS: emulateInstruction,
+  EXIT_REASON_APIC_WRITE: handleApicWrite,
   EXIT_REASON_EPT_VIOLATION: handleEptViolation,
   EXIT_REASON_PREEMPTION_TIMER: handlePreemptionTimer,
   EXIT_REASON_NMI_WINDOW: handleNmiWindow,

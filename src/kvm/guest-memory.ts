@@ -33,8 +33,13 @@ export function writePhysical32({ cpu, vm }: Context, address: number, value: nu
 
 export type GuestAccess = 'read' | 'write'
 
-/** Where a linear address leads: a host address (-1 where there is no memory), or the error code of the page fault. */
-export type Translation = { readonly kind: 'host'; readonly address: number } | { readonly kind: 'fault'; readonly errorCode: number }
+/**
+ * Where a linear address leads: a host address (-1 where there is no memory) and L1's physical one (-1 where L1 has mapped none for L2), or the
+ * error code of the page fault.
+ */
+export type Translation =
+  | { readonly kind: 'host'; readonly address: number; readonly physical: number }
+  | { readonly kind: 'fault'; readonly errorCode: number }
 
 const PRESENT = 1n
 const WRITABLE = 2n
@@ -50,6 +55,11 @@ const has = (word: bigint, position: number): boolean => (word & (1n << BigInt(p
 function hostOf(c: Context, physical: number): number {
   const ofL1 = translateNested(c, physical)
   return ofL1 < 0 ? -1 : hostAddress(c.vm, ofL1)
+}
+
+function placeOf(c: Context, physical: number): Translation {
+  const ofL1 = translateNested(c, physical)
+  return { kind: 'host', physical: ofL1, address: ofL1 < 0 ? -1 : hostAddress(c.vm, ofL1) }
 }
 
 interface Format {
@@ -75,7 +85,7 @@ function readEntry(c: Context, physical: number, { entryBytes }: Format): bigint
 /** Follows the guest's page tables with the rights of its present privilege level. */
 export function translateLinear(c: Context, linear: bigint, access: GuestAccess): Translation {
   const format = formatOf(c)
-  if (format === null) return { kind: 'host', address: hostOf(c, Number(BigInt.asUintN(32, linear))) }
+  if (format === null) return placeOf(c, Number(BigInt.asUintN(32, linear)))
   const user = ((Number(c.cpu.vmread('GUEST_SS_AR_BYTES')) >> CPL_SHIFT) & 3) === 3
   const wrong = (present: number): Translation => ({
     kind: 'fault',
@@ -98,7 +108,7 @@ export function translateLinear(c: Context, linear: bigint, access: GuestAccess)
     const mayWrite = (rights & WRITABLE) !== 0n || (!user && !has(readCr0(c), CR0.WP))
     if ((user && (rights & USER) === 0n) || (access === 'write' && !mayWrite)) return wrong(FAULT.present)
     const offsetMask = (1n << BigInt(shift)) - 1n
-    return { kind: 'host', address: hostOf(c, Number((entry & ADDRESS & ~offsetMask) | (linear & offsetMask))) }
+    return placeOf(c, Number((entry & ADDRESS & ~offsetMask) | (linear & offsetMask)))
   }
 }
 

@@ -7,10 +7,11 @@ import { hostTsc } from '../base/units.ts'
 import { type Context, trace } from './context.ts'
 import { cancelHostTimer, startHostTimer } from './host-timer.ts'
 import { isInterruptible } from './interrupts.ts'
-import { deliverableVector } from './lapic.ts'
 import { afterBlock, beforeBlock, injectTimerInterrupts } from './lapic-timer.ts'
 import { hasGuestTimer } from './nested/apic-timer.ts'
 import { isNestedRunnable, processNestedDeadline } from './nested/events.ts'
+import { hasInterrupt } from './pending-interrupt.ts'
+import { acceptApicEvents } from './startup.ts'
 import { takeHostInterrupt } from './wake.ts'
 
 /** Linux's `halt_poll_ns_grow`, `halt_poll_ns_grow_start` and `halt_poll_ns_shrink`. */
@@ -25,8 +26,9 @@ const nsOf = ({ machine }: Context, ticks: bigint): number => Math.floor((Number
 
 /** Whether a halted vCPU has something to run for. */
 function isRunnable(c: Context): boolean {
+  if (c.vcpu.mpState !== 'runnable') return false
   if (c.vcpu.nested.guestMode) return isNestedRunnable(c)
-  return c.vcpu.exception !== null || c.vcpu.nmiPending || (deliverableVector(c) >= 0 && isInterruptible(c))
+  return c.vcpu.exception !== null || c.vcpu.nmiPending || (hasInterrupt(c) && isInterruptible(c))
 }
 
 /** HLT: the vCPU waits unless an interrupt is there already. */
@@ -54,6 +56,7 @@ export function halt(c: Context): void {
 export function attendHalted(c: Context): void {
   const { cpu, vcpu } = c
   if (cpu.interruptPending()) takeHostInterrupt(c, cpu.takeInterrupt())
+  if (startsUp(c)) return
   injectTimerInterrupts(c)
   processNestedDeadline(c)
   if (isRunnable(c)) return wake(c)
@@ -64,6 +67,16 @@ export function attendHalted(c: Context): void {
     cpu.spend('kvmBlock')
   }
   cpu.idle()
+}
+
+/** INIT and start-up messages go before all else: true when one of them made the vCPU run. */
+function startsUp(c: Context): boolean {
+  const { vcpu } = c
+  const pended = vcpu.initPending || vcpu.startUpVector >= 0
+  acceptApicEvents(c)
+  if (!pended || vcpu.initPending || vcpu.mpState !== 'runnable') return false
+  vcpu.phase = 'enter'
+  return true
 }
 
 function wake(c: Context): void {

@@ -17,7 +17,7 @@ export const LOCAL_TIMER_VECTOR = 0xec
 
 const DEADLINE = MSRS.MSR_IA32_TSC_DEADLINE.index
 
-export const noHostTimers = (): HostTimers => ({ lapic: 0n, preemption: 0n, guestDeadline: 0n })
+export const noHostTimers = (): HostTimers => ({ lapic: 0n, preemption: 0n, guestDeadline: 0n, pit: 0n })
 
 /** The physical APIC's timer in TSC-deadline mode, disarmed: what the host kernel sets up at boot. */
 export function initializeHostTimer(cpu: RootCpu): void {
@@ -52,8 +52,8 @@ export function cancelHostTimer(c: Context, timer: HostTimer): void {
 /** The host's interrupt handler: EOI, then the timers whose time has come, which are inactive afterwards. */
 export function handleHostInterrupt(c: Context, vector: number): readonly HostTimer[] {
   c.cpu.wrmsr(MSRS.MSR_IA32_X2APIC_EOI.index, 0n)
-  c.cpu.spend('kvmTimerExpiry')
   if (vector !== LOCAL_TIMER_VECTOR) return []
+  c.cpu.spend('kvmTimerExpiry')
   const timers = timersOf(c)
   const now = c.cpu.rdtsc()
   const expired = (Object.keys(timers) as HostTimer[]).filter(timer => timers[timer] !== 0n && timers[timer] <= now)

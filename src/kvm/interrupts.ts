@@ -2,9 +2,11 @@
 
 import { BLOCKING } from '../spec/vmcs-fields.ts'
 import { type Context, trace } from './context.ts'
-import { apicRegister, deliverableVector, highestInService, highestRequest, isApicvActive, takeInterrupt } from './lapic.ts'
+import { hasPicInterrupt, takePicInterrupt } from './irqchip.ts'
+import { apicRegister, highestInService, highestRequest, isApicvActive } from './lapic.ts'
 import { vmcs12Has } from './nested/vmcs12.ts'
-import { setControl } from './vmcs01.ts'
+import { acknowledgeInterrupt, hasInterrupt } from './pending-interrupt.ts'
+import { hasControl, setControl } from './vmcs01.ts'
 
 export const INTR_INFO_VALID = 0x8000_0000
 export const INTR_TYPE = { external: 0, nmi: 2, exception: 3, software: 4, privileged: 5, softwareException: 6 } as const
@@ -13,6 +15,7 @@ export const HAS_ERROR_CODE = 1 << 11
 const NMI_UNBLOCKING = 1 << 12
 const NMI_VECTOR = 2
 const RFLAGS_IF = 1n << 9n
+const EFER_LMA = 0x400n
 
 export const interruptionType = (information: number): number => (information >>> 8) & 7
 export const isInformationValid = (information: number): boolean => information >>> 31 === 1
@@ -50,8 +53,13 @@ export function injectEvents(c: Context): void {
     else if (vcpu.nmiPending && isNmiOpen(c)) injectNmi(c)
   }
   setControl(c, 'CPU_BASED_NMI_WINDOW_EXITING', vcpu.nmiPending || (vcpu.nested.guestMode && vmcs12Has(c, 'CPU_BASED_NMI_WINDOW_EXITING')))
-  if (isDeliveredByHardware(c)) syncVirtualInterrupts(c)
-  else offerInterrupt(c)
+  if (isDeliveredByHardware(c)) {
+    syncVirtualInterrupts(c)
+    if (hasPicInterrupt(c) || isWindowAsked(c)) offer(c, hasPicInterrupt, takePicInterrupt)
+  } else {
+    offer(c, hasInterrupt, acknowledgeInterrupt)
+    if (!vcpu.nested.guestMode) updateTprThreshold(c)
+  }
 }
 
 /** Virtual-interrupt delivery works on the local APIC that KVM emulates: not while L2 runs. */
@@ -93,20 +101,22 @@ function injectNmi({ cpu, vcpu }: Context): void {
   cpu.vmwrite('VM_ENTRY_INTR_INFO_FIELD', (NMI_VECTOR | (INTR_TYPE.nmi << 8) | INTR_INFO_VALID) >>> 0)
 }
 
+const isWindowAsked = (c: Context): boolean => hasControl(c, 'CPU_BASED_INTR_WINDOW_EXITING')
+
 /** With virtual-interrupt delivery the CPU delivers: RVI is the highest request, SVI the highest in service. */
 function syncVirtualInterrupts(c: Context): void {
   const requested = Math.max(0, highestRequest(c))
   c.cpu.vmwrite('GUEST_INTR_STATUS', requested | (Math.max(0, highestInService(c)) << 8))
 }
 
-function offerInterrupt(c: Context): void {
+/** The interrupt that there is goes in now, or the guest exits when it can take it. */
+function offer(c: Context, has: (c: Context) => boolean, take: (c: Context) => number): void {
   const { cpu, vcpu } = c
   const busy = isInformationValid(Number(cpu.vmread('VM_ENTRY_INTR_INFO_FIELD')))
   const offers = !exitsOnInterrupt(c)
-  if (offers && deliverableVector(c) >= 0 && !busy && !vcpu.nested.runPending && isInterruptible(c)) injectInterrupt(c, takeInterrupt(c))
-  const waits = offers && deliverableVector(c) >= 0
+  if (offers && has(c) && !busy && !vcpu.nested.runPending && isInterruptible(c)) injectInterrupt(c, take(c))
+  const waits = offers && has(c)
   setControl(c, 'CPU_BASED_INTR_WINDOW_EXITING', waits || (vcpu.nested.guestMode && vmcs12Has(c, 'CPU_BASED_INTR_WINDOW_EXITING')))
-  if (!vcpu.nested.guestMode) updateTprThreshold(c)
 }
 
 /** L2 runs, and L1 wants its interrupts as VM exits: they are not for L2. */
@@ -130,7 +140,9 @@ function updateTprThreshold(c: Context): void {
 }
 
 /** RIP goes past the instruction, and blocking by STI or MOV SS is over. */
-export function skipInstruction({ cpu }: Context): void {
-  cpu.vmwrite('GUEST_RIP', cpu.vmread('GUEST_RIP') + cpu.vmread('VM_EXIT_INSTRUCTION_LEN'))
+export function skipInstruction(c: Context): void {
+  const { cpu } = c
+  const next = cpu.vmread('GUEST_RIP') + cpu.vmread('VM_EXIT_INSTRUCTION_LEN')
+  cpu.vmwrite('GUEST_RIP', (c.vcpu.efer & EFER_LMA) === 0n ? next & 0xffff_ffffn : next)
   cpu.vmwrite('GUEST_INTERRUPTIBILITY_INFO', cpu.vmread('GUEST_INTERRUPTIBILITY_INFO') & ~BigInt(BLOCKING.sti | BLOCKING.movSs))
 }

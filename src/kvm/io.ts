@@ -3,9 +3,12 @@
  * a string instruction one element is done at a time; the guest's RIP stays until the last.
  */
 
+import { bitField } from '../base/u64.ts'
+import type { RootCpu } from '../hw/root-cpu.ts'
 import { type Context, trace } from './context.ts'
 import type { ExitOutcome } from './exit-reason.ts'
 import { readGuestByte, writeGuestByte } from './guest-memory.ts'
+import { readKernelPort, writeKernelPort } from './in-kernel-ports.ts'
 import { queueException, skipInstruction } from './interrupts.ts'
 
 const RAX = 0
@@ -47,6 +50,16 @@ export function handleIo(c: Context): ExitOutcome {
     if (value < 0) return faultOnElement(c)
     data = value
     trace(c, 'kvm_pio', { write: 1, port, size, count: 1, value: data }, 'guest')
+  }
+  if (input) {
+    const answer = readKernelPort(c, port, size)
+    if (answer !== null) {
+      completeIo(c, answer)
+      return 'resume'
+    }
+  } else if (writeKernelPort(c, port, size, data)) {
+    completeIo(c, 0)
+    return 'resume'
   }
   vcpu.exit = { reason: 'KVM_EXIT_IO', write: !input, port, size, data }
   return 'user'
@@ -92,12 +105,21 @@ function writeElement(c: Context, size: number, data: number): boolean {
   return true
 }
 
+/** By the instruction's address size, bits 9:7 of the instruction information: 16, 32 or 64 bits. */
+const addressMask = (cpu: RootCpu): bigint =>
+  [0xffffn, 0xffff_ffffn][bitField(cpu.vmread('VMX_INSTRUCTION_INFO'), 7, 3)] ?? 0xffff_ffff_ffff_ffffn
+
 /** Moves the pointer and the count of one element; true when the instruction is complete. */
 function advanceString({ cpu }: Context, { size, input, repeat }: Access): boolean {
   const pointer = input ? RDI : RSI
   const step = (cpu.vmread('GUEST_RFLAGS') & RFLAGS_DF) === 0n ? BigInt(size) : -BigInt(size)
-  cpu.setGpr(pointer, BigInt.asUintN(64, cpu.gpr(pointer) + step))
-  if (!repeat) return true
-  cpu.setGpr(RCX, BigInt.asUintN(64, cpu.gpr(RCX) - 1n))
-  return cpu.gpr(RCX) === 0n
+  const wide = addressMask(cpu)
+  const moved = (register: number, by: bigint): bigint => {
+    const value = (cpu.gpr(register) + by) & wide
+    // A register of 16 bits leaves the others as they are.
+    cpu.setGpr(register, wide === 0xffffn ? (cpu.gpr(register) & ~wide) | value : value)
+    return value
+  }
+  moved(pointer, step)
+  return !repeat || moved(RCX, -1n) === 0n
 }

@@ -7,12 +7,14 @@ import { assert } from '../base/assert.ts'
 import { PAGE_SIZE } from '../base/units.ts'
 import type { RootCpu, RootMachine } from '../hw/root-cpu.ts'
 import { MSRS } from '../spec/msrs.ts'
-import { type Context, contextOf, kvmStateOf } from './context.ts'
+import { type Context, contextOf, kvmStateOf, type VmContext } from './context.ts'
 import { type CpuidEntry, hasFeature, supportedCpuid } from './cpuid.ts'
+import { completeMmio } from './emulate.ts'
 import { KvmError } from './error.ts'
 import type { KvmExit } from './exit-reason.ts'
 import { initializeHostTimer, noHostTimers } from './host-timer.ts'
 import { completeIo } from './io.ts'
+import { type IrqRoute, newIrqchip, setIrq } from './irqchip.ts'
 import { resetApic } from './lapic.ts'
 import { allocateHostPage, hostAddress } from './mmu.ts'
 import { getMsrs, type MsrEntry, setMsrs } from './msr-ioctls.ts'
@@ -20,7 +22,9 @@ import { nestedVmxMsrs, withoutGuestTimer } from './nested/capabilities.ts'
 import { newNestedState } from './nested/nested-state.ts'
 import { getNestedState, type NestedStateImage, setNestedState } from './nested/nested-state-ioctls.ts'
 import { DEFAULT_PARAMETERS, type KvmParameters } from './parameters.ts'
+import { type KvmPit, newKvmPit, pitChanged } from './pit.ts'
 import { type Registers, type SpecialRegisters, setRegisters, setSpecialRegisters } from './registers.ts'
+import { resetVcpu } from './startup.ts'
 import type { KvmState, LapicTimerState, VcpuState, VmState } from './state.ts'
 import { newStatistics, type Statistics } from './statistics.ts'
 import { type StepResult, step } from './step.ts'
@@ -39,11 +43,12 @@ import {
 } from './vcpu-ioctls.ts'
 import * as virtTimer from './virt-timer.ts'
 import { initializeVmcs } from './vmcs01.ts'
+import { canWake } from './wake-up.ts'
 
 const VMCS_REVISION_MASK = 0x7fff_ffffn
 const VMX_BASIC = 0x480
-const APIC_BASE_AT_RESET = 0xfee0_0900n
-const CR0_AT_RESET = 0x6000_0010n
+const APIC_BASE_AT_RESET = 0xfee0_0800n
+const BOOTSTRAP = 0x100n
 const PAT_AT_RESET = 0x0007_0406_0007_0406n
 
 export interface Kvm {
@@ -54,12 +59,32 @@ export interface Kvm {
 }
 
 export interface Vm {
+  /** Local APICs, an I/O APIC and the 8259 pair in the kernel. */
   createIrqchip(): void
-  setUserMemoryRegion(region: { slot: number; guestPhysAddr: number; memorySize: number; userspaceAddr: number }): void
+  /** The 8254 in the kernel. */
+  createPit2(): void
+  /** KVM_PIT_FLAGS_HPET_LEGACY: whether user space's HPET drives line 0 instead. */
+  setPit2(flags: Pick<KvmPit, 'hpetLegacy'>): void
+  /** Where each line is wired to, instead of what was so before. */
+  setGsiRouting(routes: readonly IrqRoute[]): void
+  /** KVM_IRQ_LINE: user space drives the line high or low. */
+  irqLine(gsi: number, high: boolean): void
+  /** Whether a vCPU that is halted could go on by itself, or by one of these lines: if not, the VM waits for ever. */
+  canWake(lines: number): boolean
+  setUserMemoryRegion(region: MemoryRegion): void
   createVcpu(id: number): Vcpu
   vcpu(id: number): Vcpu
   /** Guest memory, as user space has it mapped; EFAULT outside the slots. */
   writeMemory(guestPhysical: number, bytes: Uint8Array): void
+}
+
+export interface MemoryRegion {
+  readonly slot: number
+  readonly guestPhysAddr: number
+  readonly memorySize: number
+  readonly userspaceAddr: number
+  /** KVM_MEM_READONLY: writes come to user space. */
+  readonly readonly?: boolean
 }
 
 export interface Vcpu {
@@ -94,7 +119,7 @@ export interface Vcpu {
   /** Why KVM_RUN returned last. */
   exit(): KvmExit
   /** Enters KVM_RUN again after an exit, with the data that user space supplied for a read. */
-  resume(data?: number): void
+  resume(data?: number | bigint): void
 }
 
 /** Loads KVM on a machine: VMXON on every CPU. */
@@ -139,7 +164,15 @@ function newVmcsPage(machine: RootMachine, basic: bigint): number {
 
 function createVm(machine: RootMachine): Vm {
   const kvm = kvmStateOf(machine)
-  const vm: VmState = { irqchip: false, slots: [], eptRoot: allocateHostPage(machine), vcpus: [] }
+  const vm: VmState = {
+    irqchip: false,
+    chips: null,
+    pit: null,
+    apicAccessPage: -1,
+    slots: [],
+    eptRoot: allocateHostPage(machine),
+    vcpus: [],
+  }
   kvm.vms.push(vm)
   return vmHandle(machine, kvm.vms.length - 1)
 }
@@ -150,12 +183,26 @@ function vmHandle(machine: RootMachine, index: number): Vm {
     if (vm === undefined) throw new KvmError('ENOENT', `there is no VM ${index}`)
     return vm
   }
+  const context = (): VmContext => ({ machine, kvm: kvmStateOf(machine), vm: state() })
   return {
     createIrqchip: () => {
       if (state().irqchip) throw new KvmError('EEXIST', 'the VM has an in-kernel interrupt controller already')
       if (state().vcpus.length > 0) throw new KvmError('EINVAL', 'the interrupt controller comes before the vCPUs')
-      state().irqchip = true
+      Object.assign(state(), { irqchip: true, chips: newIrqchip(), apicAccessPage: allocateHostPage(machine) })
     },
+    createPit2: () => createPit2(context()),
+    setPit2: ({ hpetLegacy }) => {
+      requirePit(state()).hpetLegacy = hpetLegacy
+      pitChanged(context())
+    },
+    setGsiRouting: routes => {
+      requireChips(state()).routes = routes.map(route => ({ ...route }))
+    },
+    irqLine: (gsi, high) => {
+      requireChips(state())
+      setIrq(context(), 'user', gsi, high)
+    },
+    canWake: lines => canWake(context(), lines),
     setUserMemoryRegion: region => setUserMemoryRegion(machine, state(), region),
     createVcpu: id => createVcpu(machine, index, state(), id),
     vcpu: id => vcpuHandle(machine, index, id),
@@ -163,8 +210,27 @@ function vmHandle(machine: RootMachine, index: number): Vm {
   }
 }
 
-function setUserMemoryRegion(machine: RootMachine, vm: VmState, region: Parameters<Vm['setUserMemoryRegion']>[0]): void {
-  const { slot, guestPhysAddr, memorySize, userspaceAddr } = region
+function requireChips(vm: VmState): NonNullable<VmState['chips']> {
+  if (vm.chips === null) throw new KvmError('ENXIO', 'the VM has no in-kernel interrupt controller')
+  return vm.chips
+}
+
+function requirePit(vm: VmState): KvmPit {
+  if (vm.pit === null) throw new KvmError('ENXIO', 'the VM has no in-kernel PIT')
+  return vm.pit
+}
+
+/** Its output is high, and that is no edge. */
+function createPit2(v: VmContext): void {
+  const chips = requireChips(v.vm)
+  if (v.vm.pit !== null) throw new KvmError('EEXIST', 'the VM has an in-kernel PIT already')
+  v.vm.pit = newKvmPit()
+  setIrq(v, 'pit', 0, true)
+  for (const pic of chips.pics) pic.requests = 0
+}
+
+function setUserMemoryRegion(machine: RootMachine, vm: VmState, region: MemoryRegion): void {
+  const { slot, guestPhysAddr, memorySize, userspaceAddr, readonly = false } = region
   const aligned = [guestPhysAddr, memorySize, userspaceAddr].every(value => value % PAGE_SIZE === 0)
   if (!aligned) throw new KvmError('EINVAL', 'a memory region starts and ends at page boundaries')
   if (userspaceAddr + memorySize > kvmStateOf(machine).lowestHostPage)
@@ -175,7 +241,7 @@ function setUserMemoryRegion(machine: RootMachine, vm: VmState, region: Paramete
   if (overlaps) throw new KvmError('EEXIST', 'the region overlaps another slot')
   vm.slots = [
     ...vm.slots.filter(other => other.slot !== slot),
-    { slot, guestPhysical: guestPhysAddr, size: memorySize, hostPhysical: userspaceAddr },
+    { slot, guestPhysical: guestPhysAddr, size: memorySize, hostPhysical: userspaceAddr, readonly },
   ]
 }
 
@@ -190,6 +256,7 @@ function writeMemory(machine: RootMachine, vm: VmState, guestPhysical: number, b
 }
 
 const newLapicTimer = ({ lapic_timer_advance }: KvmParameters): LapicTimerState => ({
+  mode: 'one-shot',
   tscDeadline: 0n,
   periodNs: 0,
   pending: 0,
@@ -215,13 +282,13 @@ function createVcpu(machine: RootMachine, vmIndex: number, vm: VmState, id: numb
     launched: false,
     msrBitmap: allocateHostPage(machine),
     apicPage: allocateHostPage(machine),
-    apicBase: APIC_BASE_AT_RESET,
+    apicBase: id === 0 ? APIC_BASE_AT_RESET | BOOTSTRAP : APIC_BASE_AT_RESET,
     timer: newLapicTimer(kvm.parameters),
     tscKhz: machine.tscKhz,
     tscOffset: 0n,
     tscMultiplier: MULTIPLIER_ONE,
     featureControl: 0n,
-    cr0: CR0_AT_RESET,
+    cr0: 0n,
     cr4: 0n,
     efer: 0n,
     cpuid: supportedCpuid(cpu, kvm.parameters.nested),
@@ -229,6 +296,11 @@ function createVcpu(machine: RootMachine, vmIndex: number, vm: VmState, id: numb
     exception: null,
     injected: null,
     nmiPending: false,
+    mpState: id === 0 ? 'runnable' : 'wait-for-sipi',
+    initPending: false,
+    startUpVector: -1,
+    scanIoApic: false,
+    emulation: null,
     immediateExit: false,
     nested: newNestedState(machine, vm.irqchip ? { ...kvm.nestedMsrs } : withoutGuestTimer(kvm.nestedMsrs)),
     halt: { pollNs: 0, since: 0n, pollUntil: 0n, sleptAt: 0n },
@@ -244,6 +316,7 @@ function createVcpu(machine: RootMachine, vmIndex: number, vm: VmState, id: numb
   cpu.vmptrld(vcpu.vmcs01)
   resetApic(c)
   initializeVmcs(c)
+  resetVcpu(c)
   cpu.vmwrite('GUEST_IA32_PAT', PAT_AT_RESET)
   setGuestTsc(c, 0n)
   return vcpuHandle(machine, vmIndex, id)
@@ -287,10 +360,11 @@ function vcpuHandle(machine: RootMachine, vmIndex: number, id: number): Vcpu {
   }
 }
 
-function resume(c: Context, data: number): void {
+function resume(c: Context, data: number | bigint): void {
   const { vcpu } = c
   if (vcpu.phase !== 'user' || vcpu.exit === null) throw new KvmError('EINVAL', 'KVM_RUN has not returned')
-  if (vcpu.exit.reason === 'KVM_EXIT_IO') completeIo(c, data)
+  if (vcpu.exit.reason === 'KVM_EXIT_IO') completeIo(c, Number(data))
+  if (vcpu.exit.reason === 'KVM_EXIT_MMIO' && !vcpu.exit.write) completeMmio(c, BigInt(data))
   vcpu.exit = null
   vcpu.phase = 'enter'
 }

@@ -42,8 +42,11 @@ export function timerBackend(t: TimerSituation): TimerBackend {
 
 const MODE_MASK = 3 << 17
 
-export function timerMode(c: Context): TimerMode {
-  const mode = apicRegister(c, 'APIC_LVTT') & MODE_MASK
+/** The mode that LVTT asked for last: a virtualized write has changed the page before KVM hears of it. */
+export const timerMode = ({ vcpu }: Context): TimerMode => vcpu.timer.mode
+
+export function modeOf(lvtt: number): TimerMode {
+  const mode = lvtt & MODE_MASK
   if (mode === APIC_BITS.APIC_LVT_TIMER_TSCDEADLINE) return 'tsc-deadline'
   return mode === APIC_BITS.APIC_LVT_TIMER_PERIODIC ? 'periodic' : 'one-shot'
 }
@@ -269,8 +272,8 @@ export function writeDeadline(c: Context, value: bigint): void {
 export function writeLvtt(c: Context, value: number): void {
   const { timer } = c.vcpu
   const wasDeadline = timerMode(c) === 'tsc-deadline'
-  const isDeadline = (value & MODE_MASK) === APIC_BITS.APIC_LVT_TIMER_TSCDEADLINE
-  if (wasDeadline !== isDeadline) {
+  timer.mode = modeOf(value)
+  if (wasDeadline !== (timer.mode === 'tsc-deadline')) {
     cancelTimer(c)
     setApicRegister(c, 'APIC_TMICT', 0)
     timer.periodNs = 0
@@ -311,7 +314,8 @@ export function currentCount(c: Context): number {
   if (timerMode(c) === 'tsc-deadline' || timer.tscDeadline === 0n) return 0
   const now = guestNow(c)
   if (timer.tscDeadline <= now) return 0
-  return Math.floor(Number(cyclesToNs(c, timer.tscDeadline - now)) / 2 ** timerDivideShift(apicRegister(c, 'APIC_TDCR')))
+  const initial = apicRegister(c, 'APIC_TMICT')
+  return Math.floor((Number(cyclesToNs(c, timer.tscDeadline - now)) * initial) / timer.periodNs)
 }
 
 /** The APIC is switched off. */

@@ -1,10 +1,13 @@
-/** WRMSR of x2APIC registers, and IA32_APIC_BASE, as KVM emulates them (Linux `arch/x86/kvm/lapic.c`). */
+/** Writes of the local APIC's registers, and of IA32_APIC_BASE, as KVM emulates them (Linux `arch/x86/kvm/lapic.c`). */
 
 import { high32, low32 } from '../base/u64.ts'
-import { APIC_BITS, APIC_REGISTERS, type ApicRegisterName, apicOffsetOf } from '../spec/apic-registers.ts'
+import { APIC_BITS, type ApicRegisterName, apicOffsetOf } from '../spec/apic-registers.ts'
 import { x2apicWriteTarget } from '../spec/x2apic-access.ts'
+import { DFR_ONES, LOCAL_VECTORS } from '../spec/xapic-access.ts'
 import { type Context, trace } from './context.ts'
-import { acceptInterrupt, apicPage, endOfInterrupt, isX2apic, setApicRegister } from './lapic.ts'
+import { endOfInterrupt } from './eoi.ts'
+import { sendCommand } from './interrupt-messages.ts'
+import { acceptInterrupt, apicRegister, isSoftwareEnabled, isX2apic, nameApic, resetApic, setApicRegister } from './lapic.ts'
 import { disableTimer, writeDivide, writeInitialCount, writeLvtt } from './lapic-timer.ts'
 import { updateApicVirtualization } from './vmcs01.ts'
 
@@ -14,39 +17,45 @@ export function writeX2apic(c: Context, msr: number, value: bigint): boolean {
   const name = x2apicWriteTarget(msr, value)
   if (!isX2apic(c) || name === undefined) return false
   trace(c, 'kvm_apic', { write: 1, register: offset, value }, 'guest')
-  writeRegister(c, name, low32(value), value)
+  if (name === 'APIC_ICR') setApicRegister(c, 'APIC_ICR2', high32(value))
+  writeRegister(c, name, low32(value))
   return true
 }
 
-function writeRegister(c: Context, name: ApicRegisterName, low: number, value: bigint): void {
+/** A register of 32 bits takes a value whose bits are all writable, however software reaches it. */
+export function writeRegister(c: Context, name: ApicRegisterName, value: number): void {
   switch (name) {
     case 'APIC_EOI':
       return endOfInterrupt(c)
     case 'APIC_SELF_IPI':
-      return acceptInterrupt(c, low)
+      return acceptInterrupt(c, value)
     case 'APIC_ICR':
-      apicPage(c).write(APIC_REGISTERS.APIC_ICR2.offset, high32(value))
-      setApicRegister(c, name, low)
-      return sendInterrupt(c, low, high32(value))
-    case 'APIC_LVTT':
-      return writeLvtt(c, low)
+      setApicRegister(c, name, value)
+      return sendCommand(c, value, apicRegister(c, 'APIC_ICR2'))
+    case 'APIC_SPIV':
+      return writeSpurious(c, value)
+    case 'APIC_DFR':
+      return setApicRegister(c, name, (value | DFR_ONES) >>> 0)
     case 'APIC_TMICT':
-      return writeInitialCount(c, low)
+      return writeInitialCount(c, value)
     case 'APIC_TDCR':
-      return writeDivide(c, low)
+      return writeDivide(c, value)
     default:
-      setApicRegister(c, name, low)
+      if (LOCAL_VECTORS.includes(name)) writeLocalVector(c, name, isSoftwareEnabled(c) ? value : value | APIC_BITS.APIC_LVT_MASKED)
+      else setApicRegister(c, name, value)
   }
 }
 
-/** An interrupt command that reaches this vCPU itself; there is no other one. */
-function sendInterrupt(c: Context, command: number, destination: number): void {
-  const shorthand = command & APIC_BITS.APIC_DEST_ALLBUT
-  const addressed = shorthand === 0 && (destination === c.vcpu.id || destination === 0xffff_ffff)
-  const mode = command & APIC_BITS.APIC_MODE_MASK
-  const fixed = mode === APIC_BITS.APIC_DM_FIXED || mode === APIC_BITS.APIC_DM_LOWEST
-  if (fixed && (addressed || shorthand === APIC_BITS.APIC_DEST_SELF || shorthand === APIC_BITS.APIC_DEST_ALLINC))
-    acceptInterrupt(c, command & 0xff)
+function writeLocalVector(c: Context, name: ApicRegisterName, value: number): void {
+  if (name === 'APIC_LVTT') writeLvtt(c, value)
+  else setApicRegister(c, name, value)
+}
+
+/** While the APIC is software-disabled, the entries of the local vector table stay masked. */
+function writeSpurious(c: Context, value: number): void {
+  setApicRegister(c, 'APIC_SPIV', value)
+  if ((value & APIC_BITS.APIC_SPIV_APIC_ENABLED) !== 0) return
+  for (const name of LOCAL_VECTORS) writeLocalVector(c, name, apicRegister(c, name) | APIC_BITS.APIC_LVT_MASKED)
 }
 
 const ENABLE = BigInt(APIC_BITS.MSR_IA32_APICBASE_ENABLE)
@@ -60,7 +69,10 @@ export function writeApicBase(c: Context, value: bigint): boolean {
   const sideways = (before & X2APIC) !== 0n && (value & X2APIC) === 0n && (value & ENABLE) !== 0n
   if ((value & ~0x3fff_ffff_fd00n) !== 0n || (value & (ENABLE | X2APIC)) === X2APIC || straightToX2apic || sideways) return false
   vcpu.apicBase = value
-  if ((value & ENABLE) === 0n) disableTimer(c)
+  if ((value & ENABLE) === 0n && (before & ENABLE) !== 0n) {
+    disableTimer(c)
+    resetApic(c)
+  } else if (((value ^ before) & X2APIC) !== 0n) nameApic(c)
   updateApicVirtualization(c)
   return true
 }

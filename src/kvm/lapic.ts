@@ -3,9 +3,19 @@
  * virtual-APIC page of the VMCS: what the hardware virtualizes and what KVM emulates meet there.
  */
 
-import { type ApicPage, clearVector, highestVector, processorPriority, setVector, VECTOR_IRR, VECTOR_ISR } from '../devices/apic-vectors.ts'
+import {
+  type ApicPage,
+  clearVector,
+  highestVector,
+  processorPriority,
+  setVector,
+  VECTOR_IRR,
+  VECTOR_ISR,
+  VECTOR_TMR,
+} from '../devices/apic-vectors.ts'
 import { APIC_BITS, APIC_REGISTERS, type ApicRegisterName, apicOffsetOf } from '../spec/apic-registers.ts'
 import { X2APIC_READABLE } from '../spec/x2apic-access.ts'
+import { LOCAL_VECTORS } from '../spec/xapic-access.ts'
 import { type Context, trace } from './context.ts'
 import { isPostedNotification } from './nested/posted.ts'
 
@@ -24,32 +34,50 @@ export const setApicRegister = (c: Context, name: ApicRegisterName, value: numbe
 
 const APIC_VERSION = 0x0005_0014
 
-/** Registers after reset: LVTs masked, software-disabled. */
+/**
+ * Registers after reset: LVTs masked, software-disabled. LINT0 of the bootstrap processor lets the 8259 pair through, as firmware would leave
+ * it (Linux KVM_X86_QUIRK_LINT0_REENABLED).
+ */
 export function resetApic(c: Context): void {
   const page = apicPage(c)
   for (let offset = 0; offset < 0x400; offset += 16) page.write(offset, 0)
-  setApicRegister(c, 'APIC_ID', c.vcpu.id)
   setApicRegister(c, 'APIC_LVR', APIC_VERSION)
+  setApicRegister(c, 'APIC_DFR', 0xffff_ffff)
   setApicRegister(c, 'APIC_SPIV', 0xff)
-  for (const name of ['APIC_LVTCMCI', 'APIC_LVTT', 'APIC_LVTTHMR', 'APIC_LVTPC', 'APIC_LVT0', 'APIC_LVT1', 'APIC_LVTERR'] as const)
-    setApicRegister(c, name, APIC_BITS.APIC_LVT_MASKED)
+  for (const name of LOCAL_VECTORS) setApicRegister(c, name, APIC_BITS.APIC_LVT_MASKED)
+  if (c.vcpu.id === 0) setApicRegister(c, 'APIC_LVT0', APIC_BITS.APIC_DM_EXTINT)
+  c.vcpu.timer.mode = 'one-shot'
+  nameApic(c)
 }
+
+/** The ID register, and in x2APIC mode the logical ID that follows from it, as the mode has them. */
+export function nameApic(c: Context): void {
+  setApicRegister(c, 'APIC_ID', isX2apic(c) ? c.vcpu.id : c.vcpu.id * 2 ** 24)
+  if (isX2apic(c)) setApicRegister(c, 'APIC_LDR', x2apicLogicalId(c))
+}
+
+const x2apicLogicalId = ({ vcpu: { id } }: Context): number => ((id >>> 4) << 16) | (1 << (id & 15))
+
+/** What a logical destination names. */
+export const logicalId = (c: Context): number => (isX2apic(c) ? x2apicLogicalId(c) : apicRegister(c, 'APIC_LDR') >>> 24)
 
 export const isApicEnabled = ({ vm, vcpu }: Context): boolean =>
   vm.irqchip && (vcpu.apicBase & BigInt(APIC_BITS.MSR_IA32_APICBASE_ENABLE)) !== 0n
 export const isX2apic = ({ vcpu }: Context): boolean => (vcpu.apicBase & BigInt(APIC_BITS.X2APIC_ENABLE)) !== 0n
-const isSoftwareEnabled = (c: Context): boolean => (apicRegister(c, 'APIC_SPIV') & APIC_BITS.APIC_SPIV_APIC_ENABLED) !== 0
+export const isSoftwareEnabled = (c: Context): boolean => (apicRegister(c, 'APIC_SPIV') & APIC_BITS.APIC_SPIV_APIC_ENABLED) !== 0
 
 /** APICv is in force: the module parameter, and an in-kernel APIC to work with. */
 export const isApicvActive = ({ kvm, vm }: Context): boolean => kvm.parameters.enable_apicv && vm.irqchip
 
 /** A fixed interrupt reaches the vCPU. */
-export function acceptInterrupt(c: Context, vector: number): void {
+export function acceptInterrupt(c: Context, vector: number, trigger: 'edge' | 'level' = 'edge'): void {
   if (isPostedNotification(c, vector)) {
     c.vcpu.nested.postedPending = true
     return
   }
-  trace(c, 'kvm_apic_accept_irq', { apicid: c.vcpu.id, mode: 'Fixed', trigger: 'edge', vector })
+  trace(c, 'kvm_apic_accept_irq', { apicid: c.vcpu.id, mode: 'Fixed', trigger, vector })
+  const mark = trigger === 'level' ? setVector : clearVector
+  mark(apicPage(c), VECTOR_TMR, vector)
   setVector(apicPage(c), VECTOR_IRR, vector)
 }
 
@@ -60,7 +88,7 @@ export function deliverLocal(c: Context, name: 'APIC_LVTT'): void {
     acceptInterrupt(c, entry & APIC_BITS.APIC_VECTOR_MASK)
 }
 
-const priority = (c: Context): number =>
+export const priority = (c: Context): number =>
   processorPriority(apicRegister(c, 'APIC_TASKPRI'), Math.max(0, highestVector(apicPage(c), VECTOR_ISR)))
 
 /** The requested vector that beats the present priority, -1 for none. */
@@ -81,35 +109,30 @@ export function takeInterrupt(c: Context): number {
   return vector
 }
 
-export function endOfInterrupt(c: Context): void {
-  const vector = highestInService(c)
-  if (vector < 0) return
-  clearVector(apicPage(c), VECTOR_ISR, vector)
-  trace(c, 'kvm_eoi', { apicid: c.vcpu.id, vector })
-}
+/** The vector is no longer in service. */
+export const leaveService = (c: Context, vector: number): void => clearVector(apicPage(c), VECTOR_ISR, vector)
 
 /** RDMSR of an x2APIC register, null where it raises #GP. The timer's count is not kept in the page. */
 export function readX2apic(c: Context, msr: number, currentCount: () => number): bigint | null {
   const offset = apicOffsetOf(msr)
   const name = X2APIC_READABLE.get(offset)
   if (!isX2apic(c) || name === undefined) return null
-  const page = apicPage(c)
-  const value = readRegister(c, name, offset, page, currentCount)
+  const value =
+    name === 'APIC_ICR'
+      ? (BigInt(apicRegister(c, 'APIC_ICR2')) << 32n) | BigInt(apicRegister(c, name))
+      : BigInt(readRegister(c, name, offset, currentCount))
   trace(c, 'kvm_apic', { write: 0, register: offset, value }, 'guest')
   return value
 }
 
-function readRegister(c: Context, name: ApicRegisterName, offset: number, page: ApicPage, currentCount: () => number): bigint {
+/** A register of 32 bits, however software reaches it; `offset` tells the words of a bitmap apart. */
+export function readRegister(c: Context, name: ApicRegisterName, offset: number, currentCount: () => number): number {
   switch (name) {
     case 'APIC_PROCPRI':
-      return BigInt(priority(c))
+      return priority(c)
     case 'APIC_TMCCT':
-      return BigInt(currentCount())
-    case 'APIC_LDR':
-      return BigInt(((c.vcpu.id >>> 4) << 16) | (1 << (c.vcpu.id & 15)))
-    case 'APIC_ICR':
-      return (BigInt(page.read(0x310)) << 32n) | BigInt(page.read(0x300))
+      return currentCount()
     default:
-      return BigInt(page.read(offset))
+      return apicPage(c).read(offset)
   }
 }

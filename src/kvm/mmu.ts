@@ -5,7 +5,7 @@ import type { PhysicalMemory, RootMachine } from '../hw/root-cpu.ts'
 import type { Context } from './context.ts'
 import { kvmStateOf } from './context.ts'
 import { KvmError } from './error.ts'
-import type { VmState } from './state.ts'
+import type { MemorySlot, VmState } from './state.ts'
 
 /** A zeroed page of host memory. */
 export function allocateHostPage(machine: RootMachine): number {
@@ -18,9 +18,15 @@ export function allocateHostPage(machine: RootMachine): number {
   return page
 }
 
+const slotOf = (vm: VmState, guestPhysical: number): MemorySlot | undefined =>
+  vm.slots.find(({ guestPhysical: base, size }) => guestPhysical >= base && guestPhysical < base + size)
+
+/** Whether the guest may not write there, though it has memory. */
+export const isReadOnly = (vm: VmState, guestPhysical: number): boolean => slotOf(vm, guestPhysical)?.readonly ?? false
+
 /** Host-physical address of a guest-physical one, -1 where the VM has no memory. */
 export function hostAddress(vm: VmState, guestPhysical: number): number {
-  const slot = vm.slots.find(({ guestPhysical: base, size }) => guestPhysical >= base && guestPhysical < base + size)
+  const slot = slotOf(vm, guestPhysical)
   return slot === undefined ? -1 : slot.hostPhysical + (guestPhysical - slot.guestPhysical)
 }
 
@@ -47,11 +53,23 @@ export function mapPage(memory: PhysicalMemory, root: number, guestPhysical: num
 
 const eptIndex = (guestPhysical: number, level: number): number => Math.floor(guestPhysical / 2 ** (12 + 9 * level)) % 512
 
-/** Maps the page that an EPT violation named. False: there is no memory. */
-export function mapGuestPage(c: Context, guestPhysical: number): boolean {
+const EPT_WRITE = 2n
+
+/** Maps the page that an EPT violation named. False: there is no memory, or none for a write. */
+export function mapGuestPage(c: Context, guestPhysical: number, isWrite: boolean): boolean {
   const host = hostAddress(c.vm, guestPhysical)
-  if (host < 0) return false
-  const leaf = (BigInt(host) & EPT_ADDRESS) | EPT_RWX | EPT_WRITE_BACK
-  mapPage(c.cpu.memory, c.vm.eptRoot, guestPhysical, leaf, () => allocateHostPage(c.machine))
+  const readonly = isReadOnly(c.vm, guestPhysical)
+  if (host < 0 || (readonly && isWrite)) return false
+  mapHostPage(c, guestPhysical, host, readonly)
   return true
+}
+
+export function mapHostPage(c: Context, guestPhysical: number, host: number, readonly = false): void {
+  const leaf = (BigInt(host) & EPT_ADDRESS) | (readonly ? EPT_RWX & ~EPT_WRITE : EPT_RWX) | EPT_WRITE_BACK
+  mapPage(c.cpu.memory, c.vm.eptRoot, guestPhysical, leaf, () => allocateHostPage(c.machine))
+}
+
+/** The guest's next access there is an EPT violation again. */
+export function unmapPage(c: Context, guestPhysical: number): void {
+  mapPage(c.cpu.memory, c.vm.eptRoot, guestPhysical, 0n, () => allocateHostPage(c.machine))
 }

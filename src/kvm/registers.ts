@@ -2,8 +2,9 @@
 
 import type { VmcsFieldName } from '../spec/vmcs-fields.ts'
 import type { Context } from './context.ts'
-import { setCr0, setCr4, setEfer } from './control-registers.ts'
+import { loadPdptes, setCr0, setCr4, setEfer } from './control-registers.ts'
 import { KvmError } from './error.ts'
+import { isAllowed } from './vmcs01.ts'
 
 export interface Registers {
   readonly rip: bigint
@@ -41,13 +42,14 @@ export function setRegisters({ cpu }: Context, { rip, rflags, gpr }: Registers):
   cpu.vmwrite('GUEST_RFLAGS', rflags | 2n)
 }
 
-const EFER_LMA = 0x400n
+const PROTECTED_AND_PAGED = 0x8000_0001n
 const DR7_AT_RESET = 0x400n
 
-/** This KVM runs guests in 64-bit mode only; anything else is EINVAL. */
+/** EINVAL for a mode that the CPU cannot run a guest in: without "unrestricted guest" only those with paging. */
 export function setSpecialRegisters(c: Context, registers: SpecialRegisters): void {
   const { cpu } = c
-  if ((registers.efer & EFER_LMA) === 0n) throw new KvmError('EINVAL', 'the vCPU can only start in 64-bit mode')
+  if ((registers.cr0 & PROTECTED_AND_PAGED) !== PROTECTED_AND_PAGED && !isAllowed(cpu, 'SECONDARY_EXEC_UNRESTRICTED_GUEST'))
+    throw new KvmError('EINVAL', 'without the control "unrestricted guest" a vCPU starts in protected mode with paging')
   for (const [index, name] of SEGMENTS.entries()) {
     const segment = registers.segments[index]!
     const put = (part: string, value: bigint | number) => cpu.vmwrite(`GUEST_${name}_${part}` as VmcsFieldName, value)
@@ -65,4 +67,5 @@ export function setSpecialRegisters(c: Context, registers: SpecialRegisters): vo
   setEfer(c, registers.efer)
   setCr0(c, registers.cr0)
   setCr4(c, registers.cr4)
+  loadPdptes(c)
 }

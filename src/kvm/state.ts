@@ -4,9 +4,12 @@
  */
 
 import type { CpuidEntry } from './cpuid.ts'
+import type { Emulation } from './emulation.ts'
 import type { KvmExit } from './exit-reason.ts'
+import type { Irqchip } from './irqchip.ts'
 import type { NestedState } from './nested/nested-state.ts'
 import type { KvmParameters } from './parameters.ts'
+import type { KvmPit } from './pit.ts'
 import type { Statistics } from './statistics.ts'
 
 export interface KvmState {
@@ -28,17 +31,27 @@ export interface HostTimers {
   preemption: bigint
   /** The guest deadline of a halted L2. */
   guestDeadline: bigint
+  /** Counter 0 of the VM's PIT, on the CPU of its first vCPU. */
+  pit: bigint
 }
 
 export interface MemorySlot {
   readonly slot: number
+  /** KVM_MEM_READONLY: writes are for user space. */
+  readonly readonly: boolean
   readonly guestPhysical: number
   readonly size: number
   readonly hostPhysical: number
 }
 
 export interface VmState {
+  /** The local APICs are in the kernel. */
   irqchip: boolean
+  /** The 8259 pair and the I/O APIC that came with them. */
+  chips: Irqchip | null
+  pit: KvmPit | null
+  /** What guests take for the page of a local APIC; -1 without any. */
+  apicAccessPage: number
   slots: MemorySlot[]
   eptRoot: number
   vcpus: VcpuState[]
@@ -48,6 +61,7 @@ export type TimerMode = 'one-shot' | 'periodic' | 'tsc-deadline'
 
 /** `struct kvm_timer`: one for each local APIC. */
 export interface LapicTimerState {
+  mode: TimerMode
   /** In guest TSC units; 0 when nothing is armed. Also the target of the counting modes. */
   tscDeadline: bigint
   /** Of the counting modes, in ns. */
@@ -114,6 +128,15 @@ export interface VcpuState {
   /** An event whose delivery a VM exit interrupted, or that was to be injected: the fields of VM entry. */
   injected: InjectedEvent | null
   nmiPending: boolean
+  /** Whether it runs (or halts), or waits for a start-up message. */
+  mpState: 'runnable' | 'wait-for-sipi'
+  initPending: boolean
+  /** The vector of a start-up message that came, -1 for none. */
+  startUpVector: number
+  /** Entries of the I/O APIC have changed: the EOI-exit bitmap is to be made anew. */
+  scanIoApic: boolean
+  /** The instruction that KVM emulates for the guest, while it waits for user space. */
+  emulation: Emulation | null
   /** The last entry asked for an exit at once. */
   immediateExit: boolean
   nested: NestedState

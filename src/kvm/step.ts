@@ -6,12 +6,15 @@
 import type { RootMachine } from '../hw/root-cpu.ts'
 import { exitReasonOf } from '../spec/exit-reasons.ts'
 import { type Context, contextOf, trace } from './context.ts'
+import { continueEmulation } from './emulate.ts'
+import { loadEoiExitBitmap } from './eoi.ts'
 import type { ExitOutcome } from './exit-reason.ts'
 import { handleExit, isFastpath } from './exits.ts'
 import { attendHalted, halt } from './halt.ts'
 import { injectEvents, recoverInterruptedDelivery } from './interrupts.ts'
 import { injectTimerInterrupts, preemptionTimerValue } from './lapic-timer.ts'
 import { checkNestedEvents } from './nested/events.ts'
+import { acceptApicEvents } from './startup.ts'
 import { waitForDeadline } from './timer-advance.ts'
 import { setControl } from './vmcs01.ts'
 
@@ -67,6 +70,14 @@ function leave(c: Context, exit: NonNullable<Context['vcpu']['exit']>): void {
 
 function enterGuest(c: Context): void {
   const { cpu, vcpu } = c
+  acceptApicEvents(c)
+  if (vcpu.mpState !== 'runnable') {
+    vcpu.phase = 'blocked'
+    return cpu.idle()
+  }
+  const emulated = continueEmulation(c)
+  if (emulated === 'user') return leave(c, vcpu.exit!)
+  loadEoiExitBitmap(c)
   injectTimerInterrupts(c)
   const events = checkNestedEvents(c)
   if (typeof events === 'object' && events.outcome !== 'resume') return conclude(c, events.outcome)

@@ -7,7 +7,8 @@ import { BLOCKING, type VmcsFieldName } from '../spec/vmcs-fields.ts'
 import type { Context } from './context.ts'
 import { readCr0, readCr4 } from './control-registers.ts'
 import { KvmError } from './error.ts'
-import { evaluateVirtTimer, readDeadline, writeDeadline } from './lapic-timer.ts'
+import { apicRegister } from './lapic.ts'
+import { evaluateVirtTimer, modeOf, readDeadline, writeDeadline } from './lapic-timer.ts'
 import { type Registers, SEGMENTS, type SpecialRegisters } from './registers.ts'
 import type { InjectedEvent, VcpuState } from './state.ts'
 import { MULTIPLIER_ONE, setTscOffset, writeTscControls } from './tsc.ts'
@@ -78,6 +79,7 @@ export function getLapic({ cpu, vcpu, vm }: Context): Uint8Array {
 export function setLapic(c: Context, bytes: Uint8Array): void {
   if (!c.vm.irqchip || bytes.length !== LAPIC_BYTES) throw new KvmError('EINVAL', 'a local APIC has 1 KByte, in the kernel')
   for (const [at, byte] of bytes.entries()) c.cpu.memory.write8(c.vcpu.apicPage + at, byte)
+  c.vcpu.timer.mode = modeOf(apicRegister(c, 'APIC_LVTT'))
   evaluateVirtTimer(c)
 }
 

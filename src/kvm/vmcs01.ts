@@ -9,8 +9,10 @@ import { MSRS, type MsrName } from '../spec/msrs.ts'
 import type { VmcsFieldName } from '../spec/vmcs-fields.ts'
 import { allowedOneBit, CONTROL_WORDS, type ControlName, type ControlWord, VMX_CONTROLS } from '../spec/vmx-controls.ts'
 import { X2APIC_READABLE } from '../spec/x2apic-access.ts'
+import { APIC_DEFAULT_BASE } from '../spec/xapic-access.ts'
 import type { Context } from './context.ts'
-import { highestInService, isApicvActive, isX2apic } from './lapic.ts'
+import { highestInService, isApicEnabled, isApicvActive, isX2apic } from './lapic.ts'
+import { unmapPage } from './mmu.ts'
 import { setMsrIntercept } from './msr-bitmap.ts'
 
 const CAPABILITY: Readonly<Record<Exclude<ControlWord, 'tertiary'>, MsrName>> = {
@@ -36,6 +38,7 @@ const WANTED: readonly ControlName[] = [
   'SECONDARY_EXEC_ENABLE_EPT',
   'SECONDARY_EXEC_ENABLE_VPID',
   'SECONDARY_EXEC_ENABLE_RDTSCP',
+  'SECONDARY_EXEC_UNRESTRICTED_GUEST',
   'VM_EXIT_SAVE_DEBUG_CONTROLS',
   'VM_EXIT_HOST_ADDR_SPACE_SIZE',
   'VM_EXIT_ACK_INTR_ON_EXIT',
@@ -53,13 +56,19 @@ function capability(cpu: RootCpu, word: keyof typeof CAPABILITY): bigint {
   return cpu.rdmsr(MSRS[CAPABILITY[word]].index)
 }
 
+/** Whether the CPU lets a control be 1. */
+export const isAllowed = (cpu: RootCpu, name: ControlName): boolean => {
+  const { word } = VMX_CONTROLS[name]
+  return word !== 'tertiary' && ((capability(cpu, word) >> BigInt(allowedOneBit(name))) & 1n) === 1n
+}
+
 /** A word's value: the must-be-1 bits and the wanted controls that may be 1. */
 function wordOf(cpu: RootCpu, word: keyof typeof CAPABILITY, wanted: readonly ControlName[]): number {
   const allowed = capability(cpu, word)
   let value = allowed & 0xffff_ffffn
   for (const name of wanted) {
     const row = VMX_CONTROLS[name]
-    if (row.word === word && ((allowed >> BigInt(allowedOneBit(name))) & 1n) === 1n) value |= 1n << BigInt(row.bit)
+    if (row.word === word && isAllowed(cpu, name)) value |= 1n << BigInt(row.bit)
   }
   return Number(value)
 }
@@ -71,6 +80,11 @@ export function setControl({ cpu }: Context, name: ControlName, value: boolean):
   const mask = 1n << BigInt(bit)
   const after = value ? before | mask : before & ~mask
   if (after !== before) cpu.vmwrite(field, after)
+}
+
+export function hasControl({ cpu }: Context, name: ControlName): boolean {
+  const { word, bit } = VMX_CONTROLS[name]
+  return ((cpu.vmread(CONTROL_WORDS[word].field) >> BigInt(bit)) & 1n) === 1n
 }
 
 /** CR0 and CR4 bits that the guest may change without an exit: TS and WP; PVI, DE, PCE, PGE, OSFXSR, OSXMMEXCPT. */
@@ -138,6 +152,14 @@ const CURRENT_COUNT = x2apicMsrOf(APIC_REGISTERS.APIC_TMCCT.offset)
 /** x2APIC registers of 32 bits: 0x800 to 0x83F. */
 const X2APIC_REGISTERS = 0x40
 
+/** The CPU virtualizes the accesses to the APIC's page, where that lies at its default address. */
+export const isPageVirtualized = (c: Context): boolean =>
+  c.vm.apicAccessPage >= 0 &&
+  isApicEnabled(c) &&
+  !isX2apic(c) &&
+  (c.vcpu.apicBase & ~0xfffn) === BigInt(APIC_DEFAULT_BASE) &&
+  isAllowed(c.cpu, 'SECONDARY_EXEC_VIRTUALIZE_APIC_ACCESSES')
+
 /**
  * The APIC controls and the bitmap bits of the x2APIC MSRs, for the APIC's mode and APICv: with APICv every read but that of the
  * current count passes, and writes of TPR, EOI and self-IPI; without it TPR alone.
@@ -148,8 +170,12 @@ export function updateApicVirtualization(c: Context): void {
   if (nested.guestMode) return
   const apicv = isApicvActive(c)
   const x2apic = c.vm.irqchip && isX2apic(c)
+  const xapic = isPageVirtualized(c)
   setControl(c, 'SECONDARY_EXEC_VIRTUALIZE_X2APIC_MODE', x2apic)
-  setControl(c, 'SECONDARY_EXEC_APIC_REGISTER_VIRT', apicv && x2apic)
+  setControl(c, 'SECONDARY_EXEC_VIRTUALIZE_APIC_ACCESSES', xapic)
+  if (xapic) c.cpu.vmwrite('APIC_ACCESS_ADDR', c.vm.apicAccessPage)
+  else if (c.vm.apicAccessPage >= 0) unmapPage(c, APIC_DEFAULT_BASE)
+  setControl(c, 'SECONDARY_EXEC_APIC_REGISTER_VIRT', apicv && (x2apic || xapic))
   setControl(c, 'SECONDARY_EXEC_VIRTUAL_INTR_DELIVERY', apicv)
   for (let register = 0; register < X2APIC_REGISTERS; register++) {
     const msr = APIC_BASE_MSR + register

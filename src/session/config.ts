@@ -6,7 +6,7 @@ import { guestVmxMsrs, nestedVmxMsrs } from '../kvm/nested/capabilities.ts'
 import { DEFAULT_PARAMETERS, type KvmParameters, type ParameterName, parameterValueOf } from '../kvm/parameters.ts'
 import type { BootConfig } from '../vmm/loaders/program.ts'
 import { HYPERVISOR_MEMORY_MIB } from '../vmm/nested-guest.ts'
-import { HOST_MEMORY_MIB } from '../vmm/vmm.ts'
+import { HOST_MEMORY_MIB, romMemoryMiB } from '../vmm/vmm.ts'
 import { stockHypervisor } from './stock-hypervisor.ts'
 
 export interface RunConfig {
@@ -23,7 +23,7 @@ export interface RunConfig {
 export interface RunOptions {
   readonly bare?: boolean
   readonly guestMemoryMiB?: number
-  /** Only on the CPU itself: under KVM there is one. */
+  /** Under KVM each has one vCPU. */
   readonly cpus?: number
   readonly model?: NonNullable<MachineOptions['model']>
   readonly features?: NonNullable<MachineOptions['features']>
@@ -31,6 +31,8 @@ export interface RunOptions {
   /** L2: under the stock guest hypervisor. */
   readonly level?: 'L1' | 'L2'
   readonly boot?: BootConfig
+  /** Of the program where it is a ROM: under KVM it lies in the host's memory. */
+  readonly romBytes?: number
   /** The date at power-on, in seconds since 1970. */
   readonly dateSeconds?: number
 }
@@ -53,11 +55,13 @@ export function resolveRunConfig({
   parameters,
   level = 'L1',
   boot = DEFAULT_BOOT,
+  romBytes = 0,
   dateSeconds,
 }: RunOptions = {}): RunConfig {
-  assert(bare || cpus === 1, 'more than one CPU only without KVM')
+  assert(level === 'L1' || cpus === 1, 'the guest hypervisor has one CPU for its guest')
   const hypervisor = level === 'L2' && !bare ? stockHypervisor() : null
-  const memoryMiB = guestMemoryMiB + (bare ? 0 : HOST_MEMORY_MIB) + (hypervisor === null ? 0 : HYPERVISOR_MEMORY_MIB)
+  const ofHost = bare ? 0 : HOST_MEMORY_MIB + romMemoryMiB(romBytes)
+  const memoryMiB = guestMemoryMiB + ofHost + (hypervisor === null ? 0 : HYPERVISOR_MEMORY_MIB)
   const kvmParameters = { ...DEFAULT_PARAMETERS, ...parameters }
   const machine = resolveConfig({
     memoryMiB,

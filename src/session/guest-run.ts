@@ -6,14 +6,14 @@
 import { flatImage, type Image } from '../assembler/image.ts'
 import { receiveInput } from '../hw/devices.ts'
 import { createMachine, type Machine, type MachineEnd } from '../hw/machine.ts'
-import { retired, run } from '../hw/run.ts'
+import { isHostIdle, retired, run } from '../hw/run.ts'
 import { NEVER } from '../hw/time/event-queue.ts'
 import type { EventOf } from '../spec/trace-events.ts'
 import { bootBare } from '../vmm/bare.ts'
 import type { BootEnvironment } from '../vmm/boot.ts'
 import { bootEnvironmentOf } from '../vmm/loaders/load.ts'
 import { HYPERVISOR_MEMORY_MIB, nest } from '../vmm/nested-guest.ts'
-import { attachVm, handleUserExit, startVm, type Vmm } from '../vmm/vmm.ts'
+import { attachVm, canWake, driveLines, handleUserExit, startVm, type Vmm } from '../vmm/vmm.ts'
 import type { RunConfig } from './config.ts'
 
 /** A machine with its guest; `vmm` is null on the bare CPU. */
@@ -114,7 +114,7 @@ export const instructionsOf = ({ machine }: GuestRun): number => retired(machine
 
 /** Whether the host's software, not the CPU, is to act next. */
 function isHostsTurn({ machine, vmm }: GuestRun): boolean {
-  const { vmx, hostIdle } = machine.cpus[0]!
+  const { vmx, hostIdle } = machine.cpus[machine.turn.cpu]!
   return vmm !== null && vmx.mode !== 'non-root' && !hostIdle
 }
 
@@ -140,10 +140,13 @@ export function turn(guest: GuestRun, instructions: number): RunEnd | null {
   const { machine, vmm } = guest
   if (machine.ended !== null) return endOf(machine.ended.reason, machine.ended.status, detailOf(machine.ended))
   if (vmm !== null && isHostsTurn(guest)) {
-    if (vmm.vcpu.step() !== 'user') return null
-    const end = handleUserExit(machine, vmm.vcpu)
+    driveLines(machine, vmm.vm)
+    const vcpu = vmm.vcpus[machine.turn.cpu]!
+    if (vcpu.step() !== 'user') return null
+    const end = handleUserExit(machine, vcpu)
     return end?.kind === 'internal-error' ? endOf('internal-error', 0, end.why) : null
   }
+  if (vmm !== null && isHostIdle(machine) && !canWake(machine, vmm.vm)) return endOf('halted')
   return run(machine, instructions) === 'idle' ? endOf('halted') : null
 }
 

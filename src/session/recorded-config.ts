@@ -12,7 +12,7 @@ import { damaged } from '../trace/trace-file-error.ts'
 import { LoadError } from '../vmm/loaders/load-error.ts'
 import { BOOT_KINDS } from '../vmm/loaders/program.ts'
 import { HYPERVISOR_MEMORY_MIB } from '../vmm/nested-guest.ts'
-import { HOST_MEMORY_MIB } from '../vmm/vmm.ts'
+import { HOST_MEMORY_MIB, romMemoryMiB } from '../vmm/vmm.ts'
 import type { RunConfig } from './config.ts'
 import { environmentOf } from './guest-run.ts'
 
@@ -59,7 +59,7 @@ const ALWAYS_PRESENT: readonly MsrName[] = [
 const RULES: readonly Rule[] = [
   { holds: ({ mode }) => mode === 'kvm' || mode === 'bare', what: 'whether KVM runs the guest' },
   { holds: ({ guestMemoryMiB }) => isWhole(guestMemoryMiB, 1, MAX_MEMORY_MIB), what: 'the memory of the guest' },
-  { holds: ({ mode }, { cpus }) => isWhole(cpus, 1, mode === 'kvm' ? 1 : MAX_CPUS), what: 'the number of CPUs' },
+  { holds: (_, { cpus }) => isWhole(cpus, 1, MAX_CPUS), what: 'the number of CPUs' },
   { holds: (_, { turnTicks }) => isWhole(turnTicks, 1, 2 ** 32), what: "how long a CPU's turn is" },
   { holds: (_, { tscKhz }) => isWhole(tscKhz, 1, 2 ** 32), what: 'the frequency of the TSC' },
   { holds: (_, { features }) => Array.isArray(features) && features.every(isFeature), what: 'the features of the CPU' },
@@ -101,7 +101,10 @@ export function recordedConfig({ config, image }: TraceHeader): RunConfig {
   if (checked.boot.kind === 'long' && image.origin + image.bytes.length > checked.guestMemoryMiB * 2 ** 20)
     throw damaged('the header', 'the program does not fit into the memory of the guest')
   try {
-    environmentOf(checked, image)
+    const { rom } = environmentOf(checked, image)
+    const needed = checked.guestMemoryMiB + HOST_MEMORY_MIB + romMemoryMiB(rom?.length ?? 0)
+    if (checked.mode === 'kvm' && rom !== undefined && checked.machine.memoryMiB < needed)
+      throw damaged('the header', 'the ROM does not fit into the memory of the machine')
   } catch (error) {
     if (!(error instanceof LoadError)) throw error
     throw damaged('the header', `its program cannot be booted: ${error.message}`)

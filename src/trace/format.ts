@@ -111,6 +111,8 @@ const DETAILS: Details = {
   kvm_msr: e => `${e.write ? 'w' : 'r'} ${msrLabel(e.index)} = ${grouped(e.value)}${e.exception ? ' #GP' : ''}`,
   pio: e => `${e.write ? 'w' : 'r'} ${hex(e.port)} = ${hex(e.value)}`,
   mmio: e => `${e.write ? 'w' : 'r'} ${hex(e.address)} = ${hex(e.value)}`,
+  kvm_set_irq: e => `gsi ${e.gsi} ${e.high ? 'high' : 'low'}`,
+  kvm_mmio: e => `${e.write ? 'w' : 'r'} ${hex(e.gpa)} = ${hex(e.val)}`,
   kvm_pio: e => `${e.write ? 'w' : 'r'} ${hex(e.port)} = ${hex(e.value)}`,
   kvm_page_fault: e => `gpa ${grouped(e.gpa)} ${grouped(e.rip)}`,
   kvm_write_tsc_offset: e => `${grouped(e.previous)} -> ${grouped(e.next)}`,

@@ -7,7 +7,6 @@ import { type Kvm, openKvm, type Vm } from '../../src/kvm/kvm.ts'
 import type { KvmParameters } from '../../src/kvm/parameters.ts'
 import { resolveRunConfig } from '../../src/session/config.ts'
 import { record } from '../../src/session/record.ts'
-import { longModeBoot } from '../../src/vmm/boot.ts'
 import { assembled, guestSource } from '../hw/bare.ts'
 import { errnoOf } from './rig.ts'
 
@@ -35,6 +34,9 @@ describe('misuse gives the errno of the ioctl', () => {
     ['a vCPU without a physical CPU', 'EINVAL', vm => vm.createVcpu(1)],
     ['an interrupt controller after a vCPU', 'EINVAL', vm => [vm.createVcpu(0), vm.createIrqchip()]],
     ['a second interrupt controller', 'EEXIST', vm => [vm.createIrqchip(), vm.createIrqchip()]],
+    ['a PIT without an interrupt controller', 'ENXIO', vm => vm.createPit2()],
+    ['a second PIT', 'EEXIST', vm => [vm.createIrqchip(), vm.createPit2(), vm.createPit2()]],
+    ['a line without an interrupt controller', 'ENXIO', vm => vm.irqLine(4, true)],
     ['KVM_RUN entered again though it has not returned', 'EINVAL', vm => vm.createVcpu(0).resume()],
     ['the exit of a vCPU that has not run', 'EINVAL', vm => vm.createVcpu(0).exit()],
     ['a vCPU that is not there', 'ENOENT', vm => vm.vcpu(3).step()],
@@ -47,17 +49,6 @@ describe('misuse gives the errno of the ioctl', () => {
     vm.setUserMemoryRegion(region())
     expect(errnoOf(() => vm.setUserMemoryRegion(region({ slot: 1, guestPhysAddr: MIB / 2 })))).toBe('EEXIST')
     expect(errnoOf(() => vm.setUserMemoryRegion(region({ guestPhysAddr: 2 * MIB })))).toBe('none')
-  })
-
-  test('a vCPU can only start in 64-bit mode: EINVAL', () => {
-    const { registers } = longModeBoot(assembled(guestSource('nop')))
-    expect(
-      errnoOf(() =>
-        opened()
-          .vm.createVcpu(0)
-          .setSregs({ ...registers, efer: 0n }),
-      ),
-    ).toBe('EINVAL')
   })
 })
 
@@ -115,7 +106,13 @@ describe('a guest', () => {
     const { exits } = runKvm('lea rsi, [text]\nmov ecx, 5\nmov dx, 0x3f8\nrep outsb\njmp finish\ntext: db "hello"\nfinish:')
     expect(exits[30]).toBe(6)
   })
-  test('that touches memory it does not have ends the run in words', () => {
-    expect(runKvm('mov rax, 0x30000000\nmov [rax], rax').end).toMatchObject({ reason: 'internal-error' })
+  test('reads all ones where it has no memory, as on a bus, and what it writes is lost', () => {
+    const { gpr, end } = runKvm('mov rbx, 0x30000000\nmov qword [rbx], 1\nmov r8, [rbx]\nadd word [rbx], 2\nmovzx r9d, byte [rbx+1]')
+    expect(end).toMatchObject({ reason: 'exit-port' })
+    expect([gpr(8), gpr(9)]).toEqual([0xffff_ffff_ffff_ffffn, 0xffn])
+  })
+  test('that touches a device with an instruction that KVM does not emulate ends the run in words', () => {
+    const { end } = runKvm('mov rax, cr4\nor eax, 0x200\nmov cr4, rax\nmov rax, 0x30000000\nmovups xmm0, [rax]')
+    expect(end).toMatchObject({ reason: 'internal-error', why: expect.stringContaining('does not emulate') })
   })
 })

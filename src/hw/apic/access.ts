@@ -4,13 +4,14 @@
  */
 
 import { bit } from '../../base/bits.ts'
-import { APIC_BITS, APIC_REGISTERS, type ApicRegisterName } from '../../spec/apic-registers.ts'
+import { APIC_BITS, type ApicRegisterName } from '../../spec/apic-registers.ts'
+import { LOCAL_VECTORS } from '../../spec/xapic-access.ts'
 import type { Machine } from '../machine.ts'
 import { currentCount, deadlineModeChanged, startCountdown } from './apic-timer.ts'
 import { endOfInterrupt } from './eoi.ts'
 import { priority } from './interrupts.ts'
 import { sendCommand } from './messages.ts'
-import { apicPage, apicRegister, LOCAL_VECTORS, setApicRegister } from './registers.ts'
+import { apicPage, apicRegister, setApicRegister } from './registers.ts'
 
 /** A register of 32 bits; `offset` tells the words of a bitmap apart. */
 export function readRegister(machine: Machine, cpu: number, name: ApicRegisterName, offset: number): number {
@@ -71,11 +72,3 @@ function latchErrors(machine: Machine, cpu: number): void {
   setApicRegister(machine, cpu, 'APIC_ESR', apic.errors)
   apic.errors = 0
 }
-
-/** The register at a byte offset of the page, undefined where there is none. */
-export const registerAt: ReadonlyMap<number, ApicRegisterName> = new Map(
-  Object.entries(APIC_REGISTERS).flatMap(([name, row]) => {
-    const count = 'count' in row ? row.count : 1
-    return Array.from({ length: count }, (_, word) => [row.offset + 16 * word, name as ApicRegisterName] as const)
-  }),
-)

@@ -6,6 +6,7 @@
 import type { ApicPage } from '../../devices/apic-vectors.ts'
 import { APIC_BITS, APIC_REGISTERS, type ApicRegisterName } from '../../spec/apic-registers.ts'
 import { MSRS } from '../../spec/msrs.ts'
+import { LOCAL_VECTORS } from '../../spec/xapic-access.ts'
 import type { Machine } from '../machine.ts'
 
 /** What it remembers besides its registers. */
@@ -22,16 +23,6 @@ export const newApic = (): ApicState => ({ deadline: 0n, countdownStart: 0, erro
 
 /** Version 0x14 with six entries of the local vector table. */
 const APIC_VERSION = 0x0005_0014
-
-export const LOCAL_VECTORS: readonly ApicRegisterName[] = [
-  'APIC_LVTCMCI',
-  'APIC_LVTT',
-  'APIC_LVTTHMR',
-  'APIC_LVTPC',
-  'APIC_LVT0',
-  'APIC_LVT1',
-  'APIC_LVTERR',
-]
 
 export function apicPage(machine: Machine, cpu: number): ApicPage {
   const words = machine.registers[cpu]!.apic

@@ -3,8 +3,7 @@
  * for ever into a masked line would otherwise let it pass for ever.
  */
 
-import { linesDue, passesPics, pinOf } from '../../devices/interrupt-lines.ts'
-import { IO_APIC_PINS, vectorOfPin } from '../../devices/ioapic.ts'
+import { linesDue, passesIoApic, passesPics } from '../../devices/interrupt-lines.ts'
 import { APIC_BITS } from '../../spec/apic-registers.ts'
 import type { Machine } from '../machine.ts'
 import type { PendingEvent } from '../time/event-queue.ts'
@@ -33,9 +32,6 @@ function couldInterrupt(machine: Machine, cpu: number, row: PendingEvent): boole
 function couldDevicesInterrupt(machine: Machine, cpu: number): boolean {
   const { bus, config } = machine
   const lines = linesDue(bus, { tick: bus.settled, hertz: config.tscKhz * 1000 })
-  if (acceptsLegacyInterrupts(machine, cpu) && passesPics(bus, lines)) return true
-  const floor = priority(machine, cpu) >> 4
-  for (let line = 0; line < IO_APIC_PINS; line++)
-    if (((lines >> line) & 1) === 1 && vectorOfPin(bus.ioApic, pinOf(line)) >> 4 > floor) return true
-  return false
+  if (acceptsLegacyInterrupts(machine, cpu) && passesPics(bus.pics, lines)) return true
+  return passesIoApic(bus.ioApic, lines, priority(machine, cpu) >> 4)
 }

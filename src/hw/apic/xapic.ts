@@ -3,24 +3,12 @@
  * 32 bits wide, 16 bytes apart. An address with no register sets an error; a write that is not of 32 bits at a register is ignored.
  */
 
-import { APIC_BITS, type ApicRegisterName } from '../../spec/apic-registers.ts'
-import { WRITABLE_BITS } from '../../spec/x2apic-access.ts'
+import { APIC_BITS } from '../../spec/apic-registers.ts'
+import { DFR_ONES, partOf, registerAt, XAPIC_WRITABLE } from '../../spec/xapic-access.ts'
 import type { Machine } from '../machine.ts'
-import { readRegister, registerAt, writeRegister } from './access.ts'
+import { readRegister, writeRegister } from './access.ts'
 import { recordError } from './interrupts.ts'
 import { setApicRegister } from './registers.ts'
-
-/** What software may set here and not by an MSR, or otherwise than there. */
-const XAPIC_WRITABLE: Partial<Readonly<Record<ApicRegisterName, number>>> = {
-  ...WRITABLE_BITS,
-  APIC_ID: 0xff00_0000,
-  APIC_LDR: 0xff00_0000,
-  APIC_DFR: 0xf000_0000,
-  APIC_ICR2: 0xff00_0000,
-}
-
-/** Bits of the destination format register that are always set. */
-const DFR_ONES = 0x0fff_ffff
 
 export function readXapic(machine: Machine, cpu: number, offset: number, size: number): number {
   const name = registerAt.get(offset & ~0xf)
@@ -30,7 +18,7 @@ export function readXapic(machine: Machine, cpu: number, offset: number, size: n
   }
   // EOI is written only, and the bytes behind a register are nothing.
   const value = name === 'APIC_EOI' || (offset & 0xc) !== 0 ? 0 : readRegister(machine, cpu, name, offset & ~0xf)
-  return ((value >>> (8 * (offset & 3))) & (2 ** (8 * size) - 1)) >>> 0
+  return partOf(value, offset & 3, size)
 }
 
 export function writeXapic(machine: Machine, cpu: number, offset: number, size: number, value: number): void {

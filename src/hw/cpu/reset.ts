@@ -8,7 +8,7 @@ import { CR0 } from '../../spec/cr-bits.ts'
 import { PAT_AT_RESET } from '../../spec/memory-types.ts'
 import { MSRS } from '../../spec/msrs.ts'
 import { stopTimer } from '../apic/apic-timer.ts'
-import { resetApicRegisters } from '../apic/registers.ts'
+import { resetApicRegisters, setApicRegister } from '../apic/registers.ts'
 import type { Machine } from '../machine.ts'
 import { type Cpu, DATA16_RIGHTS, LDT_RIGHTS, LDTR, type Registers, TR, TSS_BUSY_RIGHTS, X87 } from './registers.ts'
 
@@ -92,5 +92,7 @@ export function resetCpu(machine: Machine, index: number): void {
   // Locked, VMXON allowed outside SMX: what firmware leaves behind.
   cpu.msrs[MSRS.MSR_IA32_FEAT_CTL.index] = machine.config.features.includes('vmx') ? 5n : 1n
   resetApicRegisters(machine, index)
+  // And LINT0 lets the 8259 pair through.
+  if (index === 0) setApicRegister(machine, index, 'APIC_LVT0', APIC_BITS.APIC_DM_EXTINT)
   beginOrWait(cpu)
 }

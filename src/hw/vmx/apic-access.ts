@@ -5,6 +5,7 @@
  */
 
 import { APIC_REGISTERS } from '../../spec/apic-registers.ts'
+import { partOf } from '../../spec/xapic-access.ts'
 import type { Engine } from '../cpu/engine.ts'
 import { VmExit } from '../cpu/faults.ts'
 import { guestHas, type VmxState } from './state.ts'
@@ -51,7 +52,7 @@ export function readApicAccessPage(engine: Engine, offset: number, size: number)
   const register = offset & ~0xf
   const virtualized = guestHas(vmx, 'CPU_BASED_TPR_SHADOW') && isWithinRegister(offset, size) && isReadVirtualized(vmx, register)
   if (!virtualized) throw apicAccessExit(engine, offset, 'read')
-  return ((virtualPage(engine).read(register) >>> (8 * (offset & 3))) & (2 ** (8 * size) - 1)) >>> 0
+  return partOf(virtualPage(engine).read(register), offset & 3, size)
 }
 
 export function writeApicAccessPage(engine: Engine, offset: number, size: number, value: number): void {

@@ -9,6 +9,9 @@ import type { Instruction } from '../../isa/instruction.ts'
 import type { MemoryOperand, Operand } from '../../isa/operands.ts'
 
 const ADDRESS_SIZES = { 16: 0, 32: 1, 64: 2 } as const
+/** Bits 9:7. */
+export const addressSizeBits = (size: MemoryOperand['addressSize']): number => ADDRESS_SIZES[size] << 7
+
 const SCALES = { 1: 0, 2: 1, 4: 2, 8: 3 } as const
 
 const registerOf = (operand: Operand): number => (operand.kind === 'register' ? operand.index : 0)
@@ -21,7 +24,7 @@ function memoryBits(operand: MemoryOperand): number {
   const noBase = operand.base === 'rip' || operand.base < 0
   const index = noIndex ? 1 << 22 : operand.index << 18
   const base = noBase ? 1 << 27 : (operand.base as number) << 23
-  return SCALES[operand.scale] | (ADDRESS_SIZES[operand.addressSize] << 7) | (operand.segment << 15) | index | base
+  return SCALES[operand.scale] | addressSizeBits(operand.addressSize) | (operand.segment << 15) | index | base
 }
 
 /** RDRAND and RDSEED: the destination register and, in bits 12:11, its size. */

@@ -8,8 +8,8 @@ import { APIC_REGISTERS } from '../../spec/apic-registers.ts'
 import type { Context } from '../context.ts'
 import type { ExitOutcome } from '../exit-reason.ts'
 import { exitsOnInterrupt, HAS_ERROR_CODE, INTR_INFO_VALID, INTR_TYPE, isInterruptible } from '../interrupts.ts'
-import { deliverableVector, takeInterrupt } from '../lapic.ts'
 import { hostAddress } from '../mmu.ts'
+import { acknowledgeInterrupt, hasInterrupt } from '../pending-interrupt.ts'
 import { hasGuestTimer } from './apic-timer.ts'
 import { interceptsException } from './routing.ts'
 import { readVmcs12Number, vmcs12Has } from './vmcs12.ts'
@@ -35,7 +35,7 @@ function dueExit(c: Context): NestedExit | 'interrupt' | 'nmi' | null {
   }
   if (nested.preemptionTimerExpired) return { reason: 'EXIT_REASON_PREEMPTION_TIMER' }
   if (c.vcpu.nmiPending && vmcs12Has(c, 'PIN_BASED_NMI_EXITING')) return 'nmi'
-  return exitsOnInterrupt(c) && deliverableVector(c) >= 0 ? 'interrupt' : null
+  return exitsOnInterrupt(c) && hasInterrupt(c) ? 'interrupt' : null
 }
 
 export function checkNestedEvents(c: Context): NestedEvents {
@@ -52,7 +52,7 @@ export function checkNestedEvents(c: Context): NestedEvents {
     return { outcome: nestedVmexit(c, { reason: 'EXIT_REASON_EXCEPTION_NMI', interruption }) }
   }
   if (due !== 'interrupt') return { outcome: nestedVmexit(c, due) }
-  const interruption = acknowledgesOnExit(c) ? (takeInterrupt(c) | (INTR_TYPE.external << 8) | INTR_INFO_VALID) >>> 0 : 0
+  const interruption = acknowledgesOnExit(c) ? (acknowledgeInterrupt(c) | (INTR_TYPE.external << 8) | INTR_INFO_VALID) >>> 0 : 0
   return { outcome: nestedVmexit(c, { reason: 'EXIT_REASON_EXTERNAL_INTERRUPT', interruption }) }
 }
 
@@ -113,6 +113,6 @@ function hasVirtualInterrupt(c: Context): boolean {
 /** Whether a halted L2 has something to run for, or L1 an exit to get. */
 export function isNestedRunnable(c: Context): boolean {
   if (dueExit(c) !== null || c.vcpu.exception !== null || c.vcpu.nmiPending) return true
-  if (!exitsOnInterrupt(c) && deliverableVector(c) >= 0 && isInterruptible(c)) return true
+  if (!exitsOnInterrupt(c) && hasInterrupt(c) && isInterruptible(c)) return true
   return hasVirtualInterrupt(c)
 }

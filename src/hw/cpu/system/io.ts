@@ -2,9 +2,10 @@
 
 import { unsigned } from '../../../base/u64.ts'
 import type { Instruction } from '../../../isa/instruction.ts'
-import { DS, ES, type MemoryOperand, type Operand, RDI, RSI } from '../../../isa/operands.ts'
+import { DS, ES, type MemoryOperand, type Operand, RDI, RSI, type SegmentIndex } from '../../../isa/operands.ts'
 import { portRead, portWrite } from '../../devices.ts'
 import { emit } from '../../observe.ts'
+import { addressSizeBits } from '../../vmx/instruction-information.ts'
 import { guestHas } from '../../vmx/state.ts'
 import { portMatches } from '../debug.ts'
 import type { Engine } from '../engine.ts'
@@ -31,8 +32,10 @@ function intercept(engine: Engine, access: Access, { repeat }: Instruction): voi
   if (vmx.mode !== 'non-root') return
   const exits = guestHas(vmx, 'CPU_BASED_USE_IO_BITMAPS') ? inBitmap(engine, access) : guestHas(vmx, 'CPU_BASED_UNCOND_IO_EXITING')
   if (!exits) return
-  const linear = access.string ? { guestLinear: stringAddress(engine, access) } : {}
-  throw new VmExit('EXIT_REASON_IO_INSTRUCTION', { byInstruction: true, qualification: qualification(access, repeat !== 0), ...linear })
+  const ofString = access.string
+    ? { guestLinear: stringAddress(engine, access), instructionInformation: stringInformation(engine, access) }
+    : {}
+  throw new VmExit('EXIT_REASON_IO_INSTRUCTION', { byInstruction: true, qualification: qualification(access, repeat !== 0), ...ofString })
 }
 
 /** Bitmap A covers ports below 0x8000, B the others; any byte of the access counts. */
@@ -46,12 +49,17 @@ function inBitmap(engine: Engine, { port, bytes }: Access): boolean {
   return port + bytes > 0x10000
 }
 
+const stringSegment = ({ current: { segment } }: Engine, input: boolean): SegmentIndex => (input ? ES : segment === -1 ? DS : segment)
+
 const stringAddress = (engine: Engine, { input, bytes }: Access): bigint => {
-  const { addressSize, segment } = engine.current
   const pointer = engine.registers.gpr[input ? RDI : RSI]!
-  const offset = unsigned(addressSize, pointer)
-  return engine.linear(input ? ES : segment === -1 ? DS : segment, offset, bytes, input ? 'write' : 'read')
+  const offset = unsigned(engine.current.addressSize, pointer)
+  return engine.linear(stringSegment(engine, input), offset, bytes, input ? 'write' : 'read')
 }
+
+/** Address size and, of OUTS, the segment. */
+const stringInformation = (engine: Engine, { input }: Access): number =>
+  addressSizeBits(engine.current.addressSize) | (input ? 0 : stringSegment(engine, input) << 15)
 
 function watchPort(engine: Engine, { port, bytes }: Access): void {
   if (engine.breakpoints !== null) engine.debugHits |= portMatches(engine.breakpoints, port, bytes)
