@@ -1,17 +1,31 @@
 /** `vtick replay`: runs a recording again and compares every observation. */
 
+import type { KvmParameters } from '../kvm/parameters.ts'
 import { firstDifferentField } from '../session/compare.ts'
 import type { Divergence } from '../session/replay.ts'
 import { replayInSlices } from '../session/replay.ts'
 import type { TraceEvent } from '../spec/trace-events.ts'
 import { formatEvent } from '../trace/format.ts'
 import { groupedNumber } from '../trace/table.ts'
-import { EXIT, type ExitCode } from './exit-codes.ts'
+import { EXIT, type ExitCode, usageError } from './exit-codes.ts'
 import { runSlices } from './slices.ts'
-import type { Terminal } from './terminal.ts'
+import type { CommonOptions, Terminal } from './terminal.ts'
 import { type NamedTrace, openRunnableTrace } from './trace-argument.ts'
 
-export async function replayCommand(terminal: Terminal, file: string | undefined): Promise<ExitCode> {
+export interface ReplayCommandOptions extends CommonOptions {
+  readonly param?: Partial<KvmParameters>
+  readonly set?: readonly string[]
+  readonly at?: string
+  readonly output?: string
+}
+
+export async function replayCommand(terminal: Terminal, file: string | undefined, options: ReplayCommandOptions): Promise<ExitCode> {
+  if (options.param !== undefined || options.set !== undefined) {
+    const { whatIfCommand } = await import('./what-if.ts')
+    return whatIfCommand(terminal, file, options)
+  }
+  if (options.at !== undefined || options.output !== undefined)
+    throw usageError('--at and -o belong to --set and --param', 'leave them out to compare every observation')
   const trace = openRunnableTrace(terminal, file)
   const { name, reader } = trace
   try {

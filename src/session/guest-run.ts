@@ -15,6 +15,7 @@ import { bootEnvironmentOf } from '../vmm/loaders/load.ts'
 import { HYPERVISOR_MEMORY_MIB, nest } from '../vmm/nested-guest.ts'
 import { attachVm, canWake, driveLines, handleUserExit, startVm, type Vmm } from '../vmm/vmm.ts'
 import type { RunConfig } from './config.ts'
+import { applyEdit, EDIT_DEVICE } from './edit.ts'
 
 /** A machine with its guest; `vmm` is null on the bare CPU. */
 export interface GuestRun {
@@ -106,7 +107,8 @@ export function deliverInput({ machine }: GuestRun, device: string, bytes: Uint8
     instructions: retired(machine),
   }
   machine.observe?.(event)
-  receiveInput(machine, device, bytes)
+  if (device === EDIT_DEVICE) applyEdit(machine, Buffer.from(bytes).toString())
+  else receiveInput(machine, device, bytes)
 }
 
 /** Instructions that the guest's CPUs have retired. */

@@ -17,10 +17,19 @@ import { deliverInput, drive, type GuestRun, type RunEnd, startRun } from './gue
 export const KEYFRAME_EVENTS = 20_000
 export const KEYFRAME_INSTRUCTIONS = 500_000
 
+/** An input, and the instructions retired when it comes. */
+export interface PlacedInput {
+  readonly device: string
+  readonly bytes: Uint8Array
+  readonly instructions: number
+}
+
 export interface RecordOptions {
   readonly maxInstructions?: number
   /** What the console receives before the guest starts. */
   readonly input?: Uint8Array
+  /** What comes later, in order. */
+  readonly inputs?: readonly PlacedInput[]
   /** Sees each event after it was recorded. */
   readonly observe?: (event: TraceEvent) => void
   /** Where the trace goes; without it the run is only observed. */
@@ -116,10 +125,16 @@ export function* recordInSlices(config: RunConfig, image: Image, options: Record
   }
   keyframe()
   if (options.input !== undefined && options.input.length > 0) deliverInput(guest, 'uart', options.input)
+  const waiting = [...(options.inputs ?? [])]
   let end: RunEnd | null = null
   while (end === null) {
+    for (let input = waiting[0]; input !== undefined && input.instructions <= instructions(); input = waiting[0]) {
+      deliverInput(guest, input.device, input.bytes)
+      waiting.shift()
+    }
     let turns = 0
-    const stop = Math.min(maxInstructions, keyframeStop, instructions() + SLICE_INSTRUCTIONS)
+    const inputAt = waiting[0]?.instructions ?? NEVER
+    const stop = Math.min(maxInstructions, inputAt, keyframeStop, instructions() + SLICE_INSTRUCTIONS)
     end = drive(guest, stop, () => isKeyframeDue() || ++turns >= SLICE_TURNS)
     if (end !== null && (end.reason !== 'budget' || stop === maxInstructions)) break
     if (isKeyframeDue() || (end !== null && stop === keyframeStop)) keyframe()

@@ -2,8 +2,9 @@
 
 import type { ExploreCommandOptions } from '../explore.ts'
 import type { GdbCommandOptions } from '../gdb.ts'
+import type { ReplayCommandOptions } from '../replay.ts'
 import type { CommonOptions } from '../terminal.ts'
-import { parsePort } from '../values.ts'
+import { gather, parseParameter, parsePort } from '../values.ts'
 import { type CommandHost, NEWEST } from './host.ts'
 
 export function addTravelCommands(host: CommandHost): void {
@@ -17,11 +18,15 @@ export function addTravelCommands(host: CommandHost): void {
 function addReplay({ program, open, finish }: CommandHost): void {
   program
     .command('replay')
-    .description('run a recording again and compare every observation')
+    .description('run a recording again and compare every observation; or ask what if, and write what comes of it')
     .argument('[trace]', NEWEST)
-    .action(async (file: string | undefined, options: CommonOptions) => {
+    .option('--param <name=value>', "what if a module parameter of KVM's were another, as apic_timer_virt=0 (repeatable)", parseParameter)
+    .option('--set <location=value>', 'what if a register or memory were, as rax=5 or [label]:4=7 (repeatable)', gather)
+    .option('--at <position>', 'when --set sets: #event or i:instruction (default: before the first instruction)')
+    .option('-o, --output <trace>', 'where the other run goes (default: .vtick/NAME-what-if.vtrace)')
+    .action(async (file: string | undefined, options: ReplayCommandOptions) => {
       const { replayCommand } = await import('../replay.ts')
-      finish(await replayCommand(open(options), file))
+      finish(await replayCommand(open(options), file, options))
     })
 }
 

@@ -1,0 +1,64 @@
+/** `vtick replay --param` and `--set`: the recorded run once more, changed, as a new trace. */
+
+import { basename } from 'node:path'
+import { EDIT_FORMS, type Edit, parseEdit } from '../session/edit.ts'
+import { openTimeline } from '../session/timeline.ts'
+import { whatIf } from '../session/what-if.ts'
+import { openTraceFile, type TraceReader } from '../trace/file.ts'
+import { groupedNumber } from '../trace/table.ts'
+import { EXIT, type ExitCode, usageError } from './exit-codes.ts'
+import { cannotWrite, errnoOf } from './files.ts'
+import { OWN_DIRECTORY } from './own-directory.ts'
+import { placeIn } from './place-argument.ts'
+import type { ReplayCommandOptions } from './replay.ts'
+import { runSlices } from './slices.ts'
+import type { Terminal } from './terminal.ts'
+import { openRunnableTrace, prepareTracePlace } from './trace-argument.ts'
+
+export async function whatIfCommand(terminal: Terminal, file: string | undefined, options: ReplayCommandOptions): Promise<ExitCode> {
+  const { name, reader, config } = openRunnableTrace(terminal, file)
+  try {
+    if (options.param !== undefined && config.mode === 'bare')
+      throw usageError(`${name} ran on the bare CPU: there is no KVM that could have parameters`, 'leave --param out')
+    const edits = editsOf(reader, options.set ?? [])
+    if (options.at !== undefined && edits.length === 0) throw usageError('--at says when --set sets', `add --set ${EDIT_FORMS}`)
+    const at = options.at === undefined ? 0 : instructionsAt(reader, name, options.at)
+    const output = options.output ?? `${OWN_DIRECTORY}/${basename(name).replace(/\.vtrace$/, '')}-what-if.vtrace`
+    const slices = whatIf(
+      reader,
+      { ...(options.param === undefined ? {} : { parameters: options.param }), edits, at },
+      openSink(terminal, output),
+    )
+    const { value: recording } = await runSlices(terminal, slices, { doing: `running ${name} again` })
+    if (recording === null) return EXIT.interrupted
+    const { end } = recording
+    terminal.print(`${output}: ${groupedNumber(recording.events)} events, ended by ${end.reason}, status ${end.status}`)
+    terminal.say(`\`vtick diff ${name} ${output}\` compares`)
+    return EXIT.fine
+  } finally {
+    reader.close()
+  }
+}
+
+function openSink(terminal: Terminal, output: string): ReturnType<typeof openTraceFile> {
+  const path = prepareTracePlace(terminal.io, output)
+  try {
+    return openTraceFile(path)
+  } catch (error) {
+    throw cannotWrite(output, errnoOf(error) ?? String(error))
+  }
+}
+
+function editsOf({ header }: TraceReader, texts: readonly string[]): readonly Edit[] {
+  const labels = new Map(header.image.symbols.map(({ name, value }) => [name, value]))
+  return texts.map(text => {
+    const edit = parseEdit(text, labels)
+    if ('problem' in edit) throw usageError(`--set ${text}: ${edit.problem}`, edit.help)
+    return edit
+  })
+}
+
+function instructionsAt(reader: TraceReader, name: string, at: string): number {
+  const place = placeIn(reader, name, at)
+  return place.kind === 'instruction' ? place.count : openTimeline(reader).instructionOfEvent(place.index)
+}
