@@ -14,7 +14,7 @@ import type { Terminal } from './terminal.ts'
 const MAGIC = Uint8Array.of(0x89, 0x56, 0x54, 0x52, 0x41, 0x43, 0x45, 0x0a)
 
 /** The traces in `.vtick/`, newest first. */
-function ownTraces(io: Io): string[] {
+export function ownTraces(io: Io): string[] {
   const directory = resolve(io.cwd, OWN_DIRECTORY)
   if (!isDirectory(directory)) return []
   return readdirSync(directory)

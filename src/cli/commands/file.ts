@@ -8,7 +8,9 @@ import { parseTscKhz } from '../values.ts'
 import { type CommandHost, NEWEST } from './host.ts'
 
 export function addFileCommands(host: CommandHost): void {
+  addLs(host)
   addInfo(host)
+  addCheck(host)
   addExport(host)
   addImport(host)
 }
@@ -22,6 +24,29 @@ function addInfo({ program, open, finish }: CommandHost): void {
     .action(async (file: string | undefined, options: ReadingOptions) => {
       const { infoCommand } = await import('../info.ts')
       finish(infoCommand(open(options), file, options))
+    })
+}
+
+function addLs({ program, open, finish }: CommandHost): void {
+  program
+    .command('ls')
+    .description('the traces in .vtick/, newest first')
+    .option('--json', 'for programs')
+    .action(async (options: ReadingOptions) => {
+      const { lsCommand } = await import('../ls.ts')
+      finish(lsCommand(open(options), options))
+    })
+}
+
+function addCheck({ program, open, finish }: CommandHost): void {
+  program
+    .command('check')
+    .description('whether a trace is whole: every checksum, the chain of hashes, every value; exit code 4 if not')
+    .argument('[trace]', NEWEST)
+    .option('--json', 'for programs')
+    .action(async (file: string | undefined, options: ReadingOptions) => {
+      const { checkCommand } = await import('../check.ts')
+      finish(checkCommand(open(options), file, options))
     })
 }
 
