@@ -1,6 +1,7 @@
 /** What the guest does with VMX of itself: VMFUNC, and PAUSE in a loop (Intel SDM, "VM Functions"; "PAUSE-Loop Exiting"). */
 
 import { low32 } from '../../base/u64.ts'
+import { MSRS } from '../../spec/msrs.ts'
 import { eptPointerFits } from '../../spec/vmx-entry/execution-checks.ts'
 import type { Engine } from '../cpu/engine.ts'
 import { undefinedOpcode, VmExit } from '../cpu/faults.ts'
@@ -13,7 +14,7 @@ const EPTP_LIST_ENTRIES = 512
 
 /** VMFUNC: function 0 switches the EPT pointer to an entry of the list; anything else exits. */
 export function vmfunc(engine: Engine): void {
-  const { cpu, memory, registers } = engine
+  const { cpu, memory, registers, machine } = engine
   const { vmx } = cpu
   if (!guestHas(vmx, 'SECONDARY_EXEC_ENABLE_VMFUNC')) throw undefinedOpcode()
   const enabled = readField(memory, vmx.currentVmcs, 'VM_FUNCTION_CONTROL')
@@ -21,7 +22,7 @@ export function vmfunc(engine: Engine): void {
   const exit = new VmExit('EXIT_REASON_VMFUNC', { byInstruction: true })
   if (low32(registers.gpr[0]!) !== EPTP_SWITCHING || (enabled & 1n) === 0n || index >= EPTP_LIST_ENTRIES) throw exit
   const pointer = memory.read64(readNumber(memory, vmx.currentVmcs, 'EPTP_LIST_ADDRESS') + index * 8)
-  if (!eptPointerFits(pointer)) throw exit
+  if (!eptPointerFits(pointer, machine.config.vmxMsrs[MSRS.MSR_IA32_VMX_EPT_VPID_CAP.index] ?? 0n)) throw exit
   vmx.controls = { ...vmx.controls, eptPointer: pointer }
   writeField(memory, vmx.currentVmcs, 'EPT_POINTER', pointer)
   engine.reloadAddressSpace()

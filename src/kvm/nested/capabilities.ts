@@ -114,8 +114,8 @@ const IN_OUT_AND_TRUE = (1n << 54n) | (1n << 55n)
 const WRITE_BACK = 6n << 50n
 /** The preemption timer is emulated at this rate; LMA is stored, HLT is an activity state, every field may be written. */
 const MISC_OFFERED = 5n | (1n << 5n) | (1n << 6n) | (1n << 29n)
-/** Execute-only, 4 levels, write-back, 2-MByte and 1-GByte pages, INVEPT by context and for all. */
-const EPT_OFFERED = (1n << 0n) | (1n << 6n) | (1n << 14n) | (1n << 16n) | (1n << 17n) | (1n << 20n) | (3n << 25n)
+/** Execute-only, 4 levels, write-back, 2-MByte and 1-GByte pages, accessed and dirty flags, INVEPT by context and for all. */
+const EPT_OFFERED = (1n << 0n) | (1n << 6n) | (1n << 14n) | (1n << 16n) | (1n << 17n) | (1n << 20n) | (1n << 21n) | (3n << 25n)
 const VPID_OFFERED = 0xf01n << 32n
 
 export type ReadCapability = (msr: number) => bigint

@@ -3,14 +3,16 @@
  * whether a halted L2 has anything to run for.
  */
 
-import { setVector, VECTOR_IRR } from '../../devices/apic-vectors.ts'
+import { clearVector, setVector, VECTOR_IRR } from '../../devices/apic-vectors.ts'
 import { APIC_REGISTERS } from '../../spec/apic-registers.ts'
 import type { Context } from '../context.ts'
 import type { ExitOutcome } from '../exit-reason.ts'
 import { exitsOnInterrupt, HAS_ERROR_CODE, INTR_INFO_VALID, INTR_TYPE, isInterruptible } from '../interrupts.ts'
+import { apicPage, deliverableVector } from '../lapic.ts'
 import { hostAddress } from '../mmu.ts'
 import { acknowledgeInterrupt, hasInterrupt } from '../pending-interrupt.ts'
 import { hasGuestTimer } from './apic-timer.ts'
+import { isPostedNotification } from './posted.ts'
 import { interceptsException } from './routing.ts'
 import { readVmcs12Number, vmcs12Has } from './vmcs12.ts'
 import { acknowledgesOnExit, type NestedExit, nestedVmexit } from './vmexit.ts'
@@ -41,6 +43,7 @@ function dueExit(c: Context): NestedExit | 'interrupt' | 'nmi' | null {
 export function checkNestedEvents(c: Context): NestedEvents {
   const { vcpu } = c
   if (!vcpu.nested.guestMode) return 'none'
+  takeNotification(c)
   completePostedInterrupt(c)
   const due = dueExit(c)
   if (due === null) return 'none'
@@ -54,6 +57,14 @@ export function checkNestedEvents(c: Context): NestedEvents {
   if (due !== 'interrupt') return { outcome: nestedVmexit(c, due) }
   const interruption = acknowledgesOnExit(c) ? (acknowledgeInterrupt(c) | (INTR_TYPE.external << 8) | INTR_INFO_VALID) >>> 0 : 0
   return { outcome: nestedVmexit(c, { reason: 'EXIT_REASON_EXTERNAL_INTERRUPT', interruption }) }
+}
+
+/** A notification that waits in L1's local APIC is no interrupt for L1: the CPU takes it in L2 and posts what the descriptor holds. */
+function takeNotification(c: Context): void {
+  const vector = deliverableVector(c)
+  if (vector < 0 || !exitsOnInterrupt(c) || !isPostedNotification(c, vector)) return
+  clearVector(apicPage(c), VECTOR_IRR, vector)
+  c.vcpu.nested.postedPending = true
 }
 
 const OUTSTANDING = 1

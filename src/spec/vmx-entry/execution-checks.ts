@@ -5,7 +5,7 @@ import { APIC_REGISTERS } from '../apic-registers.ts'
 import type { MsrName } from '../msrs.ts'
 import { cr3Targets } from '../vmcs-field-controls.ts'
 import type { VmcsFieldName } from '../vmcs-fields.ts'
-import { arePages, given, isWithinPhysicalWidth } from './conditions.ts'
+import { arePages, given, hasBit, isWithinPhysicalWidth } from './conditions.ts'
 import type { EntryCheck, EntryState } from './entry-check.ts'
 
 /** A control word against its capability MSR: every must-be-1 bit is 1, no other than a may-be-1 bit is. */
@@ -123,8 +123,8 @@ const MEMORY: readonly EntryCheck[] = [
     holds: given('SECONDARY_EXEC_ENABLE_VPID', v => v.number('VIRTUAL_PROCESSOR_ID') !== 0),
   },
   {
-    rule: 'the EPT pointer is write-back or uncached with a 4-level walk',
-    holds: given('SECONDARY_EXEC_ENABLE_EPT', v => eptPointerFits(v.get('EPT_POINTER'))),
+    rule: 'the EPT pointer is one that IA32_VMX_EPT_VPID_CAP allows, with a 4-level walk',
+    holds: given('SECONDARY_EXEC_ENABLE_EPT', v => eptPointerFits(v.get('EPT_POINTER'), v.capability('MSR_IA32_VMX_EPT_VPID_CAP'))),
   },
   {
     rule: 'the page-modification log needs EPT and a page of its own',
@@ -156,11 +156,16 @@ function functionsFit(v: EntryState): boolean {
   return functions === 0n || (v.has('SECONDARY_EXEC_ENABLE_EPT') && arePages('EPTP_LIST_ADDRESS')(v))
 }
 
-/** Memory type 0 or 6, walk length 4 (encoded 3), accessed and dirty flags or not, no supervisor-shadow-stack control. */
-export function eptPointerFits(pointer: bigint): boolean {
+/** Bits of IA32_VMX_EPT_VPID_CAP: paging structures uncached, write-back; accessed and dirty flags. */
+const EPT_CAPABILITY = { uncached: 8, writeBack: 14, flags: 21 } as const
+const EPTP_FLAGS = 6
+
+/** Memory type 0 or 6, walk length 4 (encoded 3), accessed and dirty flags where there are any, no supervisor-shadow-stack control. */
+export function eptPointerFits(pointer: bigint, capability: bigint): boolean {
   const type = pointer & 7n
   return (
-    (type === 0n || type === 6n) &&
+    ((type === 0n && hasBit(capability, EPT_CAPABILITY.uncached)) || (type === 6n && hasBit(capability, EPT_CAPABILITY.writeBack))) &&
+    (!hasBit(pointer, EPTP_FLAGS) || hasBit(capability, EPT_CAPABILITY.flags)) &&
     (shiftRight(pointer, 3) & 7n) === 3n &&
     (shiftRight(pointer, 7) & 0x1fn) === 0n &&
     isWithinPhysicalWidth(pointer)
