@@ -18,7 +18,7 @@ import { type IrqRoute, newIrqchip, setIrq } from './irqchip.ts'
 import { resetApic } from './lapic.ts'
 import { allocateHostPage, hostAddress } from './mmu.ts'
 import { getMsrs, type MsrEntry, setMsrs } from './msr-ioctls.ts'
-import { nestedVmxMsrs, withoutGuestTimer } from './nested/capabilities.ts'
+import { followCpuid, nestedVmxMsrs, withoutGuestTimer } from './nested/capabilities.ts'
 import { newNestedState } from './nested/nested-state.ts'
 import { getNestedState, type NestedStateImage, setNestedState } from './nested/nested-state-ioctls.ts'
 import { DEFAULT_PARAMETERS, type KvmParameters } from './parameters.ts'
@@ -142,6 +142,7 @@ function initialize(machine: RootMachine, parameters: KvmParameters): void {
     hostTimers: machine.cpus.map(noHostTimers),
     nestedMsrs: nested ? nestedVmxMsrs(msr => capability(cpu!, msr), parameters) : {},
   }
+  followCpuid(state.nestedMsrs, supportedCpuid(cpu!, nested))
   machine.host = state
   for (const cpu of machine.cpus) {
     const region = newVmcsPage(machine, cpu.rdmsr(VMX_BASIC))
@@ -331,7 +332,9 @@ function vcpuHandle(machine: RootMachine, vmIndex: number, id: number): Vcpu {
   return {
     id,
     setCpuid2: entries => {
-      context().vcpu.cpuid = entries.map(entry => ({ ...entry }))
+      const { vcpu } = context()
+      vcpu.cpuid = entries.map(entry => ({ ...entry }))
+      followCpuid(vcpu.nested.msrs, vcpu.cpuid)
     },
     setRegs: registers => setRegisters(context(), registers),
     setSregs: registers => setSpecialRegisters(context(), registers),

@@ -31,6 +31,11 @@ describe('with nested APIC-timer virtualization', () => {
     expect([setMsr(vcpu, TERTIARY, 0n), setMsr(vcpu, TERTIARY, TIMER), msrOf(vcpu, TERTIARY)]).toEqual([true, true, TIMER])
     expect(setMsr(vcpu, TRUE_PROCBASED, before)).toBe(true)
   })
+  test('IA32_VMX_CR4_FIXED1 has the bits of the features that the CPUID of the guest tells of, and no other', () => {
+    const PCIDE = 1n << 17n
+    const SMEP = 1n << 20n
+    expect(msrOf(vcpu, 0x489)! & (PCIDE | SMEP)).toBe(SMEP)
+  })
   test('the must-be-1 bits stay', () => {
     const before = msrOf(vcpu, TRUE_PROCBASED)!
     expect(setMsr(vcpu, TRUE_PROCBASED, before & ~0x2n)).toBe(false)

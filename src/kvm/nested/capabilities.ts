@@ -6,8 +6,10 @@
  */
 
 import { high32, low32, shiftRight } from '../../base/u64.ts'
+import { cr4Bits } from '../../spec/cr4-features.ts'
 import { MSRS } from '../../spec/msrs.ts'
 import { allowedOneBit, type ControlName, type ControlWord, VMX_CONTROLS } from '../../spec/vmx-controls.ts'
+import { type CpuidEntry, hasFeature } from '../cpuid.ts'
 import type { KvmParameters } from '../parameters.ts'
 import { VMCS12_REVISION, VMCS12_SIZE } from './vmcs12.ts'
 
@@ -183,6 +185,11 @@ export function readVmxMsr(msrs: Readonly<Record<number, bigint>>, index: number
 /** RDMSR by the guest: 0x492 exists only where its own primary controls can activate the tertiary ones. */
 export const guestReadVmxMsr = (msrs: Readonly<Record<number, bigint>>, index: number): bigint | null =>
   index === TERTIARY && !hasTertiary(msrs) ? null : readVmxMsr(msrs, index)
+
+/** CR4 may hold what the guest's CPUID tells of, in VMX operation too (Linux `nested_vmx_cr_fixed1_bits_update`). */
+export function followCpuid(msrs: Record<number, bigint>, cpuid: readonly CpuidEntry[]): void {
+  if (msrs[CR4_FIXED1] !== undefined) msrs[CR4_FIXED1] = cr4Bits(feature => hasFeature(cpuid, feature))
+}
 
 /** The capability MSRs of the processor that a guest with these sees: all that its RDMSR reads, by index. */
 export function guestVmxMsrs(msrs: Readonly<Record<number, bigint>>): Record<number, bigint> {

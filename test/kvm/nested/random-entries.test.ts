@@ -19,7 +19,7 @@ test(`${CASES} states from seed ${SEED}: the same end and the same rule`, { time
     const expected = bare(entry)
     const { merged, ...actual } = nested(entry)
     if (actual.end !== expected.end || actual.rule !== expected.rule || (merged ?? 'ok') !== 'ok')
-      expect({ number, ...actual, merged, entry }).toEqual({ number, ...expected, merged: 'ok', entry })
+      expect({ number, ...actual, merged, entry }).toEqual({ number, ...expected, merged: expected.end === 'ok' ? 'ok' : undefined, entry })
     ends.set(expected.end, (ends.get(expected.end) ?? 0) + 1)
   }
   // The states are worth asking about: every kind of end, none of them nearly always.
