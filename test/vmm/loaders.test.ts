@@ -1,0 +1,161 @@
+/** The ways to boot, bare and under KVM: what each program finds by its protocol, told by the program itself on port 0xE9. */
+
+import { describe, expect, test } from 'vitest'
+import { assemble } from '../../src/assembler/assemble.ts'
+import { flatImage } from '../../src/assembler/image.ts'
+import { resolveRunConfig } from '../../src/session/config.ts'
+import { drive, startRun } from '../../src/session/guest-run.ts'
+import { acpiTables } from '../../src/vmm/loaders/acpi.ts'
+import type { BootConfig } from '../../src/vmm/loaders/program.ts'
+
+function bytesOf(source: string): Uint8Array {
+  const { image, diagnostics } = assemble(source, { file: 'loader.asm', include: () => undefined })
+  if (image === undefined) throw new Error(JSON.stringify(diagnostics))
+  return image.bytes
+}
+
+function run(bytes: Uint8Array, kind: BootConfig['kind'], bare: boolean, rest: Partial<BootConfig> = {}) {
+  const boot: BootConfig = { kind, commandLine: '', modules: [], ...rest }
+  const romBytes = kind === 'rom' ? bytes.length : 0
+  const guest = startRun(resolveRunConfig({ bare, boot, romBytes, guestMemoryMiB: 16 }), flatImage(bytes, 0x10_0000, 32))
+  const printed: number[] = []
+  guest.machine.observe = event => {
+    if (event.kind === 'console') printed.push(event.byte)
+  }
+  const end = drive(guest, 100_000)
+  return { end, printed: Buffer.from(printed).toString('latin1') }
+}
+
+const SECTOR = `bits 16
+org 0x7c00
+  mov al, dl
+  out 0xe9, al
+  mov si, text
+  mov cx, 4
+  mov dx, 0xe9
+  cld
+  rep outsb
+  mov ax, 0x0e21
+  int 0x10
+  mov al, 7
+  out 0xf4, al
+text: db "real"
+times 510-($-$$) db 0
+dw 0xaa55`
+
+/** From 16 to 32 bits, as firmware begins; it may not write to itself. */
+const ROM = `bits 16
+org 0xfffff000
+start16:
+  o32 lgdt [cs:gdtr - 0xfffff000 + 0xf000]
+  mov eax, cr0
+  or al, 1
+  mov cr0, eax
+  jmp dword 8:start32
+bits 32
+start32:
+  mov ax, 16
+  mov ds, ax
+  mov eax, [mark]
+  mov dword [mark], 0
+  cmp eax, [mark]
+  mov al, 'R'
+  je .out
+  mov al, 'W'
+.out:
+  out 0xe9, al
+  mov al, 0
+  out 0xf4, al
+mark: dd 0x12345678
+align 8
+gdt: dq 0, 0x00cf9b000000ffff, 0x00cf93000000ffff
+gdtr: dw 23
+  dd gdt
+times 0xff0-($-$$) db 0xff
+bits 16
+reset: jmp start16
+times 0x1000-($-$$) db 0`
+
+/** Multiboot 1 with address fields. */
+const FLAT = `bits 32
+org 0x100000
+header:
+  dd 0x1badb002, 0x10003, -(0x1badb002 + 0x10003)
+  dd header, header, 0, 0, start
+start:
+  mov esp, 0x90000
+  cmp eax, 0x2badb002
+  jne .end
+  mov esi, [ebx+16]
+.next:
+  lodsb
+  test al, al
+  jz .modules
+  out 0xe9, al
+  jmp .next
+.modules:
+  mov al, '|'
+  out 0xe9, al
+  mov eax, [ebx+20]
+  add al, '0'
+  out 0xe9, al
+  mov esi, [ebx+24]
+  mov edx, [esi+4]
+  mov esi, [esi]
+  mov ecx, edx
+  sub ecx, esi
+  mov edx, 0xe9
+  rep outsb
+  mov eax, [ebx+8]
+  add eax, 1024
+  shr eax, 10
+  out 0xf4, eax
+.end:
+  hlt`
+
+describe.each([
+  ['on the bare CPU', true],
+  ['under KVM', false],
+])('%s', (_, bare) => {
+  test('a boot sector starts at 0000:7C00 with the disk in DL, and INT 10h prints', () => {
+    const { end, printed } = run(bytesOf(SECTOR), 'real', bare)
+    expect(printed).toBe('\x80real!')
+    expect(end).toMatchObject({ reason: 'exit-port', status: 7 })
+  })
+
+  test('a ROM starts at the reset vector, and writes to it are lost', () => {
+    const { end, printed } = run(bytesOf(ROM), 'rom', bare)
+    expect(printed).toBe('R')
+    expect(end).toMatchObject({ reason: 'exit-port', status: 0 })
+  })
+
+  test('a multiboot kernel with address fields finds its command line, its module and the memory above 1 MiB', () => {
+    const rest = { commandLine: 'k a=1', modules: [{ name: 'm', bytes: Buffer.from('[module]') }] }
+    const { end, printed } = run(bytesOf(FLAT), 'protected', bare, rest)
+    expect(printed).toBe('k a=1|1[module]')
+    expect(end).toMatchObject({ reason: 'exit-port', status: 16 })
+  })
+
+  test('a guest that halts while only a masked timer runs ends', () => {
+    const source = FLAT.replace(
+      '  cmp eax, 0x2badb002',
+      '  mov al, 0x34\n  out 0x43, al\n  mov al, 0\n  out 0x40, al\n  out 0x40, al\n  hlt\n  cmp eax, 0x2badb002',
+    )
+    expect(run(bytesOf(source), 'protected', bare, { modules: [] }).end).toMatchObject({ reason: 'halted' })
+  })
+})
+
+test.each([1, 4])('ACPI tables for %s CPUs: each sums to 0 over its length, the RSDP also over its first 20 bytes', cpus => {
+  const sum = (bytes: Uint8Array): number => bytes.reduce((total, byte) => (total + byte) & 0xff, 0)
+  const memory = new Uint8Array(0x10_0000)
+  for (const { address, bytes } of acpiTables(cpus)) memory.set(bytes, address)
+  const view = new DataView(memory.buffer)
+  const rsdp = Buffer.from(memory).indexOf('RSD PTR ')
+  expect(rsdp % 16).toBe(0)
+  expect([sum(memory.subarray(rsdp, rsdp + 20)), sum(memory.subarray(rsdp, rsdp + view.getUint32(rsdp + 20, true)))]).toEqual([0, 0])
+  const tables = [view.getUint32(rsdp + 16, true), Number(view.getBigUint64(rsdp + 24, true))]
+  const rsdt = tables[0]!
+  for (let at = 36; at < view.getUint32(rsdt + 4, true); at += 4) tables.push(view.getUint32(rsdt + at, true))
+  expect(tables.length).toBeGreaterThan(3)
+  for (const table of tables) expect(sum(memory.subarray(table, table + view.getUint32(table + 4, true)))).toBe(0)
+})
