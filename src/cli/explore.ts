@@ -3,15 +3,16 @@
  * when the screen is wanted, and as their production builds.
  */
 
+import { resolve } from 'node:path'
 import type { Place } from '../query/position.ts'
-import { isTooSmall } from '../tui/model.ts'
+import { isTooSmall, type Overlay } from '../tui/model.ts'
 import { plainText } from '../tui/plain.ts'
 import { themeFor } from '../tui/theme.ts'
 import { openTraceSource, type TraceSource } from '../tui/trace-source.ts'
 import { EXIT, type ExitCode, usageError } from './exit-codes.ts'
 import { placeIn } from './place-argument.ts'
 import type { CommonOptions, Terminal } from './terminal.ts'
-import { openRunnableTrace } from './trace-argument.ts'
+import { newestTraces, openRunnableTrace } from './trace-argument.ts'
 
 export interface ExploreCommandOptions extends CommonOptions {
   readonly at?: string
@@ -39,17 +40,39 @@ function checkFilter(trace: TraceSource, filter: string | undefined): void {
   if (trouble !== undefined) throw usageError(`--filter: ${trouble}`, '`vtick query --help` tells how filters are written')
 }
 
+/** `vtick diff A B --tui`: explores B, the screen of their differences in front. */
+export async function exploreDiff(terminal: Terminal, files: readonly string[], options: CommonOptions): Promise<ExitCode> {
+  if (files.length === 1)
+    throw usageError(`there is nothing to compare ${files[0]} with`, 'name two traces: `vtick diff A.vtrace B.vtrace --tui`')
+  const [other = '', file = ''] = files.length === 0 ? newestTraces(terminal.io, 2) : files
+  const { name, reader } = openRunnableTrace(terminal, file)
+  try {
+    if (!isInteractive(terminal, name)) throw usageError('--tui needs a terminal', 'leave it out for the differences as text')
+    const place = placeIn(reader, name, undefined)
+    const overlay = { screen: 'diff', at: 0, other: resolve(terminal.io.cwd, other), otherName: other, swapped: true } as const
+    return await onScreen(terminal, openTraceSource(reader, name), place, options, overlay)
+  } finally {
+    reader.close()
+  }
+}
+
 /** Keys must come from a terminal and the picture go to one that is big enough and can place a cursor. */
 function isInteractive({ io }: Terminal, name: string): boolean {
   if (!io.stdout.isTerminal || !io.isStdinTerminal || name === '-') return false
   return io.env.TERM !== 'dumb' && !isTooSmall({ columns: process.stdout.columns, rows: process.stdout.rows })
 }
 
-async function onScreen({ io }: Terminal, trace: TraceSource, place: Place, options: ExploreCommandOptions): Promise<ExitCode> {
+async function onScreen(
+  { io }: Terminal,
+  trace: TraceSource,
+  place: Place,
+  options: ExploreCommandOptions,
+  overlay: Overlay | null = null,
+): Promise<ExitCode> {
   process.env.NODE_ENV = 'production'
   if (options.color === false) process.env.NO_COLOR = '1'
   const { explore } = await import('../tui/index.ts')
   const onEnd = (reopening: string): void => io.stderr.write(`vtick: to come back: ${reopening}\n`)
-  const start = { theme: themeFor(process.env), ascii: options.ascii === true, filter: options.filter ?? '' }
+  const start = { theme: themeFor(process.env), ascii: options.ascii === true, filter: options.filter ?? '', overlay }
   return (await explore(trace, place, { start, onEnd })) === 'ctrl-c' ? EXIT.interrupted : EXIT.fine
 }

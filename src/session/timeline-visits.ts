@@ -10,10 +10,11 @@ import type { TraceReader } from '../trace/file.ts'
 import { configOf, inputsOf } from './replay.ts'
 import { type WalkStep, walkInSlices } from './walk.ts'
 
-/** Mnemonics of the instructions that may take a VM exit of their own. */
-export const INTERCEPTED: ReadonlySet<string> = new Set(
-  INSTRUCTIONS.filter(({ intercept }) => intercept !== null).map(({ mnemonic }) => mnemonic.toLowerCase()),
-)
+/** Mnemonics of the instructions that may take a VM exit of their own: by a control, or by a bitmap of MSRs or ports. */
+export const INTERCEPTED: ReadonlySet<string> = new Set([
+  ...INSTRUCTIONS.filter(({ intercept }) => intercept !== null).map(({ mnemonic }) => mnemonic.toLowerCase()),
+  ...['rdmsr', 'wrmsr', 'in', 'out'],
+])
 
 /** Longer runs are not run again only to count. */
 const MOST_INSTRUCTIONS = 2_000_000

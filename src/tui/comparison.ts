@@ -38,7 +38,7 @@ export const PROJECTIONS: readonly Projection[] = ['arch', 'exits', 'timing', 'a
 
 /** A text: why there is none. */
 export function comparison({ trace, overlay }: Pick<Model, 'trace' | 'overlay'>): Comparison | string {
-  const { other = '', by = 'exits', swapped = false } = overlay!
+  const { other = '', otherName = other, by = 'exits', swapped = false } = overlay!
   const reader = otherTrace(other)
   if (typeof reader === 'string') return reader
   const [a, b] = swapped ? [reader, trace.reader] : [trace.reader, reader]
@@ -47,6 +47,6 @@ export function comparison({ trace, overlay }: Pick<Model, 'trace' | 'overlay'>)
   const key = `${trace.name} ${by} ${swapped}`
   const diff = diffs.get(key) ?? diffTraces(a, b, { by })
   diffs.set(key, diff)
-  const [nameA, nameB] = swapped ? [other, trace.name] : [trace.name, other]
+  const [nameA, nameB] = swapped ? [otherName, trace.name] : [trace.name, otherName]
   return { a, b, nameA, nameB, diff, explored: swapped ? 'b' : 'a' }
 }

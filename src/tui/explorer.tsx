@@ -41,7 +41,7 @@ export interface Explorer {
 export interface ExplorerOptions {
   readonly streams: ExplorerStreams
   /** What the first model is to have besides the place. */
-  readonly start?: Partial<Pick<Model, 'theme' | 'ascii' | 'filter' | 'mouse'>>
+  readonly start?: Partial<Pick<Model, 'theme' | 'ascii' | 'filter' | 'mouse' | 'overlay'>>
   /** Ctrl-Z was pressed. */
   readonly onSuspend?: () => void
 }
@@ -53,7 +53,7 @@ const SHOW_EVERY = 100
 export function startExplorer(trace: TraceSource, place: Place, { streams, start, onSuspend }: ExplorerOptions): Explorer {
   const { stdin, terminal } = streams
   const sink = new FrameSink(terminal)
-  let model: Model = { ...initialModel(trace, place, sink.size), ...start }
+  let model: Model = settled({ ...initialModel(trace, place, sink.size), ...start })
   let waiting: string[] = []
   let ink: Instance | undefined
   let isOver = false

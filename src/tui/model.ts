@@ -53,6 +53,8 @@ export interface Overlay {
   readonly at: number
   /** Of the diff: with which trace, compared by what, sides swapped. */
   readonly other?: string
+  /** As it is to be called; the name without. */
+  readonly otherName?: string
   readonly by?: Projection
   readonly swapped?: boolean
 }

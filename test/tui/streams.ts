@@ -4,7 +4,7 @@ import { EventEmitter } from 'node:events'
 import { PassThrough } from 'node:stream'
 import xterm from '@xterm/headless'
 import type { Place } from '../../src/query/position.ts'
-import { type Explorer, startExplorer } from '../../src/tui/explorer.tsx'
+import { type Explorer, type ExplorerOptions, startExplorer } from '../../src/tui/explorer.tsx'
 import type { TraceSource } from '../../src/tui/trace-source.ts'
 
 const settled = (): Promise<void> => new Promise(resolve => setTimeout(resolve, 0))
@@ -57,10 +57,15 @@ export interface Sitting {
 }
 
 /** Somebody sits down in front of the explorer. */
-export async function sitDown(trace: TraceSource, place: Place, [columns, rows]: readonly [number, number]): Promise<Sitting> {
+export async function sitDown(
+  trace: TraceSource,
+  place: Place,
+  [columns, rows]: readonly [number, number],
+  start: ExplorerOptions['start'] = {},
+): Promise<Sitting> {
   const terminal = new FakeTerminal(columns, rows)
   const keyboard = new FakeKeyboard()
-  const explorer = startExplorer(trace, place, { streams: { stdin: keyboard as unknown as NodeJS.ReadStream, terminal } })
+  const explorer = startExplorer(trace, place, { streams: { stdin: keyboard as unknown as NodeJS.ReadStream, terminal }, start })
   explorer.left.catch(() => {}) // whoever wants to know waits for it
   const quiet = async (): Promise<void> => {
     for (let n = 0; n < 4; n++) await settled()

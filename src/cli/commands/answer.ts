@@ -29,11 +29,16 @@ function addDiff({ program, open, finish }: CommandHost): void {
     )
     .option('--tol <cycles=n>', 'with --by timing or all: times may differ by so much', parseTolerance)
     .option('--first', 'only where they part, by events')
+    .option('--tui', 'on a screen, to walk through')
     .option('--stat', 'only the table of exit counts; compares exits if --by does not say')
     .option('--json', 'for programs')
     .addOption(new Option('--expect <what>', 'only the answer, for scripts').choices(['same-exits', 'same-arch']))
     .option('--max-timing-delta <n>', 'only the answer: the same events, and no time differs by more than N cycles', parseTimingDelta)
-    .action(async (files: string[], options: DiffCommandOptions) => {
+    .action(async (files: string[], options: DiffCommandOptions & { readonly tui?: boolean }) => {
+      if (options.tui === true) {
+        const { exploreDiff } = await import('../explore.ts')
+        return finish(await exploreDiff(open(options), files, options))
+      }
       const { diffCommand } = await import('../diff.ts')
       finish(diffCommand(open(options), files, options))
     })

@@ -3,6 +3,7 @@
  * hunks are left out. Above stands what differs first, in the configuration that explains it; below, the exits of both.
  */
 
+import type { Place } from '../../query/position.ts'
 import { configText } from '../../trace/config-difference.ts'
 import type { Hunk } from '../../trace/diff.ts'
 import { eventLine } from '../../trace/diff-text.ts'
@@ -65,10 +66,14 @@ export function diffScreen(model: Model, width: number): OverlayScreen {
   const { a, b, nameA, nameB, diff, explored } = compared
   const plain = (text: string, tone: Tone = 'plain'): OverlayRow => ({ line: [span(`   ${text}`, tone)], target: null })
   const exits = diff.exits.filter(change => change.a !== change.b).map(change => `${exitLabel(change)} ${change.a} -> ${change.b}`)
+  const startOf = (hunk: Hunk): Place | null => {
+    const index = explored === 'a' ? (hunk.a[0] ?? hunk.after[0]) : (hunk.b[0] ?? hunk.after[1])
+    return index < 0 ? null : { kind: 'event', index }
+  }
   const hunks = diff.hunks
     .slice(0, MOST_HUNKS)
     .flatMap((hunk, n) => [
-      { line: [span(`── ${n + 1} of ${diff.hunkCount} `.padEnd(width, '─'), 'title')], target: null, isHunk: true },
+      { line: [span(`── ${n + 1} of ${diff.hunkCount} `.padEnd(width, '─'), 'title')], target: startOf(hunk), isHunk: true },
       ...hunkRows(a, b, hunk, explored, width),
     ])
   return {
