@@ -6,6 +6,8 @@
  * alone, and lines of one shape share it (`parse.ts`).
  */
 
+import { classify } from './words.ts'
+
 /** Words with a meaning of their own, then literals, then punctuation (whose type is its text). */
 export const WORD_TYPES = [
   'name',
@@ -100,9 +102,12 @@ export function spanOf(first: Token, last: Token): Span {
   return { source, line, column, length: together ? end - column : first.length }
 }
 
+/** A name that is spelt like a word of the language has a dollar sign before it. */
+const textOfToken = ({ type, text }: Token): string => (type === 'name' && classify(text) !== 'name' ? `$${text}` : text)
+
 /** The text of tokens, with one space where white space stood. */
 export function textOf(tokens: readonly Token[]): string {
   let text = ''
-  for (const [position, token] of tokens.entries()) text += token.space && position > 0 ? ` ${token.text}` : token.text
+  for (const [position, token] of tokens.entries()) text += `${token.space && position > 0 ? ' ' : ''}${textOfToken(token)}`
   return text
 }
