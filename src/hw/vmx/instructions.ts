@@ -3,8 +3,9 @@
  * door for KVM both call these.
  */
 
+import { shiftRight } from '../../base/u64.ts'
 import { PAGE_SIZE } from '../../base/units.ts'
-import { PHYSICAL_ADDRESS_BITS } from '../../spec/address-width.ts'
+import { isCanonical, PHYSICAL_ADDRESS_BITS, widestLinear } from '../../spec/address-width.ts'
 import { CR4 } from '../../spec/cr-bits.ts'
 import { MSRS } from '../../spec/msrs.ts'
 import { hasField } from '../../spec/vmcs-field-controls.ts'
@@ -122,7 +123,26 @@ export function vmwrite(engine: Engine, encoding: bigint, value: bigint): VmxOut
   return SUCCEEDED
 }
 
-/** INVEPT and INVVPID: the type is checked; the TLB has nothing stale to drop. */
-export function invalidate(engine: Engine, type: bigint, types: readonly bigint[]): VmxOutcome {
-  return types.includes(type) ? SUCCEEDED : fail(engine, ERROR.VMXERR_INVALID_OPERAND_TO_INVEPT_INVVPID.number)
+export interface InvalidationDescriptor {
+  readonly low: bigint
+  readonly high: bigint
+}
+
+const invalidated = (engine: Engine, isValid: boolean): VmxOutcome =>
+  isValid ? SUCCEEDED : fail(engine, ERROR.VMXERR_INVALID_OPERAND_TO_INVEPT_INVVPID.number)
+
+/** Of one context, or of all. The TLB has nothing stale to drop. */
+export const invept = (engine: Engine, type: bigint): VmxOutcome => invalidated(engine, type === 1n || type === 2n)
+
+const INVVPID = { address: 0n, context: 1n, all: 2n, contextButGlobal: 3n } as const
+
+/**
+ * INVVPID (SDM, its operation): bits 63:16 of the descriptor are reserved, the VPID is not 0 unless all are meant, the address is
+ * canonical where there is one.
+ */
+export function invvpid(engine: Engine, type: bigint, { low, high }: InvalidationDescriptor): VmxOutcome {
+  const isKnown = type <= INVVPID.contextButGlobal && shiftRight(low, 16) === 0n
+  const hasVpid = type === INVVPID.all || low !== 0n
+  const hasAddress = type !== INVVPID.address || isCanonical(high, widestLinear(engine.machine.config.features))
+  return invalidated(engine, isKnown && hasVpid && hasAddress)
 }

@@ -35,7 +35,7 @@ describe('a small hypervisor and its guest', () => {
   test.each(slice(all, 24).map(scenario => [scenario.name, scenario] as const))('%s', (_, scenario) => {
     const { differences, compared: values } = compared(assembled(scenario))
     expect(differences).toEqual([])
-    expect(values).toBeGreaterThan(10)
+    expect(values).toBeGreaterThan(4)
   })
 })
 

@@ -64,20 +64,20 @@ export const vmread = inVmxOperation((engine, i) => {
 
 export const vmwrite = inVmxOperation((engine, i) => vmx.vmwrite(engine, engine.read(i.dst), engine.read(i.src)))
 
-/** The descriptor of INVEPT and INVVPID is read, so that it can fault. */
-function readInvalidationDescriptor(engine: Engine, i: Instruction): void {
+/** The descriptor of INVEPT and INVVPID; reading it may fault. */
+function invalidationDescriptor(engine: Engine, i: Instruction): vmx.InvalidationDescriptor {
   const operand = i.src as MemoryOperand
   const offset = engine.address(operand)
-  engine.load(64, operand.segment, offset)
-  engine.load(64, operand.segment, BigInt.asUintN(64, offset + 8n))
+  const low = engine.load(64, operand.segment, offset)
+  return { low, high: engine.load(64, operand.segment, BigInt.asUintN(64, offset + 8n)) }
 }
 
 export const invept = inVmxOperation((engine, i) => {
-  readInvalidationDescriptor(engine, i)
-  return vmx.invalidate(engine, engine.read(i.dst), [1n, 2n])
+  invalidationDescriptor(engine, i)
+  return vmx.invept(engine, engine.read(i.dst))
 })
 
 export const invvpid = inVmxOperation((engine, i) => {
-  readInvalidationDescriptor(engine, i)
-  return vmx.invalidate(engine, engine.read(i.dst), [0n, 1n, 2n, 3n])
+  const descriptor = invalidationDescriptor(engine, i)
+  return vmx.invvpid(engine, engine.read(i.dst), descriptor)
 })
