@@ -116,7 +116,7 @@ export function project(reader: TraceReader, look: Look): ProjectedTrace {
     into.shape.set(part.shape.subarray(0, part.count), count)
     into.tick.set(part.tick.subarray(0, part.count), count)
     into.level.set(part.level.subarray(0, part.count), count)
-    into.time.set(part.time.subarray(0, part.count), count)
+    if (part.time.length > 0) into.time.set(part.time.subarray(0, part.count), count)
     into.isExit.set(part.isExit.subarray(0, part.count), count)
     count += part.count
     deepestLevel = Math.max(deepestLevel, part.deepestLevel)

@@ -80,6 +80,14 @@ describe('the difference of two traces', () => {
     expect(verdictText(compare(off(), off(), 'all'))).toBe('the traces are the same, event by event; same number of exits of every kind')
   })
 
+  test('of traces of several chunks is found in the last one too, in every projection', () => {
+    const [a, b] = [off(2000), traceOf(ticks(2000, { byExits: true }).map(e => (e.kind === 'end' ? { ...e, status: 1 } : e)))]
+    expect(a.chunkCount).toBeGreaterThan(2)
+    for (const by of ['arch', 'timing', 'all'] as const)
+      expect(compare(a, b, by).hunks).toMatchObject([{ a: [a.count - 1], b: [b.count - 1] }])
+    expect(compare(a, b, 'exits').equal).toBe(true)
+  })
+
   test('names the first difference in words', () => {
     const [a, b] = [off(3), off(4)]
     const diff = compare(a, b, 'arch')
