@@ -8,6 +8,7 @@ import { renderPage } from '../assembler/explain/pages.ts'
 import { parseNumber } from '../assembler/literals.ts'
 import { nearest } from '../base/suggest.ts'
 import { INSTRUCTIONS, rowsByMnemonic } from '../isa/table.ts'
+import { DEFECTS } from '../kvm/defects.ts'
 import { EXIT_REASONS } from '../spec/exit-reasons.ts'
 import { MSRS } from '../spec/msrs.ts'
 import { groupOf, indexOf, VMCS_FIELDS, widthOf } from '../spec/vmcs-fields.ts'
@@ -89,24 +90,33 @@ export function explainCommand(terminal: Terminal, words: readonly string[]): Ex
   return EXIT.fine
 }
 
+const defectsPage = (): string =>
+  [
+    'Mistakes of the series "KVM: VMX APIC timer virtualization support" as it was posted, by the patch that makes them. KVM here makes',
+    'none of them, unless it is told to: `vtick run FILE --defect NAME`. A test is worth something if it fails then.',
+    '',
+    ...Object.entries(DEFECTS).map(([name, { patch, what }]) => `  ${name.padEnd(16)} patch ${String(patch).padEnd(3)} ${what}`),
+  ].join('\n')
+
 /** A topic with its kind in front, or a single word that is looked for everywhere. */
 function pageAbout(words: readonly string[]): string {
   const [first = '', second] = words
   const kind = KINDS[first.toLowerCase()]
   if (kind !== undefined && second !== undefined) return kind.explain(second) ?? unknown(words.join(' '), second, kind.names())
+  if (first.toLowerCase() === 'defects') return defectsPage()
   const code = first.toUpperCase()
   if (isCode(code)) return renderPage(code)
   for (const { explain } of Object.values(KINDS)) {
     const page = numberIn(first) === undefined ? explain(first) : undefined
     if (page !== undefined) return page
   }
-  return unknown(first, first, [...Object.keys(DIAGNOSTIC_CODES), ...Object.values(KINDS).flatMap(({ names }) => names())])
+  return unknown(first, first, ['defects', ...Object.keys(DIAGNOSTIC_CODES), ...Object.values(KINDS).flatMap(({ names }) => names())])
 }
 
 function unknown(topic: string, word: string, names: readonly string[]): never {
   const suggestion = nearest(word, names)
   const next = suggestion
     ? `did you mean \`${suggestion}\`?`
-    : 'topics are codes (E0203), `exit 52`, `msr 0x6e0`, `vmcs guest_rip`, `instruction wrmsr`'
+    : 'topics are codes (E0203), `exit 52`, `msr 0x6e0`, `vmcs guest_rip`, `instruction wrmsr`, defects'
   throw usageError(`there is no page about \`${topic}\``, next)
 }

@@ -29,6 +29,7 @@ interface Facts {
   readonly identity: string
   readonly format: number
   readonly mode: 'bare' | 'kvm'
+  readonly defects: readonly string[]
   readonly parameters: Readonly<Record<string, boolean | number>>
   readonly features: readonly string[]
   readonly memory_mib: number
@@ -43,13 +44,14 @@ interface Facts {
   readonly truncated: string | null
 }
 
-function factsOf(reader: TraceReader, { mode, parameters, machine, guestMemoryMiB }: RunConfig): Facts {
+function factsOf(reader: TraceReader, { mode, parameters, defects = [], machine, guestMemoryMiB }: RunConfig): Facts {
   const { version, image } = reader.header
   const { end } = reader
   return {
     identity: reader.identity,
     format: version,
     mode,
+    defects,
     parameters: mode === 'kvm' ? { ...parameters } : {},
     features: machine.features,
     memory_mib: guestMemoryMiB,
@@ -78,6 +80,7 @@ function rowsOf({ io, colours }: Terminal, name: string, facts: Facts): string[]
     ['identity', facts.identity],
     ['program', `${facts.sources[0] ?? 'a flat binary'}, ${groupedNumber(facts.image.bytes)} bytes at ${facts.image.origin}`],
     ['ran', facts.mode === 'kvm' ? `under KVM: ${parameters.join(' ')}` : 'on the bare CPU'],
+    ...(facts.defects.length === 0 ? [] : [['defects', facts.defects.join(', ')]]),
     ['cpu', missing.length === 0 ? 'every feature' : `every feature but ${missing.join(', ')}`],
     ['memory', `${facts.memory_mib} MiB`],
     ['holds', [counted(facts.events, 'event'), counted(facts.keyframes, 'keyframe'), counted(facts.inputs.length, 'input')].join(', ')],

@@ -19,7 +19,7 @@ function level2Reason(kind: BootConfig['kind'], cpus: number): string | null {
 }
 
 export function runConfigOf(terminal: Terminal, file: string, image: Image, options: RunCommandOptions): RunConfig {
-  const { cpu, param = {}, memory, smp: cpus = 1, date, level = 'L1' } = options
+  const { cpu, param = {}, defect = [], memory, smp: cpus = 1, date, level = 'L1' } = options
   const boot = bootConfigOf(terminal.io, file, image, options)
   const bare = options.bare === true
   refuseContradictions(file, options, level2Reason(boot.kind, cpus))
@@ -29,6 +29,7 @@ export function runConfigOf(terminal: Terminal, file: string, image: Image, opti
   return resolveRunConfig({
     bare,
     parameters: param,
+    defects: defect,
     level,
     boot,
     cpus,
@@ -40,11 +41,12 @@ export function runConfigOf(terminal: Terminal, file: string, image: Image, opti
 }
 
 /** Options that are KVM's, where there is none; and a level that is not for this program. */
-function refuseContradictions(file: string, { bare, param = {}, level }: RunCommandOptions, level2: string | null): void {
+function refuseContradictions(file: string, { bare, param = {}, defect, level }: RunCommandOptions, level2: string | null): void {
   const [parameter] = Object.keys(param)
   const next = 'leave one of the two out'
   if (bare && level === 'L2') throw usageError('--level L2 is under KVM, and with --bare there is none', next)
   if (bare && parameter !== undefined) throw usageError(`--param ${parameter} is for KVM, and with --bare there is none`, next)
+  if (bare && defect !== undefined) throw usageError(`--defect ${defect[0]} is one of KVM's, and with --bare there is none`, next)
   if (level === 'L2' && param.nested === false) throw usageError('--level L2 needs nested VMX', 'leave --param nested=0 out')
   if (level === 'L2' && level2 !== null) throw usageError(`${file}: --level L2 is not for it: ${level2}`, 'leave --level out')
 }

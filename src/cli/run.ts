@@ -3,6 +3,7 @@
 import { existsSync } from 'node:fs'
 import { resolve } from 'node:path'
 import type { Image } from '../assembler/image.ts'
+import type { DefectName } from '../kvm/defects.ts'
 import type { KvmParameters } from '../kvm/parameters.ts'
 import type { RunConfig } from '../session/config.ts'
 import { environmentOf } from '../session/guest-run.ts'
@@ -29,6 +30,7 @@ export interface RunCommandOptions extends CommonOptions, BootOptions {
   readonly bare?: boolean
   readonly cpu?: CpuChoice
   readonly param?: Partial<KvmParameters>
+  readonly defect?: readonly DefectName[]
   readonly memory?: number
   readonly smp?: number
   readonly level?: 'L1' | 'L2'

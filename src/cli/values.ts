@@ -2,6 +2,7 @@
 
 import { parseNumber } from '../assembler/literals.ts'
 import { nearest } from '../base/suggest.ts'
+import { DEFECT_NAMES, type DefectName, isDefectName } from '../kvm/defects.ts'
 import { isSwitch, type KvmParameters, PARAMETER_NAMES, type ParameterName, parameterValueOf } from '../kvm/parameters.ts'
 import {
   CPU_FEATURES,
@@ -58,6 +59,12 @@ export function parseParameter(text: string, before: Partial<KvmParameters> = {}
     throw usageError(`--param ${text}: ${value === undefined ? 'the value is missing' : `\`${value}\` is not ${legal}`}`, next)
   }
   return { ...before, [name]: parsed }
+}
+
+/** `--defect NAME`, one of the series' as it was posted. */
+export function parseDefect(text: string, before: readonly DefectName[] = []): DefectName[] {
+  if (!isDefectName(text)) throw usageError(`--defect ${text}: there is no such defect`, didYouMean(text, DEFECT_NAMES))
+  return [...before, text]
 }
 
 function integer(option: string, text: string, unit: string, from: number, to: number): number {

@@ -5,6 +5,7 @@
 
 import { hostTsc } from '../base/units.ts'
 import { type Context, trace } from './context.ts'
+import { hasDefect } from './defects.ts'
 import { cancelHostTimer, startHostTimer } from './host-timer.ts'
 import { isInterruptible } from './interrupts.ts'
 import { afterBlock, beforeBlock, injectTimerInterrupts } from './lapic-timer.ts'
@@ -43,8 +44,8 @@ export function halt(c: Context): void {
     return
   }
   beforeBlock(c)
-  if (vcpu.nested.guestMode && hasGuestTimer(c) && cpu.vmread('GUEST_DEADLINE_PHY') !== 0n)
-    startHostTimer(c, 'guestDeadline', cpu.vmread('GUEST_DEADLINE_PHY'))
+  const isL2Timed = vcpu.nested.guestMode && hasGuestTimer(c) && !hasDefect(c, 'missing-wakeup')
+  if (isL2Timed && cpu.vmread('GUEST_DEADLINE_PHY') !== 0n) startHostTimer(c, 'guestDeadline', cpu.vmread('GUEST_DEADLINE_PHY'))
   wait.pollNs = Math.min(wait.pollNs, c.kvm.parameters.halt_poll_ns)
   wait.since = cpu.rdtsc()
   wait.pollUntil = wait.since + ticksOf(c, wait.pollNs)

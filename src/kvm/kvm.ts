@@ -9,6 +9,7 @@ import type { RootCpu, RootMachine } from '../hw/root-cpu.ts'
 import { MSRS } from '../spec/msrs.ts'
 import { type Context, contextOf, kvmStateOf, type VmContext } from './context.ts'
 import { type CpuidEntry, hasFeature, supportedCpuid } from './cpuid.ts'
+import type { DefectName } from './defects.ts'
 import { completeMmio } from './emulate.ts'
 import { KvmError } from './error.ts'
 import type { KvmExit } from './exit-reason.ts'
@@ -123,8 +124,8 @@ export interface Vcpu {
 }
 
 /** Loads KVM on a machine: VMXON on every CPU. */
-export function openKvm(machine: RootMachine, parameters: Partial<KvmParameters> = {}): Kvm {
-  if (machine.host === null) initialize(machine, { ...DEFAULT_PARAMETERS, ...parameters })
+export function openKvm(machine: RootMachine, parameters: Partial<KvmParameters> = {}, defects: readonly DefectName[] = []): Kvm {
+  if (machine.host === null) initialize(machine, { ...DEFAULT_PARAMETERS, ...parameters }, defects)
   return {
     parameters: kvmStateOf(machine).parameters,
     createVm: () => createVm(machine),
@@ -132,11 +133,12 @@ export function openKvm(machine: RootMachine, parameters: Partial<KvmParameters>
   }
 }
 
-function initialize(machine: RootMachine, parameters: KvmParameters): void {
+function initialize(machine: RootMachine, parameters: KvmParameters, defects: readonly DefectName[]): void {
   const [cpu] = machine.cpus
   const nested = parameters.nested && hasFeature(supportedCpuid(cpu!, true), 'vmx')
   const state: KvmState = {
     parameters: { ...parameters, nested },
+    ...(defects.length === 0 ? {} : { defects }),
     lowestHostPage: machine.memory.size,
     vms: [],
     hostTimers: machine.cpus.map(noHostTimers),

@@ -11,6 +11,7 @@
 
 import { APIC_BITS, timerDivideShift } from '../spec/apic-registers.ts'
 import { type Context, trace } from './context.ts'
+import { hasDefect } from './defects.ts'
 import { cancelHostTimer, isHostTimerActive, startHostTimer } from './host-timer.ts'
 import { apicRegister, deliverLocal, isApicEnabled, isApicvActive, setApicRegister } from './lapic.ts'
 import type { TimerMode } from './state.ts'
@@ -68,8 +69,9 @@ export const backendOf = (c: Context): TimerBackend =>
 export function evaluateVirtTimer(c: Context): void {
   const { timer } = c.vcpu
   const usable = isApicEnabled(c) && backendOf(c) === 'guest'
-  if (usable && timer.apicVirtTimerInUse) virtTimer.setVector(c, apicRegister(c, 'APIC_LVTT') & 0xff)
-  else if (usable) {
+  if (usable && timer.apicVirtTimerInUse) {
+    if (!hasDefect(c, 'stale-vector')) virtTimer.setVector(c, apicRegister(c, 'APIC_LVTT') & 0xff)
+  } else if (usable) {
     cancelHostTimer(c, 'lapic')
     cancelHvTimer(c)
     virtTimer.set(c, apicRegister(c, 'APIC_LVTT') & 0xff)
@@ -247,7 +249,7 @@ export function afterNestedEntry(c: Context): void {
 /** vmcs01 is current again: the guest timer carries L1's deadline, or is really off there if that changed while L2 ran. */
 export function afterNestedExit(c: Context): void {
   evaluateVirtTimer(c)
-  if (!c.vcpu.timer.apicVirtTimerInUse && virtTimer.isSet(c)) virtTimer.cancel(c)
+  if (!c.vcpu.timer.apicVirtTimerInUse && virtTimer.isSet(c) && !hasDefect(c, 'stale-vmcs01')) virtTimer.cancel(c)
 }
 
 /** Read of IA32_TSC_DEADLINE, by the guest or by user space. */
@@ -255,6 +257,11 @@ export function readDeadline(c: Context): bigint {
   if (!isApicEnabled(c) || timerMode(c) !== 'tsc-deadline') return 0n
   if (c.vcpu.timer.apicVirtTimerInUse) c.vcpu.timer.tscDeadline = virtTimer.readDeadline(c)
   return c.vcpu.timer.tscDeadline
+}
+
+/** The TSC has changed under the deadline: the armed one is computed anew. */
+export function rearmDeadline(c: Context, deadline: bigint): void {
+  if (deadline !== 0n && !hasDefect(c, 'stale-deadline')) writeDeadline(c, deadline)
 }
 
 export function writeDeadline(c: Context, value: bigint): void {

@@ -10,7 +10,7 @@ import type { Context } from './context.ts'
 import { isPaging, setEfer } from './control-registers.ts'
 import { hasFeature } from './cpuid.ts'
 import { readX2apic } from './lapic.ts'
-import { currentCount, readDeadline, writeDeadline } from './lapic-timer.ts'
+import { currentCount, readDeadline, rearmDeadline, writeDeadline } from './lapic-timer.ts'
 import { writeApicBase, writeX2apic } from './lapic-write.ts'
 import { FIRST_VMX_MSR, guestReadVmxMsr, LAST_VMX_MSR, readVmxMsr, withoutGuestTimer, writeVmxMsr } from './nested/capabilities.ts'
 import { currentTsc, guestNow, setGuestTsc } from './tsc.ts'
@@ -177,8 +177,7 @@ function writeTsc(c: Context, value: bigint): boolean {
   const index = MSRS.MSR_IA32_TSC_ADJUST.index
   c.vcpu.msrs[index] = BigInt.asUintN(64, (c.vcpu.msrs[index] ?? 0n) + BigInt.asUintN(64, value) - guestNow(c))
   setGuestTsc(c, value)
-  const deadline = readDeadline(c)
-  if (deadline !== 0n) writeDeadline(c, deadline)
+  rearmDeadline(c, readDeadline(c))
   return true
 }
 

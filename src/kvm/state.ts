@@ -4,6 +4,7 @@
  */
 
 import type { CpuidEntry } from './cpuid.ts'
+import type { DefectName } from './defects.ts'
 import type { Emulation } from './emulation.ts'
 import type { KvmExit } from './exit-reason.ts'
 import type { Irqchip } from './irqchip.ts'
@@ -14,6 +15,8 @@ import type { Statistics } from './statistics.ts'
 
 export interface KvmState {
   readonly parameters: KvmParameters
+  /** Mistakes that were switched on; absent without any. */
+  readonly defects?: readonly DefectName[]
   /** Host pages are handed out from the top of memory downwards. */
   lowestHostPage: number
   vms: VmState[]

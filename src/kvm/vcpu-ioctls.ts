@@ -8,7 +8,7 @@ import type { Context } from './context.ts'
 import { readCr0, readCr4 } from './control-registers.ts'
 import { KvmError } from './error.ts'
 import { apicRegister } from './lapic.ts'
-import { evaluateVirtTimer, modeOf, readDeadline, writeDeadline } from './lapic-timer.ts'
+import { evaluateVirtTimer, modeOf, readDeadline, rearmDeadline } from './lapic-timer.ts'
 import { type Registers, SEGMENTS, type SpecialRegisters } from './registers.ts'
 import type { InjectedEvent, VcpuState } from './state.ts'
 import { MULTIPLIER_ONE, setTscOffset, writeTscControls } from './tsc.ts'
@@ -95,12 +95,12 @@ export function setTscKhz(c: Context, khz: number): void {
   vcpu.tscKhz = khz
   vcpu.tscMultiplier = multiplier
   writeTscControls(c)
-  if (deadline !== 0n) writeDeadline(c, deadline)
+  rearmDeadline(c, deadline)
 }
 
 /** KVM_VCPU_TSC_OFFSET. */
 export function changeTscOffset(c: Context, offset: bigint): void {
   const deadline = readDeadline(c)
   setTscOffset(c, offset)
-  if (deadline !== 0n) writeDeadline(c, deadline)
+  rearmDeadline(c, deadline)
 }

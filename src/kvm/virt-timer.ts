@@ -3,12 +3,14 @@
  * the control bit and the MSR-bitmap bits that belong to it.
  */
 
+import { MAX_U64 } from '../base/u64.ts'
 import type { RootCpu } from '../hw/root-cpu.ts'
 import { MSRS } from '../spec/msrs.ts'
 import { allowedOneBit, VMX_CONTROLS } from '../spec/vmx-controls.ts'
 import type { Context } from './context.ts'
+import { hasDefect } from './defects.ts'
 import { setMsrIntercept } from './msr-bitmap.ts'
-import { toHost } from './tsc.ts'
+import { guestNow, MULTIPLIER_ONE, toHost } from './tsc.ts'
 
 const DEADLINE = MSRS.MSR_IA32_TSC_DEADLINE.index
 const TIMER_BIT = 1n << BigInt(VMX_CONTROLS.TERTIARY_EXEC_GUEST_APIC_TIMER.bit)
@@ -50,10 +52,22 @@ export function cancel(c: Context): void {
 /** Whether the VMCS has the control set. */
 export const isSet = (c: Context): boolean => isSupported(c) && (c.cpu.vmread('TERTIARY_VM_EXEC_CONTROL') & TIMER_BIT) !== 0n
 
+/** A deadline of L1's as the CPU's guest timer has it. */
+export function toGuestDeadline(c: Context, value: bigint): bigint {
+  const { tscMultiplier, tscOffset } = c.vcpu
+  if (value <= guestNow(c)) return toHost(c, value)
+  if (hasDefect(c, 'scaled-offset') && tscMultiplier !== MULTIPLIER_ONE) return neverIfPast(c, (value << 48n) / tscMultiplier)
+  if (hasDefect(c, 'rounded-down')) return neverIfPast(c, (BigInt.asUintN(64, value - tscOffset) << 48n) / tscMultiplier)
+  return toHost(c, value)
+}
+
+/** What the posted conversion does about a deadline to come that it has brought before the host's TSC: it takes that for an overflow. */
+const neverIfPast = ({ cpu }: Context, host: bigint): bigint => (host <= cpu.rdtsc() || host > MAX_U64 ? MAX_U64 : host)
+
 /** The shadow in the guest's units, the armed deadline in the host's: the CPU does not check that they agree. */
 export function writeDeadline(c: Context, value: bigint): void {
   c.cpu.vmwrite('GUEST_DEADLINE_VIR', value)
-  c.cpu.vmwrite('GUEST_DEADLINE_PHY', toHost(c, value))
+  c.cpu.vmwrite('GUEST_DEADLINE_PHY', toGuestDeadline(c, value))
 }
 
 export const readDeadline = ({ cpu }: Context): bigint => cpu.vmread('GUEST_DEADLINE_VIR')

@@ -2,6 +2,7 @@
 
 import { assert } from '../base/assert.ts'
 import { type MachineConfig, type MachineOptions, resolveConfig } from '../hw/machine.ts'
+import { DEFECT_NAMES, type DefectName } from '../kvm/defects.ts'
 import { guestVmxMsrs, nestedVmxMsrs } from '../kvm/nested/capabilities.ts'
 import { DEFAULT_PARAMETERS, type KvmParameters, type ParameterName, parameterValueOf } from '../kvm/parameters.ts'
 import type { BootConfig } from '../vmm/loaders/program.ts'
@@ -15,6 +16,8 @@ export interface RunConfig {
   readonly guestMemoryMiB: number
   readonly machine: MachineConfig
   readonly parameters: KvmParameters
+  /** Mistakes of the posted series that this KVM makes; absent without any. */
+  readonly defects?: readonly DefectName[]
   /** The guest hypervisor that runs the guest as L2, as a flat image; null: the guest is L1, or on the CPU itself. */
   readonly hypervisor: { readonly origin: number; readonly bytes: Uint8Array } | null
   readonly boot: BootConfig
@@ -28,6 +31,7 @@ export interface RunOptions {
   readonly model?: NonNullable<MachineOptions['model']>
   readonly features?: NonNullable<MachineOptions['features']>
   readonly parameters?: Partial<KvmParameters>
+  readonly defects?: readonly DefectName[]
   /** L2: under the stock guest hypervisor. */
   readonly level?: 'L1' | 'L2'
   readonly boot?: BootConfig
@@ -53,6 +57,7 @@ export function resolveRunConfig({
   model,
   features,
   parameters,
+  defects = [],
   level = 'L1',
   boot = DEFAULT_BOOT,
   romBytes = 0,
@@ -75,6 +80,7 @@ export function resolveRunConfig({
     guestMemoryMiB,
     machine: model === 'kvm-guest' ? withGuestVmx(machine, kvmParameters) : machine,
     parameters: kvmParameters,
+    ...(defects.length === 0 ? {} : { defects: DEFECT_NAMES.filter(name => defects.includes(name)) }),
     hypervisor: hypervisor === null ? null : { origin: hypervisor.origin, bytes: hypervisor.bytes },
     boot,
   }

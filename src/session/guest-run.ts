@@ -74,10 +74,10 @@ export function startRun(config: RunConfig, image: Image, observe?: Machine['obs
   return { config, machine, vmm: null }
 }
 
-function bootVm({ hypervisor, guestMemoryMiB, parameters }: RunConfig, machine: Machine, environment: BootEnvironment): Vmm {
-  if (hypervisor === null) return startVm(machine, environment, guestMemoryMiB, parameters)
+function bootVm({ hypervisor, guestMemoryMiB, ...kvm }: RunConfig, machine: Machine, environment: BootEnvironment): Vmm {
+  if (hypervisor === null) return startVm(machine, environment, guestMemoryMiB, kvm)
   const l1 = nest(flatImage(hypervisor.bytes, hypervisor.origin, 64), environment, guestMemoryMiB)
-  return startVm(machine, l1, guestMemoryMiB + HYPERVISOR_MEMORY_MIB, parameters)
+  return startVm(machine, l1, guestMemoryMiB + HYPERVISOR_MEMORY_MIB, kvm)
 }
 
 /** A machine made for a state that is about to be restored. */

@@ -4,6 +4,7 @@
  */
 
 import { COSTS } from '../hw/time/costs.ts'
+import { isDefectName } from '../kvm/defects.ts'
 import { isParameterValue, PARAMETER_NAMES } from '../kvm/parameters.ts'
 import { CPU_FEATURES, MAX_CPUS } from '../spec/cpu-models.ts'
 import { MSRS, type MsrName } from '../spec/msrs.ts'
@@ -86,6 +87,10 @@ const RULES: readonly Rule[] = [
   {
     holds: ({ parameters }) => PARAMETER_NAMES.every(name => isParameterValue(name, objectOf(parameters)[name])),
     what: "KVM's module parameters",
+  },
+  {
+    holds: ({ defects }) => defects === undefined || (Array.isArray(defects) && defects.length > 0 && defects.every(isDefectName)),
+    what: "which of the series' defects KVM has",
   },
   { holds: ({ boot }) => isBoot(objectOf(boot)), what: 'how the program is booted' },
   { holds: (_, { devices }) => isDevices(objectOf(devices)), what: 'what the devices say of the machine' },

@@ -11,6 +11,7 @@ import { CASCADE_LINE } from '../devices/pic.ts'
 import { mmioRead, mmioWrite, portRead, portWrite } from '../hw/devices.ts'
 import type { Machine } from '../hw/machine.ts'
 import { rootMachine } from '../hw/root-cpu.ts'
+import type { DefectName } from '../kvm/defects.ts'
 import type { KvmExit } from '../kvm/exit-reason.ts'
 import type { IrqRoute } from '../kvm/irqchip.ts'
 import { type Kvm, openKvm, type Vcpu, type Vm } from '../kvm/kvm.ts'
@@ -43,9 +44,15 @@ const routes = (): IrqRoute[] =>
     ...(gsi === TIMER_PIN ? [] : [{ gsi, chip: 'ioapic', pin: pinOf(gsi) } as const]),
   ])
 
+/** How KVM is loaded. */
+export interface KvmOptions {
+  readonly parameters: Partial<KvmParameters>
+  readonly defects?: readonly DefectName[]
+}
+
 /** Creates the VM with its memory and vCPUs, and boots the guest on the first. */
-export function startVm(machine: Machine, environment: BootEnvironment, memoryMiB: number, parameters: Partial<KvmParameters>): Vmm {
-  const kvm = openKvm(rootMachine(machine), parameters)
+export function startVm(machine: Machine, environment: BootEnvironment, memoryMiB: number, { parameters, defects }: KvmOptions): Vmm {
+  const kvm = openKvm(rootMachine(machine), parameters, defects)
   const vm = kvm.createVm()
   vm.createIrqchip()
   vm.setUserMemoryRegion({ slot: 0, guestPhysAddr: 0, memorySize: memoryMiB * 2 ** 20, userspaceAddr: GUEST_MEMORY_AT })

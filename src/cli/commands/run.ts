@@ -10,6 +10,7 @@ import {
   parseCpu,
   parseCpuCount,
   parseDate,
+  parseDefect,
   parseInstructionCount,
   parseMemory,
   parseParameter,
@@ -41,6 +42,11 @@ function addRun({ program, open, finish }: CommandHost): void {
     .option('--date <date>', 'what the clock shows at power-on, as 2026-01-01T12:00:00Z', parseDate)
     .option('--bare', 'on the CPU itself, with no KVM: the guest may execute VMXON')
     .option('--cpu <model>', 'CPU model and features, as max,-apic-timer-virt', parseCpu)
+    .option(
+      '--defect <name>',
+      'a mistake of the posted series that KVM is to make; `vtick explain defects` lists them (repeatable)',
+      parseDefect,
+    )
     .option('--param <name=value>', "a module parameter of KVM's, as apic_timer_virt=0 (repeatable)", parseParameter)
     .addOption(
       new Option('--level <level>', 'L2: the same guest one level deeper, under the stock guest hypervisor')

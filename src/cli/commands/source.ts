@@ -55,7 +55,7 @@ function addExplain({ program, open, finish }: CommandHost): void {
   program
     .command('explain')
     .description("a short page about a diagnostic's code, an exit reason, an MSR, a VMCS field or an instruction")
-    .argument('<topic...>', 'E0203, exit 52, msr 0x6e0, vmcs guest_rip, instruction wrmsr')
+    .argument('<topic...>', 'E0203, exit 52, msr 0x6e0, vmcs guest_rip, instruction wrmsr, defects')
     .action(async (words: string[], options: CommonOptions) => {
       const { explainCommand } = await import('../explain.ts')
       finish(explainCommand(open(options), words))

@@ -5,7 +5,9 @@
 
 import { MAX_U64, shiftRight } from '../../base/u64.ts'
 import type { Context } from '../context.ts'
-import { guestNow, l1TscAt, toHost } from '../tsc.ts'
+import { hasDefect } from '../defects.ts'
+import { guestNow, l1TscAt } from '../tsc.ts'
+import { toGuestDeadline } from '../virt-timer.ts'
 import { offersGuestTimer } from './capabilities.ts'
 import { readVmcs12, vmcs12Has, writeVmcs12 } from './vmcs12.ts'
 
@@ -18,7 +20,7 @@ export function loadGuestTimer(c: Context): void {
   if (!vcpu.nested.guestTimerUsed) return
   cpu.vmwrite('GUEST_APIC_TIMER_VECTOR', readVmcs12(c, 'GUEST_APIC_TIMER_VECTOR'))
   if (!vcpu.nested.guestTimerDirty) return
-  cpu.vmwrite('GUEST_DEADLINE_PHY', toHost(c, readVmcs12(c, 'GUEST_DEADLINE_PHY')))
+  cpu.vmwrite('GUEST_DEADLINE_PHY', toGuestDeadline(c, readVmcs12(c, 'GUEST_DEADLINE_PHY')))
   cpu.vmwrite('GUEST_DEADLINE_VIR', readVmcs12(c, 'GUEST_DEADLINE_VIR'))
   vcpu.nested.guestTimerDirty = false
 }
@@ -29,6 +31,7 @@ export function saveGuestTimer(c: Context): void {
   if (!offersGuestTimer(vcpu.nested.msrs)) return
   if (!vcpu.nested.guestTimerUsed) {
     writeVmcs12(c, 'GUEST_DEADLINE_PHY', 0n)
+    if (hasDefect(c, 'cleared-shadow')) writeVmcs12(c, 'GUEST_DEADLINE_VIR', 0n)
     return
   }
   writeVmcs12(c, 'GUEST_DEADLINE_PHY', toL1(c, cpu.vmread('GUEST_DEADLINE_PHY')))

@@ -3,6 +3,7 @@
 import { bitField, high32 } from '../../base/u64.ts'
 import { groupOf, isHighHalf, VMCS_FIELDS, type VmcsFieldName, widthOf } from '../../spec/vmcs-fields.ts'
 import type { Context } from '../context.ts'
+import { hasDefect } from '../defects.ts'
 import type { ExitOutcome } from '../exit-reason.ts'
 import { offersGuestTimer, offersTertiary } from './capabilities.ts'
 import { checkPermission } from './instructions.ts'
@@ -45,7 +46,7 @@ export function handleVmread(c: Context): ExitOutcome {
   const encoding = long ? register : register & 0xffff_ffffn
   const name = supportedField(c, encoding)
   if (name === undefined) return fail(c, 'VMXERR_UNSUPPORTED_VMCS_COMPONENT')
-  if (isRareField(name)) syncVmcs02ToVmcs12Rare(c)
+  if (isRareField(name) && !(isHighHalf(Number(encoding)) && hasDefect(c, 'stale-high-half'))) syncVmcs02ToVmcs12Rare(c)
   const whole = readVmcs12(c, name)
   const half = isHighHalf(Number(encoding)) ? BigInt(high32(whole)) : whole
   const value = long ? half : half & 0xffff_ffffn
