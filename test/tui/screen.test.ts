@@ -166,7 +166,7 @@ describe('sitting at it', () => {
     await person.type('?prevti')
     expect((await person.screen())[2]).toMatch(/^>T +previous-timer/)
     await person.type('\r')
-    expect((await person.screen()).join('\n')).toMatch(/^>.* (hvtimer|avtimer|hrtimer|arm|fire)/m)
+    expect((await person.screen()).join('\n')).toMatch(/^>.* (hvtimer|avtimer|hrtimer|arm|fire|wait)/m)
     person.explorer.stop()
   })
 
