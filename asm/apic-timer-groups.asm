@@ -168,7 +168,8 @@ halted: mov     ebx, 1
         mov     r12, rsi
         call    halt_one
         call    now
-        lea     r12, [rsi + KHZ + 1]
+        mov     ecx, KHZ                ; too much for a displacement at the highest frequency
+        lea     r12, [rsi + rcx + 1]
         call    halt_one
         ret
 

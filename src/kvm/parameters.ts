@@ -5,6 +5,7 @@ export interface KvmParameters {
   readonly preemption_timer: boolean
   readonly apic_timer_virt: boolean
   readonly nested: boolean
+  readonly enable_shadow_vmcs: boolean
   /** And-ed with `apic_timer_virt`. */
   readonly nested_apic_timer_virt: boolean
   /** A deadline's timer is set early, by an adaptive time, and KVM spins for the rest just before the VM entry. */
@@ -18,6 +19,7 @@ export const DEFAULT_PARAMETERS: KvmParameters = {
   preemption_timer: true,
   apic_timer_virt: true,
   nested: true,
+  enable_shadow_vmcs: true,
   nested_apic_timer_virt: true,
   lapic_timer_advance: true,
   halt_poll_ns: 200_000,

@@ -14,6 +14,7 @@ import { attendHalted, halt } from './halt.ts'
 import { injectEvents, recoverInterruptedDelivery } from './interrupts.ts'
 import { injectTimerInterrupts, preemptionTimerValue } from './lapic-timer.ts'
 import { checkNestedEvents } from './nested/events.ts'
+import { refreshShadowVmcs } from './nested/shadow-vmcs.ts'
 import { acceptApicEvents } from './startup.ts'
 import { waitForDeadline } from './timer-advance.ts'
 import { setControl } from './vmcs01.ts'
@@ -83,6 +84,7 @@ function enterGuest(c: Context): void {
   if (typeof events === 'object' && events.outcome !== 'resume') return conclude(c, events.outcome)
   vcpu.nested.halted = false
   injectEvents(c)
+  if (!vcpu.nested.guestMode) refreshShadowVmcs(c)
   cpu.spend('kvmEntry')
   trace(c, 'kvm_entry', { rip: cpu.vmread('GUEST_RIP') }, 'guest')
   setPreemptionTimer(c, events === 'busy')

@@ -11,6 +11,7 @@ const PARAMETERS: Readonly<Record<string, 'switch' | 'number'>> = {
   preemption_timer: 'switch',
   apic_timer_virt: 'switch',
   nested: 'switch',
+  enable_shadow_vmcs: 'switch',
   nested_apic_timer_virt: 'switch',
   lapic_timer_advance: 'switch',
   halt_poll_ns: 'number',

@@ -17,6 +17,7 @@ import { readVmxMsr } from './capabilities.ts'
 import { checkPermission } from './instructions.ts'
 import { loadMsrArea } from './msr-areas.ts'
 import { startPreemptionTimer } from './preemption-timer.ts'
+import { collectShadowVmcs } from './shadow-vmcs.ts'
 import { syncVmcs02ToVmcs12Rare } from './sync.ts'
 import { prepareVmcs02, readVmcs01State } from './vmcs02.ts'
 import { isVmcs12Launched, readVmcs12, readVmcs12Number, VMCS12_OFFSETS, vmcs12Has } from './vmcs12.ts'
@@ -57,6 +58,7 @@ function nestedVmxRun(c: Context, launch: boolean): ExitOutcome {
   if (launch && isVmcs12Launched(c)) return fail(c, 'VMXERR_VMLAUNCH_NONCLEAR_VMCS')
   if (!launch && !isVmcs12Launched(c)) return fail(c, 'VMXERR_VMRESUME_NONLAUNCHED_VMCS')
   syncVmcs02ToVmcs12Rare(c)
+  collectShadowVmcs(c)
   const state = checkedVmcs12(c)
   const badControl = firstBroken(CONTROL_CHECKS, state)
   if (badControl !== null) return refuse(c, 'VMXERR_ENTRY_INVALID_CONTROL_FIELD', badControl.rule)

@@ -17,6 +17,7 @@ import {
   writeMemoryOperand,
   writeRegister,
 } from './operands.ts'
+import { collectShadowVmcs, isReadOnlyShadowField } from './shadow-vmcs.ts'
 import { isRareField, syncVmcs02ToVmcs12Rare } from './sync.ts'
 import { readVmcs12, vmcs12FieldOf, writeVmcs12 } from './vmcs12.ts'
 import { fail, failInvalid, succeed } from './vmx-outcome.ts'
@@ -69,6 +70,7 @@ export function handleVmwrite(c: Context): ExitOutcome {
   if (name === undefined) return fail(c, 'VMXERR_UNSUPPORTED_VMCS_COMPONENT')
   if (!isWritable(c, name)) return fail(c, 'VMXERR_VMWRITE_READ_ONLY_VMCS_COMPONENT')
   if (isRareField(name)) syncVmcs02ToVmcs12Rare(c)
+  if (isReadOnlyShadowField(name)) collectShadowVmcs(c)
   writeVmcs12(c, name, writtenValue(c, name, Number(encoding), value))
   if (DEADLINES.has(name)) nested.guestTimerDirty = true
   return succeed(c)

@@ -17,6 +17,7 @@ import { queueGeneralProtection, queueUndefinedOpcode } from '../interrupts.ts'
 import { zapShadowEpt } from './ept.ts'
 import { isHostCr0Valid, isHostCr4Valid } from './fixed-bits.ts'
 import { isLongMode, readMemoryOperand, readRegister, secondRegister, writeMemoryOperand } from './operands.ts'
+import { collectShadowVmcs, disableShadowVmcs, enableShadowVmcs } from './shadow-vmcs.ts'
 import { syncVmcs02ToVmcs12Rare } from './sync.ts'
 import { VMCS12_LAUNCH_STATE, VMCS12_REVISION, VMCS12_SIZE } from './vmcs12.ts'
 import { fail, failInvalid, succeed } from './vmx-outcome.ts'
@@ -82,6 +83,7 @@ export function releaseVmcs12(c: Context): void {
   const { nested } = c.vcpu
   if (nested.currentVmptr < 0) return
   flushVmcs12(c)
+  disableShadowVmcs(c)
   nested.currentVmptr = -1
 }
 
@@ -90,6 +92,7 @@ export function flushVmcs12(c: Context): void {
   const { cpu, vcpu } = c
   const { nested } = vcpu
   syncVmcs02ToVmcs12Rare(c)
+  collectShadowVmcs(c)
   for (let at = 0; at < VMCS12_SIZE; at += 8) writePhysical64(c, nested.currentVmptr + at, cpu.memory.read64(nested.vmcs12 + at))
 }
 
@@ -101,6 +104,7 @@ export function setCurrentVmcs(c: Context, pointer: number): void {
   nested.currentVmptr = pointer
   nested.guestTimerDirty = true
   nested.needSyncRare = false
+  enableShadowVmcs(c)
 }
 
 export function handleVmclear(c: Context): ExitOutcome {

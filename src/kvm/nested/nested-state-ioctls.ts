@@ -13,6 +13,7 @@ import { offersGuestTimer, offersTertiary } from './capabilities.ts'
 import { checkedVmcs12, enterGuestMode } from './entry.ts'
 import { leaveVmxOperation, setCurrentVmcs } from './instructions.ts'
 import { armPreemptionTimer, stopPreemptionTimer } from './preemption-timer.ts'
+import { collectShadowVmcs } from './shadow-vmcs.ts'
 import { syncVmcs02ToVmcs12, syncVmcs02ToVmcs12Rare } from './sync.ts'
 import { readVmcs12, VMCS12_REVISION, VMCS12_SIZE } from './vmcs12.ts'
 
@@ -37,6 +38,7 @@ export function getNestedState(c: Context): NestedStateImage {
   if (nested.guestMode) syncVmcs02ToVmcs12(c)
   if (hasVmcs) syncVmcs02ToVmcs12Rare(c)
   const bytes = new Uint8Array(VMCS12_SIZE)
+  if (!nested.guestMode) collectShadowVmcs(c)
   for (let at = 0; hasVmcs && at < VMCS12_SIZE; at++) bytes[at] = cpu.memory.read8(nested.vmcs12 + at)
   return {
     guestMode: nested.guestMode,

@@ -2,6 +2,7 @@
 
 import type { RootMachine } from '../../hw/root-cpu.ts'
 import { allocateHostPage } from '../mmu.ts'
+import { newShadowVmcs, type ShadowVmcs } from './shadow-vmcs.ts'
 
 export interface ShadowEpt {
   /** Host page of the top level that vmcs02 uses, and the EPT pointer of vmcs12 that it shadows. */
@@ -47,6 +48,9 @@ export interface NestedState {
   vmcs01Dr7: bigint
   vmcs01DebugCtl: bigint
   shadowEpt: ShadowEpt
+  shadowVmcs: ShadowVmcs
+  /** vmcs12, not the shadow VMCS, has the newest values of the fields that L1 accesses without an exit. */
+  shadowStale: boolean
   /** The VMX capability MSRs as this vCPU has them, by index. */
   msrs: Record<number, bigint>
 }
@@ -73,6 +77,8 @@ export function newNestedState(machine: RootMachine, msrs: Record<number, bigint
     vmcs01Dr7: 0x400n,
     vmcs01DebugCtl: 0n,
     shadowEpt: { root: allocateHostPage(machine), eptp: 0n, tables: [], spare: [] },
+    shadowVmcs: newShadowVmcs(machine),
+    shadowStale: true,
     msrs,
   }
 }
