@@ -21,10 +21,16 @@
         call    write_host_state
         call    write_guest_state
         call    apic_reset
+%ifdef LINUX
+        call    linux_reset
+%endif
 
         ; Until L2 ends the run there is only this.
 enter_l2:
         call    apic_prepare_entry
+%ifdef LINUX
+        call    linux_wait
+%endif
         mov     rax, [regs]
         mov     rcx, [regs + 8]
         mov     rdx, [regs + 16]
@@ -65,6 +71,9 @@ at_exit:
         mov     [regs + 112], r14
         mov     [regs + 120], r15
         vmcs_read VM_EXIT_REASON
+%ifdef LINUX
+        call    linux_exit
+%endif
         lea     rbx, [exit_handlers]
 .look:  cmp     dword [rbx], -1
         je      unexpected_exit
@@ -92,7 +101,7 @@ exit_handlers:
         handler EXIT_REASON_PREEMPTION_TIMER, apic_timer_fires
         handler EXIT_REASON_INTERRUPT_WINDOW, exit_nothing
         handler EXIT_REASON_TPR_BELOW_THRESHOLD, exit_nothing
-        handler EXIT_REASON_EXTERNAL_INTERRUPT, exit_nothing
+        handler EXIT_REASON_EXTERNAL_INTERRUPT, own_interrupt
         handler EXIT_REASON_XSETBV, exit_xsetbv
         handler EXIT_REASON_WBINVD, skip_instruction
         handler EXIT_REASON_INVD, skip_instruction
@@ -111,6 +120,15 @@ exit_handlers:
 
 exit_nothing:
         ret
+
+; The exit has acknowledged it, and L1 has one only.
+own_interrupt:
+%ifdef LINUX
+        jmp     linux_interrupt
+%else
+        eoi
+        ret
+%endif
 
 ; L2 behaves as nobody here expects; neither do we.
 unexpected_exit:
@@ -217,6 +235,7 @@ exit_cr_access:
         vmcs_write GUEST_CR0, rsi
         jmp     skip_instruction
 
+%include "l1-linux.inc"
 %include "l1-apic.inc"
 %include "l1-setup.inc"
 %include "lib.inc"

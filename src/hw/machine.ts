@@ -25,6 +25,7 @@ import { Memory } from './memory.ts'
 import { readBeyond, writeBeyond } from './physical-devices.ts'
 import { type CostTable, defaultCosts } from './time/costs.ts'
 import { type EventQueue, emptyQueue, NEVER } from './time/event-queue.ts'
+import type { HostJitter } from './time/jitter.ts'
 import { capabilityMsrs } from './vmx/capabilities.ts'
 import { noControls } from './vmx/state.ts'
 
@@ -42,6 +43,8 @@ export interface MachineConfig {
   readonly randomSeed: number
   readonly tscKhz: number
   readonly costs: CostTable
+  /** How the work of the host's software varies; null: it takes its cost to the tick. */
+  readonly jitter: HostJitter | null
   /** VMX capability MSRs by index. */
   readonly vmxMsrs: Readonly<Record<number, bigint>>
   readonly devices: DeviceConfig
@@ -71,6 +74,8 @@ export interface MachineOptions {
   readonly features?: readonly CpuFeature[]
   readonly randomSeed?: number
   readonly tscKhz?: number
+  readonly costs?: CostTable
+  readonly jitter?: HostJitter
   readonly devices?: Partial<DeviceConfig>
 }
 
@@ -133,7 +138,8 @@ export function resolveConfig(options: MachineOptions = {}): MachineConfig {
     brand: model.brand,
     randomSeed: options.randomSeed ?? 0,
     tscKhz: options.tscKhz ?? 2_000_000,
-    costs: defaultCosts(),
+    costs: options.costs ?? defaultCosts(),
+    jitter: options.jitter ?? null,
     vmxMsrs: capabilityMsrs(new Set(features)),
     devices: { memoryMiB, dateSeconds: DEFAULT_DATE_SECONDS, commandLine: '', ...options.devices },
   }

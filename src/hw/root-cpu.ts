@@ -17,6 +17,7 @@ import { enterHostMode } from './host-mode.ts'
 import type { Machine } from './machine.ts'
 import type { CostName } from './time/costs.ts'
 import { schedule } from './time/event-queue.ts'
+import { jittered } from './time/jitter.ts'
 import { vmEntry } from './vmx/entry.ts'
 import * as vmx from './vmx/instructions.ts'
 import type { VmxOutcome } from './vmx/outcome.ts'
@@ -160,7 +161,8 @@ function rootCpu(machine: Machine, engine: Engine): RootCpu {
       engine.cpu.vmx.guestLevel = level
     },
     spend: why => {
-      machine.tick += machine.config.costs[why]
+      const { costs, jitter } = machine.config
+      machine.tick += jitter ? jittered(jitter, costs[why], machine.tick) : costs[why]
     },
   }
 }

@@ -2,13 +2,18 @@
 
 import { assert } from '../base/assert.ts'
 import { type MachineConfig, type MachineOptions, resolveConfig } from '../hw/machine.ts'
+<<<<<<< HEAD
 import { DEFECT_NAMES, type DefectName } from '../kvm/defects.ts'
+=======
+import { type CostTable, defaultCosts } from '../hw/time/costs.ts'
+import type { HostJitter } from '../hw/time/jitter.ts'
+>>>>>>> d0536ce (Give the stock guest hypervisor the timing of Linux with KVM, and the host's work a seeded jitter; take nested costs from a published measurement)
 import { guestVmxMsrs, nestedVmxMsrs } from '../kvm/nested/capabilities.ts'
 import { DEFAULT_PARAMETERS, type KvmParameters, type ParameterName, parameterValueOf } from '../kvm/parameters.ts'
 import type { BootConfig } from '../vmm/loaders/program.ts'
 import { HYPERVISOR_MEMORY_MIB } from '../vmm/nested-guest.ts'
 import { HOST_MEMORY_MIB, romMemoryMiB } from '../vmm/vmm.ts'
-import { stockHypervisor } from './stock-hypervisor.ts'
+import { linuxHypervisor, stockHypervisor } from './stock-hypervisor.ts'
 
 export interface RunConfig {
   /** bare: on the CPU itself. kvm: in a VM. */
@@ -34,6 +39,10 @@ export interface RunOptions {
   readonly defects?: readonly DefectName[]
   /** L2: under the stock guest hypervisor. */
   readonly level?: 'L1' | 'L2'
+  /** The stock guest hypervisor takes the time that Linux and its KVM would, and does with its timer what they do. */
+  readonly linuxTiming?: boolean
+  readonly costs?: CostTable
+  readonly jitter?: HostJitter
   readonly boot?: BootConfig
   /** Of the program where it is a ROM: under KVM it lies in the host's memory. */
   readonly romBytes?: number
@@ -59,18 +68,23 @@ export function resolveRunConfig({
   parameters,
   defects = [],
   level = 'L1',
+  linuxTiming = false,
+  costs = defaultCosts(),
+  jitter,
   boot = DEFAULT_BOOT,
   romBytes = 0,
   dateSeconds,
 }: RunOptions = {}): RunConfig {
   assert(level === 'L1' || cpus === 1, 'the guest hypervisor has one CPU for its guest')
-  const hypervisor = level === 'L2' && !bare ? stockHypervisor() : null
+  const hypervisor = level === 'L2' && !bare ? (linuxTiming ? linuxHypervisor(costs) : stockHypervisor()) : null
   const ofHost = bare ? 0 : HOST_MEMORY_MIB + romMemoryMiB(romBytes)
   const memoryMiB = guestMemoryMiB + ofHost + (hypervisor === null ? 0 : HYPERVISOR_MEMORY_MIB)
   const kvmParameters = { ...DEFAULT_PARAMETERS, ...parameters }
   const machine = resolveConfig({
     memoryMiB,
     cpus,
+    costs,
+    ...(jitter === undefined ? {} : { jitter }),
     ...(model === undefined ? {} : { model }),
     ...(features === undefined ? {} : { features }),
     devices: { memoryMiB: guestMemoryMiB, commandLine: boot.commandLine, ...(dateSeconds === undefined ? {} : { dateSeconds }) },

@@ -36,6 +36,8 @@ export interface RecordOptions {
   readonly sink?: Sink
   readonly keyframeEvents?: number
   readonly keyframeInstructions?: number
+  /** Sees the machine with the guest booted in it, before anything runs. */
+  readonly started?: (guest: GuestRun) => void
 }
 
 export interface Recording {
@@ -115,6 +117,7 @@ export function* recordInSlices(config: RunConfig, image: Image, options: Record
   }
   const isKeyframeDue = (): boolean => writer !== null && events - lastKeyframe >= keyframeEvents
   guest = startRun(config, image, observe)
+  options.started?.(guest)
   const { machine } = guest
   const instructions = (): number => retired(machine)
   const keyframe = (): void => {

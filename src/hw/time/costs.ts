@@ -32,13 +32,19 @@ export const COSTS = {
   kvmTimerExpiry: { ticks: 700, source: 'assumption: timer interrupt in the host, up to the callback' },
   kvmToggleVirtualTimer: { ticks: 150, source: 'assumption: bitmap, control and two fields of the VMCS' },
   kvmNestedEntry: {
-    ticks: 2000,
-    source: 'assumption: checks and merge of the VMCS for a guest hypervisor, the order of published VMRESUME emulation',
+    ticks: 16_000,
+    source:
+      'half of what a hypercall of a nested guest takes beyond its plain exits and entries: about 38,000 cycles where one of a guest takes about 1,600 (Lim and Nieh, "Optimizing Nested Virtualization Performance Using Direct Virtual Hardware", ASPLOS 2020, KVM on KVM)',
   },
-  kvmNestedExit: { ticks: 2000, source: 'assumption: the copy back and the load of the host state, as much again' },
+  kvmNestedExit: { ticks: 16_000, source: 'the other half: the copy back and the load of the host state' },
   kvmBlock: { ticks: 1800, source: 'assumption: scheduling out a halted vCPU thread' },
   kvmWake: { ticks: 3600, source: 'assumption: waking its thread and scheduling it in' },
   kvmUserExit: { ticks: 3000, source: 'assumption: return of KVM_RUN to user space and the next call' },
+  guestKernelWake: {
+    ticks: 5000,
+    source:
+      "assumption: a guest kernel's way from the timer's interrupt to the woken thread in user mode, 2.5 microseconds, of the order of cyclictest's average on an otherwise idle bare machine",
+  },
   kvmPageFault: { ticks: 2000, source: 'assumption: mapping one page in EPT' },
 } as const satisfies Readonly<Record<string, CostRow>>
 
