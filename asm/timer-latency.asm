@@ -9,6 +9,7 @@
 ;       PRINT           -P: print what was measured
 ;       NESTED          -n: measure in a guest of our own, which is busy in TSC-deadline mode
 ;       WAITS=n         end after so many waits (100); 0: when the host sets `stop`, as -d does after its seconds
+;       DURATION_NS=n   end after so much time of the guest's TSC, too; RING=n: a power of two, so many samples are kept
 ;       TSC_KHZ=n       frequency of the guest's TSC (2000000)
 ;       BUS_NS=n        cycle of the APIC's bus (1)
 ;

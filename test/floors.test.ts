@@ -17,7 +17,7 @@ interface Floor {
 const SESSION_SEES = ['base', 'spec', 'isa', 'assembler', 'devices', 'hw', 'kvm', 'vmm', 'trace', 'query']
 /** Session and all that it may import, except that none of these drives the silicon or KVM directly. */
 const ABOVE_SESSION: Floor = { values: [...SESSION_SEES.filter(name => name !== 'hw' && name !== 'kvm'), 'session'], types: ['hw', 'kvm'] }
-const EVERYTHING = [...SESSION_SEES, 'session', 'testing', 'gdb', 'tui', 'cli']
+const EVERYTHING = [...SESSION_SEES, 'session', 'latency', 'testing', 'gdb', 'tui', 'cli']
 
 const FLOORS: Readonly<Record<string, Floor>> = {
   base: { values: [] },
@@ -33,6 +33,7 @@ const FLOORS: Readonly<Record<string, Floor>> = {
   trace: { values: ['base', 'spec', 'assembler/image'], types: ['hw', 'kvm'] },
   query: { values: ['base', 'spec', 'isa/format', 'trace'] },
   session: { values: SESSION_SEES },
+  latency: ABOVE_SESSION,
   testing: ABOVE_SESSION,
   gdb: ABOVE_SESSION,
   tui: ABOVE_SESSION,

@@ -4,6 +4,7 @@
  */
 
 import { addAnswerCommands } from './commands/answer.ts'
+import { addBenchCommands } from './commands/bench.ts'
 import { addFileCommands } from './commands/file.ts'
 import type { CommandHost } from './commands/host.ts'
 import { addRunCommands } from './commands/run.ts'
@@ -18,6 +19,7 @@ export function addCommands(host: CommandHost): void {
   addAnswerCommands(host)
   addFileCommands(host)
   addTestCommands(host)
+  addBenchCommands(host)
   for (const command of host.program.commands)
     command.option('--color', 'colour, also where the output is not a terminal').option('--no-color', 'no colour')
 }

@@ -162,3 +162,7 @@ function parseReport<N extends string>(option: string, kind: string, text: strin
   if (file === '') throw usageError(`${option} ${text}: the file is missing`, `write it as ${option} ${name}=FILE`)
   return { name, file: file ?? null }
 }
+
+export const parseDurationMs = (text: string): number => integer('--duration-ms', text, 'milliseconds', 1, 600_000)
+export const parsePeriodNs = (text: string): number => integer('--period-ns', text, 'nanoseconds', 100, 1_000_000_000)
+export const parseJitterSeed = (text: string): number => integer('--jitter-seed', text, 'a seed', 0, 2 ** 32 - 1)
