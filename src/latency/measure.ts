@@ -11,7 +11,8 @@ import { guestQuadword } from '../session/guest-bytes.ts'
 import type { GuestRun } from '../session/guest-run.ts'
 import { type Progress, recordInSlices } from '../session/record.ts'
 import type { TraceEvent } from '../spec/trace-events.ts'
-import { EXIT_KINDS, type ExitRow, exitStatistics } from '../trace/statistics.ts'
+import { EXIT_KINDS } from '../trace/exit-walk.ts'
+import { type ExitRow, exitStatistics } from '../trace/statistics.ts'
 import { RING } from './guests.ts'
 
 export interface Measurement {
