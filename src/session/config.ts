@@ -2,12 +2,9 @@
 
 import { assert } from '../base/assert.ts'
 import { type MachineConfig, type MachineOptions, resolveConfig } from '../hw/machine.ts'
-<<<<<<< HEAD
-import { DEFECT_NAMES, type DefectName } from '../kvm/defects.ts'
-=======
 import { type CostTable, defaultCosts } from '../hw/time/costs.ts'
 import type { HostJitter } from '../hw/time/jitter.ts'
->>>>>>> d0536ce (Give the stock guest hypervisor the timing of Linux with KVM, and the host's work a seeded jitter; take nested costs from a published measurement)
+import { DEFECT_NAMES, type DefectName } from '../kvm/defects.ts'
 import { guestVmxMsrs, nestedVmxMsrs } from '../kvm/nested/capabilities.ts'
 import { DEFAULT_PARAMETERS, type KvmParameters, type ParameterName, parameterValueOf } from '../kvm/parameters.ts'
 import type { BootConfig } from '../vmm/loaders/program.ts'
