@@ -33,7 +33,7 @@ export async function whatIfCommand(terminal: Terminal, file: string | undefined
     if (recording === null) return EXIT.interrupted
     const { end } = recording
     terminal.print(`${output}: ${groupedNumber(recording.events)} events, ended by ${end.reason}, status ${end.status}`)
-    terminal.say(`\`vtick diff ${name} ${output}\` compares`)
+    terminal.print(`compare: vtick diff ${name} ${output}`)
     return EXIT.fine
   } finally {
     reader.close()
