@@ -7,6 +7,8 @@ import { exitLabel, exitStatistics } from '../../../src/trace/statistics.ts'
 import { recorded } from '../../recorded.ts'
 
 const [FEW, MANY] = [10, 30]
+/** Of the waiting program; the busy one has its own. */
+const HLT_PERIOD = '200000'
 const PROGRAMS = { busy: 'examples/deadline-busy.asm', HLT: 'examples/deadline-hlt.asm' } as const
 const PARAMETERS: Readonly<Record<string, RunOptions['parameters']>> = {
   N: { apic_timer_virt: false },
@@ -22,7 +24,10 @@ const rows = readFileSync(new URL('../../../docs/exits-per-timer.md', import.met
   .map(line => line.split('|').map(cell => cell.trim()))
 
 function exitsOf(path: string, options: RunOptions, ticks: number): ReadonlyMap<string, number> {
-  const { reader } = recorded(path, { ...options, defines: { TICKS: String(ticks) } })
+  const { reader } = recorded(path, {
+    ...options,
+    defines: { TICKS: String(ticks), ...(path === PROGRAMS.HLT ? { PERIOD: HLT_PERIOD } : {}) },
+  })
   return new Map(exitStatistics(reader.events()).map(row => [exitLabel(row), row.samples]))
 }
 
