@@ -33,6 +33,15 @@ export interface SliceOptions {
   readonly beforeSlice?: () => void
 }
 
+/** Slices of something that is just left where it is when it is asked to stop. */
+export function* waiting<T>(slices: Generator<Progress, T, void>): Generator<Progress, T, boolean> {
+  for (;;) {
+    const { done, value } = slices.next()
+    if (done) return value
+    yield value
+  }
+}
+
 /** Runs the slices to their end, which is `value`; after Ctrl-C each is asked to stop, and null comes back from one that cannot. */
 export async function runSlices<T>(
   terminal: Terminal,

@@ -1,9 +1,11 @@
 /** The commands that go to places in a trace. */
 
+import { LOCATION_FORMS } from '../../query/location.ts'
+import { POSITION_FORMS } from '../../query/position.ts'
 import type { ExploreCommandOptions } from '../explore.ts'
 import type { GdbCommandOptions } from '../gdb.ts'
 import type { ReplayCommandOptions } from '../replay.ts'
-import type { CommonOptions } from '../terminal.ts'
+import type { CommonOptions, ReadingOptions } from '../terminal.ts'
 import { gather, parseParameter, parsePort } from '../values.ts'
 import { type CommandHost, NEWEST } from './host.ts'
 
@@ -12,6 +14,7 @@ export function addTravelCommands(host: CommandHost): void {
   addExplore(host)
   addKeys(host)
   addDumpVmcs(host)
+  addWhy(host)
   addGdb(host)
 }
 
@@ -35,7 +38,7 @@ function addExplore({ program, open, finish }: CommandHost): void {
     .command('explore')
     .description('walk through a trace: events, source and registers, forward and back')
     .argument('[trace]', NEWEST)
-    .option('--at <position>', 'where to begin: #event, i:instruction, tsc:value, 50%, @end')
+    .option('--at <position>', `where to begin: ${POSITION_FORMS}`)
     .option('--filter <filter>', 'show only the events that a filter lets through, as in `vtick query`')
     .option('--plain', 'as text, also on a terminal')
     .option('--ascii', 'frames and bars in ASCII')
@@ -61,12 +64,31 @@ function addDumpVmcs({ program, open, finish }: CommandHost): void {
     .command('dump-vmcs')
     .description("the VMCS that is current at a position of a trace, in the layout of the kernel's dump_vmcs")
     .argument('[trace]', NEWEST)
-    .argument('[position]', '#EVENT, i:INSTRUCTION, PERCENT% or @end', '@end')
+    .argument('[position]', POSITION_FORMS, '@end')
     .action(async (file: string | undefined, at: string, options: CommonOptions) => {
       const { dumpVmcsCommand } = await import('../dump-vmcs.ts')
       finish(dumpVmcsCommand(open(options), file, at))
     })
 }
+
+function addWhy({ program, open, finish }: CommandHost): void {
+  program
+    .command('why')
+    .description('where a value came from: back through moves, memory, KVM, VMCS copies and timers to where it began')
+    .argument('<words...>', 'TRACE POSITION LOCATION; without a trace the newest in .vtick/, without a position @end')
+    .option('--json', 'for programs')
+    .addHelpText('after', WHY_HELP)
+    .action(async (words: readonly string[], options: ReadingOptions) => {
+      const { whyCommand } = await import('../why.ts')
+      finish(await whyCommand(open(options), words, options))
+    })
+}
+
+const WHY_HELP = `
+A position is ${POSITION_FORMS}.
+A location is ${LOCATION_FORMS}; a label may stand for an address.
+  vtick why T.vtrace '#412' rax
+  vtick why T.vtrace @end '[counter]:8'`
 
 function addGdb({ program, open, main, finish }: CommandHost): void {
   program

@@ -1,0 +1,110 @@
+/** `vtick why`: where a value in a recorded run came from, step by step back to where it began. */
+
+import { hex as grouped } from '../base/u64.ts'
+import { formatLocation, isProblem, type Location, parseLocation } from '../query/location.ts'
+import { parsePosition } from '../query/position.ts'
+import { openTimeline, type Timeline } from '../session/timeline.ts'
+import type { Cursor } from '../session/travel.ts'
+import { hex, type Why, type WhyEnd, type WhyStep } from '../session/why/chain.ts'
+import { why } from '../session/why/why.ts'
+import { cursorIn } from './cursor-argument.ts'
+import { EXIT, type ExitCode, usageError } from './exit-codes.ts'
+import { runSlices, waiting } from './slices.ts'
+import type { ReadingOptions, Terminal } from './terminal.ts'
+import { openRunnableTrace } from './trace-argument.ts'
+
+/** TRACE POSITION LOCATION, of which the first two may be left out. */
+function wordsOf(words: readonly string[]): { readonly file: string | undefined; readonly at: string; readonly location: string } {
+  const location = words.at(-1)!
+  const [first, second] = words.slice(0, -1)
+  if (words.length > 3) throw usageError(`${words.length} words are too many`, 'write `vtick why TRACE POSITION LOCATION`')
+  if (second !== undefined) return { file: first, at: second, location }
+  const isPosition = first !== undefined && parsePosition(first) !== undefined
+  return { file: isPosition ? undefined : first, at: isPosition ? first : '@end', location }
+}
+
+export async function whyCommand(terminal: Terminal, words: readonly string[], { json }: ReadingOptions): Promise<ExitCode> {
+  const { file, at, location } = wordsOf(words)
+  const { name, reader } = openRunnableTrace(terminal, file)
+  try {
+    const timeline = openTimeline(reader)
+    const asked = locationIn(timeline, location)
+    const cursor = await cursorIn(terminal, timeline, { name, at })
+    if (cursor === null) return EXIT.interrupted
+    const chain = await chainOf(terminal, timeline, cursor, asked)
+    if (chain === null) return EXIT.interrupted
+    terminal.print(json ? JSON.stringify(whyJson(chain)) : whyText(chain).join('\n'))
+    return EXIT.fine
+  } finally {
+    reader.close()
+  }
+}
+
+async function chainOf(terminal: Terminal, timeline: Timeline, cursor: Cursor, location: Location): Promise<Why | null> {
+  const { value } = await runSlices(terminal, waiting(why(timeline, cursor, location)), { doing: 'looking back' })
+  return value
+}
+
+/** What the user names, with the labels of the trace's program. */
+export function locationIn({ reader }: Timeline, text: string): Location {
+  const parsed = parseLocation(text, new Map(reader.header.image.symbols.map(({ name, value }) => [name, value])))
+  if (isProblem(parsed)) throw usageError(parsed.problem, parsed.help)
+  return parsed
+}
+
+const ENDS: Readonly<Record<WhyEnd, string>> = {
+  constant: 'a constant in the source',
+  configuration: 'the configuration of the run',
+  input: 'an input',
+  time: 'the clock',
+  operands: 'what went into it; ask about one of them',
+  device: 'a device',
+  kvm: 'KVM itself',
+  unknown: 'not known further',
+  length: 'the chain goes on; ask again from the last step',
+}
+
+const whereOf = ({ source }: WhyStep): string => (source === undefined ? '' : `${source.file}:${source.line}`)
+
+/** A line for each step: where, what, source line, remark. */
+export function whyText({ location, value, position, level, symbol, steps, end, operands }: Why): readonly string[] {
+  const widest = (texts: readonly string[], most: number): number => Math.min(most, Math.max(0, ...texts.map(text => text.length)))
+  const textWidth = widest(
+    steps.map(({ text, depth }) => text.length + 4 * depth).map(length => ' '.repeat(length)),
+    56,
+  )
+  const whereWidth = widest(steps.map(whereOf), 32)
+  const positionWidth = widest(
+    steps.map(({ position: at }) => at),
+    12,
+  )
+  const shown = value === undefined ? 'nothing' : grouped(value)
+  const lines = steps.map(step => {
+    const text = `${'    '.repeat(step.depth)}${step.text}`
+    return `  ${step.position.padEnd(positionWidth)}  L${step.level}  ${text.padEnd(textWidth)}  ${whereOf(step).padEnd(whereWidth)}  ${step.note ?? ''}`.trimEnd()
+  })
+  const rest = operands.length === 0 ? '' : `: ${operands.map(formatLocation).join(', ')}`
+  return [
+    `why  ${formatLocation(location)} = ${shown}   at ${position} (L${level}${symbol === undefined ? '' : `, ${symbol}`})`,
+    ...lines,
+    `  from ${ENDS[end]}${rest}`,
+  ]
+}
+
+/** The same for programs; 64-bit values as hexadecimal text. */
+export const whyJson = ({ location, value, operands, steps, ...rest }: Why): object => ({
+  version: 1,
+  location: formatLocation(location),
+  value: value === undefined ? null : hex(value),
+  ...rest,
+  symbol: rest.symbol ?? null,
+  operands: operands.map(formatLocation),
+  steps: steps.map(({ position, level, text, source, note, depth }) => ({
+    position,
+    level,
+    text,
+    source: source ?? null,
+    note: note ?? null,
+    depth,
+  })),
+})

@@ -1,0 +1,118 @@
+/** From the text of a position to a cursor in a trace: one implementation for the commands, gdb, the explorer and tests. */
+
+import { nearest } from '../base/suggest.ts'
+import { POSITION_FORMS, type Position, parsePosition, resolvePosition } from '../query/position.ts'
+import type { EventKind, EventOf } from '../spec/trace-events.ts'
+import type { Place, Timeline } from './timeline.ts'
+import { guestTimer, tickOfGuestTsc } from './timeline-guest.ts'
+import { type Cursor, START, searchForward } from './travel.ts'
+
+/** What is wrong, and what would be right. */
+export interface NoPosition {
+  readonly problem: string
+  readonly help: string
+}
+
+export type Located = Cursor | NoPosition
+
+export const isNowhere = (located: Located): located is NoPosition => 'problem' in located
+
+const nowhere = (problem: string, help: string): NoPosition => ({ problem, help })
+
+/** Marks by their letters. */
+export type Marks = ReadonlyMap<string, Cursor>
+
+/** In pieces, since only a run of the trace can tell some of them. */
+export function* locate(timeline: Timeline, text: string, marks: Marks = new Map()): Generator<Place, Located, void> {
+  const position = parsePosition(text)
+  return position === undefined
+    ? nowhere(`\`${text}\` is no position`, `write ${POSITION_FORMS}`)
+    : yield* find(timeline, position, text, marks)
+}
+
+function* find(timeline: Timeline, position: Position, text: string, marks: Marks): Generator<Place, Located, void> {
+  const { reader } = timeline
+  switch (position.kind) {
+    case 'mark':
+      return marks.get(position.name) ?? nowhere(`there is no mark ${text}`, 'set one with m and its letter in `vtick explore`')
+    case 'tsc':
+      return yield* atTsc(timeline, position.value)
+    case 'visit':
+      return yield* atVisit(timeline, position)
+    case 'fail':
+      return yield* atFailure(timeline)
+    default: {
+      const place = resolvePosition(position, reader.count)
+      if (place === undefined) return nowhere(`the trace has no event ${text}`, `its last is #${reader.count - 1}, or @end`)
+      if (place.kind === 'event') return yield* atEvent(timeline, place.index)
+      if (place.count > timeline.instructions)
+        return nowhere(`the run has no instruction ${place.count}`, `its last is i:${timeline.instructions}, or @end`)
+      return { instructions: place.count, events: 0 }
+    }
+  }
+}
+
+function* atEvent(timeline: Timeline, event: number): Generator<Place, Cursor, void> {
+  yield* timeline.seekEvent(event)
+  return { instructions: timeline.instructionOfEvent(event), events: event + 1, event }
+}
+
+/** The first moment at which the guest's TSC reads at least this much. What the guest did to its TSC is followed event by event. */
+function* atTsc(timeline: Timeline, value: bigint): Generator<Place, Located, void> {
+  const { reader } = timeline
+  let event = 0
+  for (let tries = 0; tries < 8; tries++) {
+    const view = yield* timeline.seekEvent(event)
+    const next = Math.max(0, Math.min(reader.count - 1, reader.indexAtTick(tickOfGuestTsc(view, value))))
+    if (next === event) break
+    event = next
+  }
+  // An event further back, so that the moment lies behind.
+  while (event > 0 && guestTimer(yield* timeline.seekEvent(event)).tsc >= value) event--
+  const from = { instructions: timeline.instructionOfEvent(event), events: 0 }
+  const reads = (): number => (guestTimer(timeline.here()).tsc >= value ? 0 : -1)
+  const hit = yield* searchForward(timeline, from, { judge: () => ({ begin: reads, see: reads }), meansBefore: () => false })
+  if (hit !== undefined && hit !== 'end') return hit.place
+  const { tsc } = guestTimer(yield* timeline.seekEvent(reader.count - 1))
+  return nowhere(`the guest's TSC never reads 0x${value.toString(16)}`, `at the end it reads 0x${tsc.toString(16)}`)
+}
+
+/** The moment before the instruction at a label runs for the so many-th time. */
+function* atVisit(timeline: Timeline, { label, count }: Extract<Position, { kind: 'visit' }>): Generator<Place, Located, void> {
+  const { symbols } = timeline.reader.header.image
+  const symbol = symbols.find(({ name, kind }) => kind === 'label' && name === label)
+  if (symbol === undefined) {
+    const near = nearest(
+      label,
+      symbols.map(({ name }) => name),
+    )
+    return nowhere(`the program has no label \`${label}\``, near ? `did you mean \`${near}#${count}\`?` : 'write #EVENT or i:INSTRUCTION')
+  }
+  let visits = 0
+  let found: Place | undefined
+  yield* timeline.seek(START)
+  yield* timeline.scan({ instructions: Number.POSITIVE_INFINITY, events: 0 }, engine => {
+    if (engine.rip === symbol.value && ++visits === count) found = timeline.place
+    return found !== undefined
+  })
+  return (
+    found ?? nowhere(`\`${label}\` runs ${visits} times`, visits === 0 ? 'name a label that runs' : `its last visit is ${label}#${visits}`)
+  )
+}
+
+const CONSOLE: ReadonlySet<EventKind> = new Set(['console'])
+
+/** Where the first line of the console that begins with FAIL: ends; else the end, if the run ended badly. */
+function* atFailure(timeline: Timeline): Generator<Place, Located, void> {
+  const { reader, kinds } = timeline
+  let line = ''
+  for (let index = kinds.find(CONSOLE, 0, 1); index >= 0; index = kinds.find(CONSOLE, index + 1, 1)) {
+    const { byte } = reader.event(index) as EventOf<'console'>
+    line = byte === 10 ? '' : line + String.fromCharCode(byte)
+    if (line === 'FAIL:') return yield* atEvent(timeline, index)
+  }
+  const { end } = reader
+  if (end !== undefined && end !== null && (end.reason !== 'exit-port' || end.status !== 0))
+    return yield* atEvent(timeline, reader.count - 1)
+  return nowhere('nothing failed in this trace', 'write @end for its end')
+}

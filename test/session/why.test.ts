@@ -1,0 +1,106 @@
+/** Chains of origins, checked by hand against the sources of the guests. */
+
+import { describe, expect, it } from 'vitest'
+import { type Location, parseLocation } from '../../src/query/location.ts'
+import { isNowhere, locate } from '../../src/session/locate.ts'
+import { finished, openTimeline } from '../../src/session/timeline.ts'
+import type { Cursor } from '../../src/session/travel.ts'
+import { why } from '../../src/session/why/why.ts'
+import type { EventOf } from '../../src/spec/trace-events.ts'
+import { recorded } from '../recorded.ts'
+
+const nested = recorded('examples/deadline-busy.asm', { defines: { TICKS: '2' }, level: 'L2' })
+
+function chain(position: string, location: string) {
+  const timeline = openTimeline(nested.reader)
+  const program = new Map(nested.reader.header.image.symbols.map(({ name, value }) => [name, value]))
+  const cursor = finished(locate(timeline, position))
+  expect(isNowhere(cursor)).toBe(false)
+  return finished(why(timeline, cursor as Cursor, parseLocation(location, program) as Location))
+}
+
+const indexOf = (kind: string, nth = 0): number => nested.events.flatMap((event, i) => (event.kind === kind ? [i] : []))[nth]!
+
+describe('why', () => {
+  it("leads from L2's interrupt over its timer, the copy of vmcs12 and L1's VMWRITE to the clock", () => {
+    const fired = indexOf('apic_timer_fire', 1)
+    const taken = nested.events.findIndex((event, i) => i > fired && event.kind === 'interrupt' && event.source === 'virtual')
+    const { steps, end, operands } = chain(`#${taken}`, 'irq:0xec')
+    // The guest: `read_tsc; lea r12, [rax + PERIOD]; write_msr64 MSR_IA32_TSC_DEADLINE, r12`, PERIOD = 20000 = 0x4e20.
+    const armed = nested.events.findLastIndex((event, i) => i < fired && event.kind === 'apic_timer_arm')
+    const { virtual_deadline: deadline } = nested.events[armed] as EventOf<'apic_timer_arm'>
+    const hex = (value: bigint): string => `0x${value.toString(16)}`
+    expect(steps.filter(({ depth }) => depth === 0).map(({ text }) => text)).toEqual([
+      'vector 0xec delivered (virtual)',
+      'virtual timer vector 0xec: deadline reached',
+      `guest timer armed: guest_deadline ${hex(deadline)}`,
+      `msr 6e0 <- ${hex(deadline)}  wrmsr`,
+      'mov rax, rdx',
+      'mov rdx, r12',
+      `lea r12, [rax+0x4e20]  = ${hex(deadline)}`,
+      `or rax, rdx  = rax(${hex(deadline - 20000n)}), rdx(0)`,
+    ])
+    expect(end).toBe('operands')
+    expect(operands.map(each => (each.kind === 'register' ? each.index : -1))).toEqual([0, 2])
+    const sides = steps.filter(({ depth }) => depth === 1)
+    expect(sides.map(({ text }) => text)).toEqual([
+      'vmcs02.GUEST_APIC_TIMER_VECTOR <- 0xec  copied from vmcs12 at the nested VM entry',
+      expect.stringMatching(/^vmcs12.GUEST_APIC_TIMER_VECTOR <- 0xec {2}vmwrite /),
+      'rax <- rdtsc',
+      'rdx <- shl rdx, 0x20',
+    ])
+    // L1 wrote it with a VMWRITE that exits to L0 and comes back: the events say so themselves.
+    const copied = nested.events[sides[0]!.event!]!
+    expect(copied.kind).toBe('kvm_nested_vmenter')
+    const exit = Number(/#(\d+)/.exec(sides[1]!.note!)![1])
+    expect(nested.events[exit]).toMatchObject({ kind: 'kvm_exit', reason: 25, level: 1 }) // VMWRITE (SDM, "Basic Exit Reasons")
+    const lines = nested.reader.header.image.sources[0]!.text.split('\n')
+    const wrmsr = steps.find(({ text }) => text.includes('wrmsr'))!.source!
+    expect(lines[wrmsr.line - 1]).toContain('write_msr64 MSR_IA32_TSC_DEADLINE, r12')
+  })
+
+  it('takes less than a second of the processor', () => {
+    chain('@end', 'irq:0xec')
+    const before = process.cpuUsage()
+    chain('@end', 'irq:0xec')
+    const { user, system } = process.cpuUsage(before)
+    expect((user + system) / 1e6).toBeLessThan(1)
+  })
+
+  it('follows a register through the memory that L1 saved it in, over nested exits', () => {
+    const { value, steps, end } = chain('@end', 'r13')
+    expect(value).toBe(2n) // ticks asked for
+    expect(steps[0]!.text).toMatch(/^inc r13 {2}= 2$/)
+    expect(steps.at(-1)!.text).toBe('xor r13d, r13d')
+    expect(end).toBe('constant')
+  })
+})
+
+describe('positions that take a run', () => {
+  const timeline = openTimeline(nested.reader)
+  const at = (text: string) => finished(locate(timeline, text))
+
+  it('a visit of a label is a moment before its instruction, and visits grow', () => {
+    const first = at('tick#1') as Cursor
+    const second = at('tick#2') as Cursor
+    expect(first.instructions).toBeLessThan(second.instructions)
+    expect(at('tick#3')).toEqual({ problem: '`tick` runs 2 times', help: 'its last visit is tick#2' })
+    expect(at('tik#2')).toMatchObject({ problem: 'the program has no label `tik`', help: 'did you mean `tick#2`?' })
+  })
+
+  it('a TSC value is the first moment that reads at least as much', () => {
+    const armed = nested.events[indexOf('apic_timer_arm')] as EventOf<'apic_timer_arm'>
+    const place = at(`tsc:0x${armed.virtual_deadline.toString(16)}`) as Cursor
+    const before = at('tick#1') as Cursor
+    const after = at('tick#2') as Cursor
+    expect(place.instructions).toBeGreaterThan(before.instructions)
+    expect(place.instructions).toBeLessThan(after.instructions)
+    expect(at('tsc:0xffffffffffffffff')).toMatchObject({ problem: expect.stringContaining('never reads') })
+  })
+
+  it('without a failure there is no @fail, and what is no position says what one is', () => {
+    expect(at('@fail')).toMatchObject({ problem: 'nothing failed in this trace' })
+    expect(at('nonsense')).toMatchObject({ problem: '`nonsense` is no position' })
+    expect(at("'q")).toMatchObject({ problem: "there is no mark 'q" })
+  })
+})
