@@ -1,11 +1,11 @@
 /** `vtick why`: where a value in a recorded run came from, step by step back to where it began. */
 
-import { hex as grouped } from '../base/u64.ts'
 import { formatLocation, isProblem, type Location, parseLocation } from '../query/location.ts'
 import { parsePosition } from '../query/position.ts'
 import { openTimeline, type Timeline } from '../session/timeline.ts'
 import type { Cursor } from '../session/travel.ts'
-import { hex, type Why, type WhyEnd, type WhyStep } from '../session/why/chain.ts'
+import { hex, type Why } from '../session/why/chain.ts'
+import { whyText } from '../session/why/text.ts'
 import { why } from '../session/why/why.ts'
 import { cursorIn } from './cursor-argument.ts'
 import { EXIT, type ExitCode, usageError } from './exit-codes.ts'
@@ -52,46 +52,7 @@ export function locationIn({ reader }: Timeline, text: string): Location {
   return parsed
 }
 
-const ENDS: Readonly<Record<WhyEnd, string>> = {
-  constant: 'a constant in the source',
-  configuration: 'the configuration of the run',
-  input: 'an input',
-  time: 'the clock',
-  operands: 'what went into it; ask about one of them',
-  device: 'a device',
-  kvm: 'KVM itself',
-  unknown: 'not known further',
-  length: 'the chain goes on; ask again from the last step',
-}
-
-const whereOf = ({ source }: WhyStep): string => (source === undefined ? '' : `${source.file}:${source.line}`)
-
-/** A line for each step: where, what, source line, remark. */
-export function whyText({ location, value, position, level, symbol, steps, end, operands }: Why): readonly string[] {
-  const widest = (texts: readonly string[], most: number): number => Math.min(most, Math.max(0, ...texts.map(text => text.length)))
-  const textWidth = widest(
-    steps.map(({ text, depth }) => text.length + 4 * depth).map(length => ' '.repeat(length)),
-    56,
-  )
-  const whereWidth = widest(steps.map(whereOf), 32)
-  const positionWidth = widest(
-    steps.map(({ position: at }) => at),
-    12,
-  )
-  const shown = value === undefined ? 'nothing' : grouped(value)
-  const lines = steps.map(step => {
-    const text = `${'    '.repeat(step.depth)}${step.text}`
-    return `  ${step.position.padEnd(positionWidth)}  L${step.level}  ${text.padEnd(textWidth)}  ${whereOf(step).padEnd(whereWidth)}  ${step.note ?? ''}`.trimEnd()
-  })
-  const rest = operands.length === 0 ? '' : `: ${operands.map(formatLocation).join(', ')}`
-  return [
-    `why  ${formatLocation(location)} = ${shown}   at ${position} (L${level}${symbol === undefined ? '' : `, ${symbol}`})`,
-    ...lines,
-    `  from ${ENDS[end]}${rest}`,
-  ]
-}
-
-/** The same for programs; 64-bit values as hexadecimal text. */
+/** The chain for programs; 64-bit values as hexadecimal text. */
 export const whyJson = ({ location, value, operands, steps, ...rest }: Why): object => ({
   version: 1,
   location: formatLocation(location),

@@ -5,6 +5,7 @@ import { POSITION_FORMS } from '../../query/position.ts'
 import type { ExploreCommandOptions } from '../explore.ts'
 import type { GdbCommandOptions } from '../gdb.ts'
 import type { ReplayCommandOptions } from '../replay.ts'
+import type { ReplayToOptions } from '../replay-to.ts'
 import type { CommonOptions, ReadingOptions } from '../terminal.ts'
 import { gather, parseParameter, parsePort } from '../values.ts'
 import { type CommandHost, NEWEST } from './host.ts'
@@ -27,7 +28,17 @@ function addReplay({ program, open, finish }: CommandHost): void {
     .option('--set <location=value>', 'what if a register or memory were, as rax=5 or [label]:4=7 (repeatable)', gather)
     .option('--at <position>', 'when --set sets: #event or i:instruction (default: before the first instruction)')
     .option('-o, --output <trace>', 'where the other run goes (default: .vtick/NAME-what-if.vtrace)')
-    .action(async (file: string | undefined, options: ReplayCommandOptions) => {
+    .option('--to <position>', `print the state there: ${POSITION_FORMS}`)
+    .option(
+      '--until <expression>',
+      'print it where this comes true: `rax == 5 and [counter]:8 > 2`, `exit(HLT)`, a label, a location that changes',
+    )
+    .action(async (file: string | undefined, options: ReplayCommandOptions & ReplayToOptions) => {
+      const isWhatIf = options.param !== undefined || options.set !== undefined
+      if (!isWhatIf && (options.to !== undefined || options.until !== undefined)) {
+        const { replayTo } = await import('../replay-to.ts')
+        return finish(await replayTo(open(options), file, options))
+      }
       const { replayCommand } = await import('../replay.ts')
       finish(await replayCommand(open(options), file, options))
     })

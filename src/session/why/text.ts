@@ -1,0 +1,43 @@
+/** A chain of origins in lines: what the command prints, and gdb's `monitor why`. */
+
+import { hex as grouped } from '../../base/u64.ts'
+import { formatLocation } from '../../query/location.ts'
+import type { Why, WhyEnd, WhyStep } from './chain.ts'
+
+const ENDS: Readonly<Record<WhyEnd, string>> = {
+  constant: 'a constant in the source',
+  configuration: 'the configuration of the run',
+  input: 'an input',
+  time: 'the clock',
+  operands: 'what went into it; ask about one of them',
+  device: 'a device',
+  kvm: 'KVM itself',
+  unknown: 'not known further',
+  length: 'the chain goes on; ask again from the last step',
+}
+
+const whereOf = ({ source }: WhyStep): string => (source === undefined ? '' : `${source.file}:${source.line}`)
+
+const INDENT = '    '
+
+const widest = (texts: readonly string[], most: number): number => Math.min(most, Math.max(0, ...texts.map(({ length }) => length)))
+
+/** A line for each step: where, what, source line, remark. */
+export function whyText({ location, value, position, level, symbol, steps, end, operands }: Why): readonly string[] {
+  const texts = steps.map(({ depth, text }) => INDENT.repeat(depth) + text)
+  const textWidth = widest(texts, 56)
+  const whereWidth = widest(steps.map(whereOf), 32)
+  const positionWidth = widest(
+    steps.map(({ position: at }) => at),
+    12,
+  )
+  const lines = steps.map((step, i) =>
+    `  ${step.position.padEnd(positionWidth)}  L${step.level}  ${texts[i]!.padEnd(textWidth)}  ${whereOf(step).padEnd(whereWidth)}  ${step.note ?? ''}`.trimEnd(),
+  )
+  const rest = operands.length === 0 ? '' : `: ${operands.map(formatLocation).join(', ')}`
+  return [
+    `why  ${formatLocation(location)} = ${value === undefined ? 'nothing' : grouped(value)}   at ${position} (L${level}${symbol === undefined ? '' : `, ${symbol}`})`,
+    ...lines,
+    `  from ${ENDS[end]}${rest}`,
+  ]
+}
