@@ -19,9 +19,17 @@ import { openRunnableTrace } from './trace-argument.ts'
 export interface ReplayToOptions {
   readonly to?: string
   readonly until?: string
+  readonly param?: unknown
+  readonly set?: unknown
 }
 
-export async function replayTo(terminal: Terminal, file: string | undefined, { to, until }: ReplayToOptions): Promise<ExitCode> {
+export async function replayTo(
+  terminal: Terminal,
+  file: string | undefined,
+  { to, until, param, set }: ReplayToOptions,
+): Promise<ExitCode> {
+  if (param !== undefined || set !== undefined)
+    throw usageError('--to and --until look at the recorded run, --param and --set make another', 'leave one of the two out')
   const { name, reader } = openRunnableTrace(terminal, file)
   try {
     const timeline = openTimeline(reader)

@@ -34,8 +34,7 @@ function addReplay({ program, open, finish }: CommandHost): void {
       'print it where this comes true: `rax == 5 and [counter]:8 > 2`, `exit(HLT)`, a label, a location that changes',
     )
     .action(async (file: string | undefined, options: ReplayCommandOptions & ReplayToOptions) => {
-      const isWhatIf = options.param !== undefined || options.set !== undefined
-      if (!isWhatIf && (options.to !== undefined || options.until !== undefined)) {
+      if (options.to !== undefined || options.until !== undefined) {
         const { replayTo } = await import('../replay-to.ts')
         return finish(await replayTo(open(options), file, options))
       }
