@@ -48,7 +48,7 @@ export function setIrq(v: VmContext, source: IrqSource, gsi: number, high: boole
   chip.levels[source] = high ? chip.levels[source] | mask : chip.levels[source] & ~mask
   const level = bit(chip.levels.user | chip.levels.pit, gsi)
   const [first] = contextsOf(v)
-  if (first !== undefined) trace(first, 'kvm_set_irq', { gsi, high: level ? 1 : 0, source: source === 'user' ? 0 : 2 })
+  if (first !== undefined) trace(first, 'kvm_set_irq', { gsi, high: level ? 1 : 0, irq_source_id: source === 'user' ? 0 : 2 })
   const messages: InterruptMessage[] = []
   for (const { gsi: routed, chip: to, pin } of chip.routes) {
     if (routed !== gsi) continue

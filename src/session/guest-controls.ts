@@ -1,9 +1,12 @@
 /**
  * The VM-execution, VM-exit and VM-entry controls that a guest hypervisor chose, and the instruction that set one: under KVM
- * those of vmcs12, whose VMWRITEs are VM exits, on the bare CPU those of the current VMCS.
+ * those of vmcs12, whose VMWRITEs are VM exits where the field is not in its shadow, on the bare CPU those of the current VMCS.
  */
 
 import { bitField } from '../base/u64.ts'
+import type { Machine } from '../hw/machine.ts'
+import { isWritableShadowField } from '../kvm/nested/shadow-vmcs.ts'
+import type { KvmState } from '../kvm/state.ts'
 import { EXIT_REASONS } from '../spec/exit-reasons.ts'
 import { CONTROL_WORDS, type ControlName, VMX_CONTROLS } from '../spec/vmx-controls.ts'
 import { exitSpansOf } from '../trace/exit-walk.ts'
@@ -30,6 +33,9 @@ export function guestControls(view: TimelineView): ReadonlySet<ControlName> | un
   return new Set([...has].filter(isActive))
 }
 
+/** Whether KVM gives L1 a shadow VMCS at all. */
+const usesShadowVmcs = (machine: Machine): boolean => (machine.host as KvmState).parameters.enable_shadow_vmcs === true
+
 /** The instruction that gave a control its value. */
 export interface ControlWrite {
   readonly rip: bigint
@@ -48,7 +54,9 @@ export function writeOfControl(timeline: Timeline, control: ControlName, until: 
   const { instructions } = view
   const value = guestControls(view)?.has(control) ?? false
   const isSame = (at: TimelineView): boolean => (guestControls(at)?.has(control) ?? false) === value
-  if (underKvm) {
+  const { field } = CONTROL_WORDS[VMX_CONTROLS[control].word]
+  const exits = underKvm && !(usesShadowVmcs(view.machine) && isWritableShadowField(field))
+  if (exits) {
     const writes = vmwritesBefore(timeline, until)
     const before = lastWithout(writes.length, n => isSame(timeline.atEvent(writes[n]!.event)))
     return writes[before]

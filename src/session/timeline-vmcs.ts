@@ -1,12 +1,14 @@
 /** The VMCSs at a moment: the one that is current, and of a vCPU with a nested guest each by its name. */
 
 import { readField } from '../hw/vmx/vmcs.ts'
+import { isWritableShadowField } from '../kvm/nested/shadow-vmcs.ts'
 import { readVmcs12, VMCS12_OFFSETS } from '../kvm/nested/vmcs12.ts'
 import { VMCS_FIELDS, type VmcsFieldName } from '../spec/vmcs-fields.ts'
 import type { TimelineView } from './timeline.ts'
 import { vcpuOf } from './timeline-memory.ts'
 
-/** current: the processor's. vmcs12: the one that L1 keeps for L2, as KVM holds it; its guest state is that of L2's last exit to L1. */
+/** current: the processor's. vmcs12: the one that L1 keeps for L2, as KVM holds it, or its shadow VMCS
+ * where that is newer; its guest state is that of L2's last exit to L1. */
 export const VMCS_NAMES = ['current', 'vmcs01', 'vmcs12', 'vmcs02'] as const
 export type VmcsName = (typeof VMCS_NAMES)[number]
 
@@ -29,6 +31,8 @@ export function vmcsField(view: TimelineView, field: VmcsFieldName, name: VmcsNa
   if (address === undefined) return undefined
   if (name !== 'vmcs12') return readField(view.machine.memory, address, field)
   const { vcpu } = vcpuOf(view.machine)!
+  const { shadowStale, shadowVmcs } = vcpu.nested
+  if (!shadowStale && isWritableShadowField(field)) return readField(view.machine.memory, shadowVmcs.vmcs, field)
   return VMCS12_OFFSETS.has(field) ? readVmcs12({ cpu: view.machine, vcpu }, field) : undefined
 }
 

@@ -54,7 +54,7 @@ export const TRACE_EVENTS = {
   kvm_inj_virq: { nature: 'observation', by: 'kvm', fields: { vector: 'u8', soft: 'u8', reinjected: 'u8' } },
   kvm_inj_exception: { nature: 'observation', by: 'kvm', fields: { vector: 'u8', error_code: 'u32', reinjected: 'u8' } },
   kvm_eoi: { nature: 'observation', by: 'kvm', fields: { apicid: 'u32', vector: 'u8' } },
-  kvm_set_irq: { nature: 'observation', by: 'kvm', fields: { gsi: 'u32', high: 'u8', source: 'u32' } },
+  kvm_set_irq: { nature: 'observation', by: 'kvm', fields: { gsi: 'u32', high: 'u8', irq_source_id: 'u32' } },
   kvm_mmio: { nature: 'observation', by: 'kvm', fields: { write: 'u8', len: 'u8', gpa: 'u64', val: 'u64' } },
   kvm_nested_vmenter: {
     nature: 'observation',

@@ -28,7 +28,7 @@ const TEMPLATES = {
   kvm_inj_virq: '{soft:irq} {vector:0x}{reinjected:( [reinjected])}',
   kvm_inj_exception: '{vector:exception} ({error_code:0x}){reinjected:( [reinjected])}',
   kvm_eoi: 'apicid {apicid:x} vector {vector:d}',
-  kvm_set_irq: 'gsi {gsi:d} level {high:d} source {source:d}',
+  kvm_set_irq: 'gsi {gsi:d} level {high:d} source {irq_source_id:d}',
   kvm_mmio: 'mmio {write:read} len {len:d} gpa {gpa:0x} val {val:0x}',
   kvm_hv_timer_state: 'vcpu_id {cpu:x} hv_timer {hv_timer:x}',
   kvm_apic_virt_timer_state: 'vcpu_id {cpu:x} apic_virt_timer {apic_virt_timer:x}',

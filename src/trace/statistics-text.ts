@@ -25,7 +25,7 @@ export function statisticsText(rows: readonly StatRow[]): string {
     ]
   })
   const sum = ['total', groupedNumber(samples)]
-  return textTable([['event', 'samples', 'samples%', 'time%', 'min', 'max', 'avg cycles', 'p50', 'p90', 'p99'], ...lines, sum], 1)
+  return textTable([['event, times in cycles', 'samples', 'samples%', 'time%', 'min', 'max', 'avg', 'p50', 'p90', 'p99'], ...lines, sum], 1)
 }
 
 const BAR = 40

@@ -169,7 +169,7 @@ describe('stat, diff and info', () => {
   test('info tells what a trace holds', async () => {
     const { out } = await place.vtick('info echo.vtrace')
     expect(out).toContain(
-      'under KVM: apic_timer_virt=1 enable_apicv=1 halt_poll_ns=200000 lapic_timer_advance=1 nested=1 nested_apic_timer_virt=1 preemption_timer=1',
+      'under KVM: apic_timer_virt=1 enable_apicv=1 enable_shadow_vmcs=1 halt_poll_ns=200000 lapic_timer_advance=1 nested=1 nested_apic_timer_virt=1 preemption_timer=1',
     )
     expect(out).toContain('uart "hello there\\n"')
     expect(JSON.parse((await place.vtick('info echo.vtrace --json')).out)).toMatchObject({

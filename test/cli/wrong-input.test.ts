@@ -99,7 +99,7 @@ const CASES: readonly (readonly [string, number, string])[] = [
   [
     'diff ok.vtrace ok.vtrace --by foo',
     2,
-    "option '--by <what>' argument 'foo' is invalid. Allowed choices are arch, exits, timing, all; see `vtick diff --help`",
+    "option '--by <what>' argument 'foo' is invalid. Allowed choices are arch, exits, timing, memory, all; see `vtick diff --help`",
   ],
   ['diff ok.vtrace ok.vtrace --tol 3', 2, '--tol 3: not a tolerance; write it as --tol cycles=64'],
   ['diff ok.vtrace ok.vtrace --tol cycles=3', 2, '--tol is about times, and --by arch compares none; add --by timing or --by all'],

@@ -64,7 +64,7 @@ test('an exit that an expectation forbids is shown with its reason, its surround
       '    #27 L1 entry 0x..',
       '  > #28 L1 exit MSR_WRITE 0x..',
       '    #29 L1 msr w 6e0 (IA32_TSC_DEADLINE) = 0x..',
-      '    #30 L0 hrtimer start, expires 4611687117939278060',
+      '    #30 L0 hrtimer start, expires 4611687117939276060',
       "  open      vtick explore .vtick/some-apic_timer_virt0.vtrace --at '#28'",
       '  passes in apic_timer_virt=1; compare: vtick diff .vtick/some-apic_timer_virt1.vtrace .vtick/some-apic_timer_virt0.vtrace',
     ].join('\n'),

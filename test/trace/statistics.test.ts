@@ -69,7 +69,7 @@ describe('the statistics of VM exits', () => {
         .split('\n')
         .map(line => line.replace(/ {2,}/g, ' | ')),
     ).toEqual([
-      'event | samples | samples% | time% | min | max | avg cycles | p50 | p90 | p99',
+      'event, times in cycles | samples | samples% | time% | min | max | avg | p50 | p90 | p99',
       'L1 HLT | 2 | 33.33% | 78.18% | 860 | 860 | 860 | 860 | 860 | 860',
       'L1 MSR_WRITE 6e0 (IA32_TSC_DEADLINE) | 2 | 33.33% | 10.91% | 50 | 70 | 60 | 50 | 70 | 70',
       'L1 MSR_WRITE 80b (IA32_X2APIC_EOI) | 1 | 16.67% | 1.82% | 20 | 20 | 20 | 20 | 20 | 20',

@@ -65,6 +65,11 @@ const READ_ONLY_FIELDS: ReadonlySet<VmcsFieldName> = new Set(READ_ONLY)
 /** Whether the shadow VMCS holds a copy of the field that L1 cannot write itself. */
 export const isReadOnlyShadowField = (name: VmcsFieldName): boolean => READ_ONLY_FIELDS.has(name)
 
+const READ_WRITE_FIELDS: ReadonlySet<VmcsFieldName> = new Set(READ_WRITE)
+
+/** Whether L1 writes the field without an exit, where it has a shadow VMCS. */
+export const isWritableShadowField = (name: VmcsFieldName): boolean => READ_WRITE_FIELDS.has(name)
+
 /** The CPU has VMCS shadowing, lets exit information be written, and the module parameter allows it. */
 export function usesShadowVmcs({ cpu, kvm }: Context): boolean {
   if (!kvm.parameters.enable_shadow_vmcs || !kvm.parameters.nested) return false

@@ -13,11 +13,14 @@ const FOLDERS = ['examples', 'asm', 'test/testing']
 const sourceOf = (path: string): string => readFileSync(join(ROOT, path), 'utf8')
 const usesVmx = (path: string): boolean => /%include "(vmx|nested-test|l1)\.inc"/.test(sourceOf(path))
 
+/** Guests that write IA32_TSC, whose deadlines the stock guest hypervisor keeps in a TSC that is not the one they set. */
+const WRITES_TSC = ['asm/apic-timer-defects.asm']
+
 const guests = FOLDERS.flatMap(folder =>
   readdirSync(join(ROOT, folder))
     .filter(name => name.endsWith('.asm'))
     .map(name => `${folder}/${name}`)
-    .filter(path => sourceOf(path).includes('%include "guest.inc"') && !usesVmx(path)),
+    .filter(path => sourceOf(path).includes('%include "guest.inc"') && !usesVmx(path) && !WRITES_TSC.includes(path)),
 )
 
 /** What a guest measures by its TSC: its head promises such a line only as far as `...`. */
