@@ -2,8 +2,8 @@
 
 import { exitStatisticsOf, type StatGroup, statisticsBy } from '../trace/statistics.ts'
 import {
-  histogramText,
   latencyHistogram,
+  latencyHistogramText,
   statChanges,
   statChangesJson,
   statChangesText,
@@ -44,6 +44,6 @@ export function statCommand(terminal: Terminal, file: string | undefined, { by, 
     return EXIT.fine
   }
   print(statisticsText(rows))
-  if (histogram.length > 0) print(`\n${histogramText(histogram)}`)
+  if (histogram.length > 0) print(`\n${latencyHistogramText(histogram)}`)
   return EXIT.fine
 }

@@ -1,9 +1,10 @@
 /** Measurements and tables in words: as the series' programs print them, and as its cover letter lists them. */
 
+import { histogramText } from '../trace/distribution.ts'
 import { exitLabel } from '../trace/statistics.ts'
 import { textTable } from '../trace/table.ts'
 import type { Measurement } from './measure.ts'
-import { histogramText, type SampleStatistics, sampleStatistics } from './sample-statistics.ts'
+import { type SampleStatistics, sampleStatistics } from './sample-statistics.ts'
 import { type LatencyOptions, type LatencySetting, TSC_KHZ } from './setting.ts'
 import type { MeasuredRow, TableRow } from './tables.ts'
 
@@ -24,7 +25,7 @@ export function measurementText(setting: LatencySetting, options: LatencyOptions
     ...waits,
     `exits per timer: ${perTimer(measured.exitsPerTimer)}`,
     'timer interrupt, samples by lateness',
-    histogramText(interrupts.histogram),
+    histogramText(interrupts.histogram, { heads: ['ns from', 'to', 'samples'] }),
   ].join('\n')
 }
 

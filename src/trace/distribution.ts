@@ -1,4 +1,6 @@
-/** Counts of whole numbers, for their percentiles. A run has few different latencies, so each is kept with how often it came. */
+/** Counts of whole numbers, for their percentiles and histograms. A run has few different latencies, so each is kept with how often it came. */
+
+import { groupedNumber, textTable } from './table.ts'
 
 export interface Distribution {
   readonly samples: number
@@ -14,6 +16,13 @@ export const distributionOf = (counts: ReadonlyMap<number, number>): Distributio
     sum: values.reduce((sum, [value, count]) => sum + value * count, 0),
     values,
   }
+}
+
+/** Of single samples. */
+export function distributionOfSamples(samples: Iterable<number>): Distribution {
+  const counts = new Map<number, number>()
+  for (const value of samples) counts.set(value, (counts.get(value) ?? 0) + 1)
+  return distributionOf(counts)
 }
 
 /** The two together. */
@@ -61,4 +70,23 @@ function bucketIndex(value: number): number {
   if (value < 2) return value
   const power = Math.floor(Math.log2(value))
   return power * 2 + (value >= 1.5 * 2 ** power ? 1 : 0)
+}
+
+/** Length of the fullest bucket's bar. */
+const BAR = 40
+
+const bar = (count: number, most: number): string => (count === 0 ? '' : '#'.repeat(Math.max(1, Math.round((BAR * count) / most))))
+
+/** The buckets, a line each, with a bar by their counts. The heads are those of the columns from, to (inclusive) and count. */
+export function histogramText(
+  buckets: readonly Bucket[],
+  { heads, note = '' }: { readonly heads: readonly string[]; readonly note?: string },
+): string {
+  const most = Math.max(...buckets.map(({ count }) => count))
+  const lines = buckets.map(({ from, to, count }) => [from, to - 1, count].map(groupedNumber))
+  const bars = [note === '' ? '' : ` ${note}`, ...buckets.map(({ count }) => bar(count, most))]
+  return textTable([heads, ...lines], 0)
+    .split('\n')
+    .map((line, i) => `${line}  ${bars[i]}`.trimEnd())
+    .join('\n')
 }

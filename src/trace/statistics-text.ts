@@ -1,6 +1,6 @@
 /** Statistics of VM exits as tables and histograms, and as data for programs. Times are cycles of the host TSC. */
 
-import { type Bucket, bucketsOf, mergedDistribution } from './distribution.ts'
+import { type Bucket, bucketsOf, histogramText, mergedDistribution } from './distribution.ts'
 import { type ExitRow, exitLabel, percentilesOf, type StatRow } from './statistics.ts'
 import { groupedNumber, textTable } from './table.ts'
 
@@ -28,25 +28,13 @@ export function statisticsText(rows: readonly StatRow[]): string {
   return textTable([['event, times in cycles', 'samples', 'samples%', 'time%', 'min', 'max', 'avg', 'p50', 'p90', 'p99'], ...lines, sum], 1)
 }
 
-const BAR = 40
-
-const bar = (count: number, most: number): string => {
-  const length = (BAR * count) / most
-  return count === 0 ? '' : '#'.repeat(Math.max(1, Math.round(length)))
-}
-
 /** How long exits take, HLT apart, since that one sleeps. Of statistics by reason. */
 export const latencyHistogram = (rows: readonly ExitRow[]): readonly Bucket[] =>
   bucketsOf(mergedDistribution(rows.filter(({ reason }) => reason !== 'HLT').map(({ times }) => times)))
 
 /** The histogram, drawn. */
-export function histogramText(buckets: readonly Bucket[]): string {
-  const most = Math.max(...buckets.map(({ count }) => count))
-  const lines = buckets.map(({ from, to, count }) => [groupedNumber(from), groupedNumber(to - 1), groupedNumber(count)])
-  const head = ['cycles from', 'to', 'exits']
-  const table = textTable([head, ...lines], 0).split('\n')
-  return table.map((line, i) => (i === 0 ? `${line}   (HLT apart)` : `${line}  ${bar(buckets[i - 1]!.count, most)}`.trimEnd())).join('\n')
-}
+export const latencyHistogramText = (buckets: readonly Bucket[]): string =>
+  histogramText(buckets, { heads: ['cycles from', 'to', 'exits'], note: '(HLT apart)' })
 
 const rowJson = (row: StatRow): object => {
   const { level, reason, msr, vcpu, file, line, rip, samples, ticks, min, max, avg } = row

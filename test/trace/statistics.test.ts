@@ -2,8 +2,8 @@ import { describe, expect, test } from 'vitest'
 import type { TraceEvent } from '../../src/spec/trace-events.ts'
 import { exitCount, exitLabel, exitStatistics, type StatGroup, statisticsBy } from '../../src/trace/statistics.ts'
 import {
-  histogramText,
   latencyHistogram,
+  latencyHistogramText,
   statChanges,
   statChangesText,
   statisticsJson,
@@ -111,7 +111,7 @@ describe('the statistics of VM exits', () => {
   })
 
   test('draw how long exits take, HLT apart', () => {
-    expect(histogramText(latencyHistogram(rows)).split('\n')).toEqual([
+    expect(latencyHistogramText(latencyHistogram(rows)).split('\n')).toEqual([
       'cycles from  to  exits   (HLT apart)',
       '         16  23      1  ########################################',
       '         24  31      0',
