@@ -39,10 +39,7 @@ function moved(name: CostName, factor: number): string {
         .join(', ')
 }
 
-/** Costs to measure; all without arguments. */
-const asked = process.argv.slice(2) as CostName[]
-
-const lines = (asked.length > 0 ? asked : (Object.keys(COSTS) as CostName[])).map(name => {
+const lines = (Object.keys(COSTS) as CostName[]).map(name => {
   const line = `| ${name} | ${COSTS[name].ticks} | ${moved(name, 0.5)} | ${moved(name, 2)} |`
   process.stderr.write(`${line}\n`)
   return line
