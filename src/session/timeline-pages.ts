@@ -62,6 +62,7 @@ export function memoryRows(view: TimelineView, registers: GuestRegisters, image:
         start.toString(16).padStart(8, '0'),
         bytes.map(byte => (byte === undefined ? '??' : byte.toString(16).padStart(2, '0'))).join(' '),
         [bytes.map(byte => (byte === undefined ? ' ' : letter(byte))).join(''), ...labels].join(' '),
+        { kind: 'memory', address: start, bytes: ROW_BYTES },
       ),
     )
   }

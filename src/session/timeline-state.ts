@@ -6,7 +6,8 @@
 import { hex } from '../base/u64.ts'
 import { physicalTsc } from '../hw/time/clock.ts'
 import type { KvmState } from '../kvm/state.ts'
-import { APIC_REGISTERS } from '../spec/apic-registers.ts'
+import type { Location } from '../query/location.ts'
+import { APIC_REGISTERS, type ApicRegisterName } from '../spec/apic-registers.ts'
 import { CPUID_FEATURES } from '../spec/cpuid.ts'
 import { exitReasonName } from '../spec/exit-reasons.ts'
 import { MSRS, msrName } from '../spec/msrs.ts'
@@ -20,11 +21,17 @@ import { vmcsField } from './timeline-vmcs.ts'
 
 export type StateRow =
   | { readonly kind: 'heading'; readonly text: string }
-  /** `note` says in words what the value means. */
-  | { readonly kind: 'value'; readonly name: string; readonly text: string; readonly note: string }
+  /** `note` says in words what the value means; `location` is how to ask about it. */
+  | { readonly kind: 'value'; readonly name: string; readonly text: string; readonly note: string; readonly location?: Location }
 
 export const heading = (text: string): StateRow => ({ kind: 'heading', text })
-export const valueRow = (name: string, text: string, note = ''): StateRow => ({ kind: 'value', name, text, note })
+export const valueRow = (name: string, text: string, note = '', location?: Location): StateRow => ({
+  kind: 'value',
+  name,
+  text,
+  note,
+  ...(location === undefined ? {} : { location }),
+})
 
 const GROUPS: readonly (readonly [VmcsGroup, string])[] = [
   ['control', 'controls'],
@@ -64,7 +71,8 @@ export function vmcsRows(view: TimelineView): readonly StateRow[] {
       ...names.flatMap(name => {
         if (groupOf(VMCS_FIELDS[name].encoding) !== group) return []
         const value = vmcsField(view, name) ?? 0n
-        return value === 0n && wordOfField.get(name) === undefined ? [] : [valueRow(name, hex(value), vmcsNote(name, value))]
+        if (value === 0n && wordOfField.get(name) === undefined) return []
+        return [valueRow(name, hex(value), vmcsNote(name, value), { kind: 'vmcs', vmcs: 'vmcs', field: name })]
       }),
     ]),
   ]
@@ -73,14 +81,16 @@ export function vmcsRows(view: TimelineView): readonly StateRow[] {
 /** How far a deadline is away, in words. */
 const distance = (left: bigint): string => (left >= 0n ? `in ${left} cycles` : `${-left} cycles ago`)
 
+const DEADLINE: Location = { kind: 'msr', index: MSRS.MSR_IA32_TSC_DEADLINE.index }
+
 /** The guest's deadline, the silicon's, KVM's: whatever is armed, with the time that is left. */
 export function timerRows(view: TimelineView): readonly StateRow[] {
   const { machine, tick } = view
   const { tsc, deadline, carrier } = guestTimer(view)
   const cpu = machine.cpus[machine.running]!
   const physical = physicalTsc(tick, cpu.msrs[MSRS.MSR_IA32_TSC_ADJUST.index] ?? 0n)
-  const row = (name: string, value: bigint, now: bigint): StateRow[] =>
-    value === 0n ? [] : [valueRow(name, hex(value), distance(value - now))]
+  const row = (name: string, value: bigint, now: bigint, location?: Location): StateRow[] =>
+    value === 0n ? [] : [valueRow(name, hex(value), distance(value - now), location)]
   const kvm = isUnderKvm(machine) ? (machine.host as KvmState) : null
   const host = kvm?.hostTimers[0]
   const timer = kvm?.vms[0]?.vcpus[0]?.timer
@@ -89,7 +99,7 @@ export function timerRows(view: TimelineView): readonly StateRow[] {
     heading(`timer, carried by ${carrier === 'none' ? 'nobody' : `the ${carrier}`}`),
     valueRow('guest TSC', hex(tsc)),
     valueRow('host TSC', hex(physical)),
-    ...(deadline === 0n ? [valueRow('deadline', 'none')] : row('deadline', deadline, tsc)),
+    ...(deadline === 0n ? [valueRow('deadline', 'none', '', DEADLINE)] : row('deadline', deadline, tsc, DEADLINE)),
     ...(virtual
       ? [
           ...row('deadline_vir', vmcsField(view, 'GUEST_DEADLINE_VIR') ?? 0n, tsc),
@@ -124,9 +134,10 @@ function vectorsIn(view: TimelineView, offset: number): string {
 export function apicRows(view: TimelineView): readonly StateRow[] {
   const registers = Object.entries(APIC_REGISTERS).flatMap(([name, row]) => {
     const short = name.replace('APIC_', '')
-    if ('count' in row) return [valueRow(short, vectorsIn(view, row.offset) || 'empty', row.sdm)]
+    const location: Location = { kind: 'apic', register: name as ApicRegisterName }
+    if ('count' in row) return [valueRow(short, vectorsIn(view, row.offset) || 'empty', row.sdm, location)]
     const value = guestApic(view, row.offset)
-    return value === undefined ? [] : [valueRow(short, hex(value >>> 0, 8), row.sdm)]
+    return value === undefined ? [] : [valueRow(short, hex(value >>> 0, 8), row.sdm, location)]
   })
   return [...timerRows(view), heading('local APIC'), ...registers]
 }
@@ -143,7 +154,7 @@ export function cpuRows(view: TimelineView): readonly StateRow[] {
   return [
     heading('MSRs that only hold a value'),
     ...Object.entries(msrs).map(([index, value]) =>
-      valueRow((msrName(Number(index)) ?? hex(Number(index))).replace('MSR_', ''), hex(value)),
+      valueRow((msrName(Number(index)) ?? hex(Number(index))).replace('MSR_', ''), hex(value), '', { kind: 'msr', index: Number(index) }),
     ),
     heading('CPUID, as the guest sees it: eax ebx ecx edx'),
     ...(vcpu?.cpuid ?? []).map(entry =>

@@ -2,10 +2,12 @@
 
 import { journeyWork } from './journeys.ts'
 import type { Model } from './model.ts'
+import { whyWork } from './why.ts'
 import type { Work } from './work.ts'
 
-export function backgroundWork({ trace, prompt, filter, seeking, journey }: Model): Work | undefined {
+export function backgroundWork({ trace, prompt, filter, seeking, journey, overlay }: Model): Work | undefined {
   if (journey !== null) return journeyWork(trace, journey)
+  if (overlay?.question !== undefined && !whyWork(trace, overlay.question).isWhole) return whyWork(trace, overlay.question)
   const typed = prompt?.kind === 'search' || prompt?.kind === 'filter' ? prompt.text : ''
   for (const text of [seeking?.filter ?? '', typed, filter]) {
     if (text.trim() === '') continue

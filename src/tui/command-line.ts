@@ -1,5 +1,9 @@
 /** What `:` takes: the commands of the keymap by name, and those that need words. */
 
+import { SYSTEM_REGISTERS } from '../query/location.ts'
+import { MSRS } from '../spec/msrs.ts'
+import { GPR_NAMES } from '../spec/registers.ts'
+import { VMCS_FIELDS } from '../spec/vmcs-fields.ts'
 import { locationNamed, toggleBreakpoint } from './journeys.ts'
 import { BINDINGS, type Command } from './keymap.ts'
 import { addressOf } from './memory-address.ts'
@@ -9,6 +13,7 @@ import { openDiff } from './overlay.ts'
 import { placeNamed } from './positions.ts'
 import type { RunCommand } from './prompt.ts'
 import type { TraceSource } from './trace-source.ts'
+import { ask } from './why.ts'
 
 /** A command with words: what may follow it, and what it does; a text is what is wrong. */
 interface WordCommand {
@@ -30,6 +35,17 @@ function set(model: Model, text: string): Model | string {
 
 const labels = ({ image }: TraceSource): readonly string[] => image.symbols.filter(({ kind }) => kind === 'label').map(({ name }) => name)
 
+/** The names of locations, for commands that ask for one. */
+const locationWords = ({ image }: TraceSource): readonly string[] => [
+  ...GPR_NAMES[64],
+  ...SYSTEM_REGISTERS,
+  'exit',
+  'irq:0x',
+  ...Object.keys(MSRS).map(name => `msr:${name}`),
+  ...Object.keys(VMCS_FIELDS).map(name => `vmcs.${name}`),
+  ...image.symbols.filter(({ kind }) => kind === 'label').map(({ name }) => `[${name}]`),
+]
+
 export const WORD_COMMANDS: Readonly<Record<string, WordCommand>> = {
   set: { help: 'set mouse off, set theme light, set ascii on', words: () => ['mouse', 'ascii', 'theme', 'on', 'off', ...THEMES], run: set },
   mem: {
@@ -38,7 +54,7 @@ export const WORD_COMMANDS: Readonly<Record<string, WordCommand>> = {
     run: (model, text) =>
       addressOf(model, text) === undefined
         ? `\`${text}\` is no address, label or register`
-        : { ...model, memory: text, stateView: 'memory', stateScroll: 0 },
+        : { ...model, memory: text, stateView: 'memory', stateAt: 0 },
   },
   go: {
     help: 'go to a position: go #100',
@@ -63,6 +79,7 @@ export const WORD_COMMANDS: Readonly<Record<string, WordCommand>> = {
   },
   watch: {
     help: 'a breakpoint at each change of a value: watch [counter]:4, watch rax',
+    words: locationWords,
     run: (model, text) => {
       const location = locationNamed(model.trace, text)
       return typeof location === 'string' ? location : toggleBreakpoint(model, { kind: 'change', location })
@@ -70,16 +87,25 @@ export const WORD_COMMANDS: Readonly<Record<string, WordCommand>> = {
   },
   follow: {
     help: 'the value whose changes ( and ) go to: follow rax',
+    words: locationWords,
     run: (model, text) => {
       const location = locationNamed(model.trace, text)
       return typeof location === 'string' ? location : { ...model, followed: location, notice: ') and ( go to the changes of it' }
+    },
+  },
+  why: {
+    help: 'where a value came from: why rax, why [counter]:4, why vmcs.GUEST_RIP',
+    words: locationWords,
+    run: (model, text) => {
+      const location = locationNamed(model.trace, text)
+      return typeof location === 'string' ? location : ask(model, { location, place: model.place })
     },
   },
   view: {
     help: 'what the state pane shows',
     words: () => STATE_VIEWS,
     run: (model, text) =>
-      STATE_VIEWS.map(view => ({ ...model, stateView: view, stateScroll: 0 })).find(({ stateView }) => stateView === text) ??
+      STATE_VIEWS.map(view => ({ ...model, stateView: view, stateAt: 0 })).find(({ stateView }) => stateView === text) ??
       `one of: ${STATE_VIEWS.join(', ')}`,
   },
 }

@@ -16,13 +16,15 @@ import type { Work } from './work.ts'
 
 const timelines = new WeakMap<TraceSource, Timeline>()
 
-function timelineOf(trace: TraceSource): Timeline {
+/** The machine that such runs go on. */
+export function timelineOf(trace: TraceSource): Timeline {
   const timeline = timelines.get(trace) ?? openTimeline(trace.reader)
   timelines.set(trace, timeline)
   return timeline
 }
 
-const programOf = ({ image }: TraceSource): ReadonlyMap<string, bigint> => new Map(image.symbols.map(({ name, value }) => [name, value]))
+export const programOf = ({ image }: TraceSource): ReadonlyMap<string, bigint> =>
+  new Map(image.symbols.map(({ name, value }) => [name, value]))
 
 function stopFor(trace: TraceSource, point: Breakpoint): Stop {
   switch (point.kind) {
@@ -42,7 +44,7 @@ function stopFor(trace: TraceSource, point: Breakpoint): Stop {
   }
 }
 
-function cursorOf({ trace, place }: Pick<Model, 'trace' | 'place'>): Cursor {
+export function cursorOf({ trace, place }: Pick<Model, 'trace' | 'place'>): Cursor {
   const { instructions, eventIndex } = trace.moment(place)
   return { instructions, events: eventIndex, ...(place.kind === 'event' ? { event: place.index } : {}) }
 }
@@ -141,8 +143,9 @@ export function visit(model: Model, direction: 1 | -1): Model {
 
 /** The next or previous change of what `:follow` named. */
 export function change(model: Model, direction: 1 | -1): Model {
-  if (model.followed === null) return openPrompt(model, 'command', 'follow ')
-  return begin(model, { kind: 'visit', direction, stops: [{ kind: 'change', location: model.followed }] })
+  const { followed } = model
+  if (followed === null) return openPrompt(model, 'command', 'follow ')
+  return begin(model, { kind: 'visit', direction, stops: [{ kind: 'change', location: followed }] })
 }
 
 /** A location as typed; a text is what is wrong with it. */

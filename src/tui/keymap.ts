@@ -25,8 +25,8 @@ export interface Binding {
   readonly rank?: number
 }
 
-const EVERYWHERE: readonly ScreenName[] = ['main', 'breakpoints', 'statistics', 'diff']
-const LISTS: readonly ScreenName[] = ['main', 'breakpoints', 'statistics', 'diff']
+const EVERYWHERE: readonly ScreenName[] = ['main', 'breakpoints', 'statistics', 'diff', 'why']
+const LISTS = EVERYWHERE
 
 /** In the order of the help: what moves in time, what searches, what changes the view, the rest. */
 const ROWS = [
@@ -61,7 +61,13 @@ const ROWS = [
   { command: 'previous-vmcs-write', keys: ['V'], twin: 'next-vmcs-write', footer: 'VMWRITE back', help: 'previous VMCS write' },
   { command: 'next-visit', keys: [']'], twin: 'previous-visit', footer: 'visit', rank: 13, help: 'next visit of this instruction' },
   { command: 'previous-visit', keys: ['['], twin: 'next-visit', footer: 'visit back', help: 'previous visit of this instruction' },
-  { command: 'next-change', keys: [')'], twin: 'previous-change', footer: 'change', help: 'next change of the value that `:follow` names' },
+  {
+    command: 'next-change',
+    keys: [')'],
+    twin: 'previous-change',
+    footer: 'change',
+    help: 'next change of the value under the cursor, or that `:follow` names',
+  },
   { command: 'previous-change', keys: ['('], twin: 'next-change', footer: 'change back', help: 'previous change of it' },
   {
     command: 'row-down',
@@ -128,6 +134,14 @@ const ROWS = [
   { command: 'right', keys: ['l', 'right'], twin: 'left', footer: 'later', panes: ['timeline'], help: 'the timeline moves on' },
   { command: 'left', keys: ['h', 'left'], twin: 'right', footer: 'earlier', panes: ['timeline'], help: 'the timeline moves back' },
 
+  {
+    command: 'why',
+    keys: ['w'],
+    footer: 'why',
+    rank: 4,
+    screens: ['main', 'diff'],
+    help: 'where the value or event under the cursor came from; `:why LOCATION`',
+  },
   { command: 'diff', keys: ['d'], footer: 'diff', rank: 21, help: 'compare with another trace: `:diff FILE`' },
   { command: 'statistics', keys: ['#'], footer: 'statistics', rank: 22, help: 'exits counted and timed' },
   { command: 'swap', keys: ['r'], footer: 'swap', screens: ['diff'], rank: 2, help: 'swap the two sides of the comparison' },

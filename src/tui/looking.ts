@@ -16,7 +16,7 @@ export const viewOf = ({
   folded,
   eventsTop,
   codeScroll,
-  stateScroll,
+  stateAt,
   compare,
   span,
   pan: moved,
@@ -29,7 +29,7 @@ export const viewOf = ({
   folded,
   eventsTop,
   codeScroll,
-  stateScroll,
+  stateAt,
   compare,
   span,
   pan: moved,
@@ -50,7 +50,7 @@ export const toggleZoom = (model: Model): Model => withCursorInSight({ ...model,
 
 /** The view comes into sight, whatever pane was. */
 export function showView(model: Model, stateView: StateView): Model {
-  const shown = { ...model, stateView, stateScroll: 0 }
+  const shown = { ...model, stateView, stateAt: 0 }
   return regionOf(shown, 'state') === undefined ? withCursorInSight({ ...shown, focus: 'state' }) : shown
 }
 

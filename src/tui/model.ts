@@ -13,7 +13,7 @@ export type PaneName = (typeof PANES)[number]
 export const STATE_VIEWS = ['registers', 'vmcs', 'apic', 'memory', 'cpu'] as const
 export type StateView = (typeof STATE_VIEWS)[number]
 
-export type ScreenName = 'main' | 'breakpoints' | 'statistics' | 'diff'
+export type ScreenName = 'main' | 'breakpoints' | 'statistics' | 'diff' | 'why'
 
 export interface Size {
   readonly columns: number
@@ -47,6 +47,12 @@ export interface JourneyRequest {
   readonly stops: readonly Breakpoint[]
 }
 
+/** Where what a location holds at a place came from. */
+export interface WhyQuestion {
+  readonly location: Location
+  readonly place: Place
+}
+
 /** A screen over the main one, with its own cursor. */
 export interface Overlay {
   readonly screen: Exclude<ScreenName, 'main'>
@@ -57,6 +63,10 @@ export interface Overlay {
   readonly otherName?: string
   readonly by?: Projection
   readonly swapped?: boolean
+  /** Of the why screen. */
+  readonly question?: WhyQuestion
+  /** The screen that comes back when this one is closed. */
+  readonly behind?: Overlay
 }
 
 /** The part of the view that `u` brings back. */
@@ -69,7 +79,8 @@ export interface View {
   readonly folded: ReadonlySet<number>
   readonly eventsTop: number
   readonly codeScroll: number
-  readonly stateScroll: number
+  /** The value of the state pane that the cursor stands on. */
+  readonly stateAt: number
   readonly compare: ComparePoint
   /** Ticks that the timeline shows, and how far it is moved; 0 ticks: as much as seems fit. */
   readonly span: number

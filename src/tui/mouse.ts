@@ -9,6 +9,7 @@ import { type Model, PANES, type PaneName } from './model.ts'
 import { jumpTo, withCursorInSight } from './movement.ts'
 import { moveRow } from './overlay.ts'
 import { footerHints } from './panes/footer.ts'
+import { pointInState } from './panes/state.ts'
 import type { RunCommand } from './prompt.ts'
 import { rowsBetween } from './rows.ts'
 
@@ -44,7 +45,9 @@ function click(model: Model, column: number, row: number): Model {
   const region = regionAt(model, column, row)
   if (region === undefined || !isPane(region.pane)) return model
   const focused = { ...model, focus: region.pane }
-  if (region.pane !== 'events' || row === region.top) return withCursorInSight(focused)
+  if (row === region.top) return withCursorInSight(focused)
+  if (region.pane === 'state') return pointInState(focused, row - region.top - 1, column - region.left)
+  if (region.pane !== 'events') return withCursorInSight(focused)
   const at = model.eventsTop + row - region.top - 1
   const [clicked] = rowsBetween(model, at, at + 1)
   return clicked?.kind === 'event' ? jumpTo(focused, { kind: 'event', index: clicked.index }) : focused

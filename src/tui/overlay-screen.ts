@@ -2,11 +2,14 @@
 
 import type { Place } from '../query/position.ts'
 import type { Line } from './lines.ts'
+import type { WhyQuestion } from './model.ts'
 
 export interface OverlayRow {
   readonly line: Line
   /** Where Enter leads to; null: nowhere. */
   readonly target: Place | null
+  /** What Enter asks instead. */
+  readonly question?: WhyQuestion
 }
 
 export interface OverlayScreen {

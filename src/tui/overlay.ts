@@ -6,18 +6,19 @@ import { pan } from './looking.ts'
 import type { Model, Overlay } from './model.ts'
 import { goTo, jumpTo, withCursorInSight } from './movement.ts'
 import { hunkStarts } from './panes/diff.ts'
-import { overlayTargets } from './panes/overlay.ts'
+import { overlayRowsOf } from './panes/overlay.ts'
+import { moveInState } from './panes/state.ts'
 import { eventFrom } from './rows.ts'
+import { ask } from './why.ts'
 
 const MOST_SCROLL = 60
-const MOST_STATE = 400
 const between = (low: number, value: number, high: number): number => Math.min(Math.max(value, low), high)
 
 /** Rows of the focused pane; the rows of the event list are places. */
 export function moveRow(model: Model, rows: number): Model {
   const { overlay } = model
   if (overlay !== null) {
-    const last = Math.max(0, overlayTargets(model).length - 1)
+    const last = Math.max(0, overlayRowsOf(model).length - 1)
     return { ...model, overlay: { ...overlay, at: between(0, overlay.at + rows, last) } }
   }
   switch (model.focus) {
@@ -28,7 +29,7 @@ export function moveRow(model: Model, rows: number): Model {
     case 'code':
       return { ...model, codeScroll: between(-MOST_SCROLL, model.codeScroll + rows, MOST_SCROLL) }
     case 'state':
-      return { ...model, stateScroll: between(0, model.stateScroll + rows, MOST_STATE) }
+      return moveInState(model, rows)
     case 'timeline':
       return pan(model, rows > 0 ? 1 : -1)
   }
@@ -50,18 +51,19 @@ export const openOverlay = (model: Model, screen: Overlay['screen']): Model => (
 export function backOut(model: Model): Model {
   if (model.journey !== null) return { ...model, journey: null, notice: 'stopped' }
   if (model.seeking !== null) return { ...model, seeking: null, notice: 'stopped' }
-  if (model.overlay !== null) return { ...model, overlay: null }
+  if (model.overlay !== null) return { ...model, overlay: model.overlay.behind ?? null }
   if (model.zoomed) return withCursorInSight({ ...model, zoomed: false })
   if (model.filter !== '') return withCursorInSight({ ...model, filter: '' })
-  return withCursorInSight({ ...model, codeScroll: 0, stateScroll: 0, pan: 0, span: 0 })
+  return withCursorInSight({ ...model, codeScroll: 0, stateAt: 0, pan: 0, span: 0 })
 }
 
 /** Goes to what the row of the screen is about; on the main screen Enter is a step into sight. */
 export function choose(model: Model): Model {
   const { overlay } = model
   if (overlay === null) return backOut({ ...model, filter: '' })
-  const target = overlayTargets(model)[overlay.at]
-  return target === undefined || target === null ? model : jumpTo({ ...model, overlay: null }, target)
+  const row = overlayRowsOf(model)[overlay.at]
+  if (row?.question !== undefined) return ask(model, row.question)
+  return row === undefined || row.target === null ? model : jumpTo({ ...model, overlay: null }, row.target)
 }
 
 /** Compares with a trace; without one, types the command for the person to end. */

@@ -9,7 +9,7 @@ import { settled } from './movement.ts'
 import { codeLines, sourceFile } from './panes/code.ts'
 import { eventLines } from './panes/events.ts'
 import { headerLine } from './panes/header.ts'
-import { registerLines } from './panes/state.ts'
+import { registerLines } from './panes/registers.ts'
 import type { TraceSource } from './trace-source.ts'
 import { initialModel } from './update.ts'
 

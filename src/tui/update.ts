@@ -1,7 +1,7 @@
 /** The next model after a key. Pure: the recording it asks never changes. */
 
 import { formatPosition, type Place } from '../query/position.ts'
-import { breakHere, change, continueTo, stepOver, visit } from './journeys.ts'
+import { breakHere, continueTo, stepOver, visit } from './journeys.ts'
 import { type Command, commandOf } from './keymap.ts'
 import { fold, foldAll, moveFocus, nextCompare, pan, showView, toggleZoom, undo, viewOf, zoomTimeline } from './looking.ts'
 import { type Model, type Size, screenOf } from './model.ts'
@@ -11,6 +11,7 @@ import { backOut, choose, movePage, moveRow, nextHunk, nextProjection, openOverl
 import { updatePrompt } from './prompt.ts'
 import { openPrompt } from './prompt-opening.ts'
 import type { TraceSource } from './trace-source.ts'
+import { nextChange, whyHere } from './why-here.ts'
 
 export function initialModel(trace: TraceSource, place: Place, size: Size): Model {
   const model: Model = {
@@ -24,7 +25,7 @@ export function initialModel(trace: TraceSource, place: Place, size: Size): Mode
     folded: new Set(),
     eventsTop: 0,
     codeScroll: 0,
-    stateScroll: 0,
+    stateAt: 0,
     compare: 'previous',
     span: 0,
     pan: 0,
@@ -145,10 +146,11 @@ const HANDLERS: Readonly<Record<Command, Handler>> = {
   'continue-back': model => continueTo(model, -1),
   'next-visit': model => visit(model, 1),
   'previous-visit': model => visit(model, -1),
-  'next-change': model => change(model, 1),
-  'previous-change': model => change(model, -1),
+  'next-change': model => nextChange(model, 1),
+  'previous-change': model => nextChange(model, -1),
   breakpoint: breakHere,
   breakpoints: model => openOverlay(model, 'breakpoints'),
+  why: whyHere,
   diff: model => openPrompt(model, 'command', 'diff '),
   swap: swapSides,
   projection: nextProjection,

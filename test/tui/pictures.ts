@@ -18,6 +18,7 @@ export const TOUR = [
   { file: 'tour-2-there.svg', keys: '\r' },
   { file: 'tour-3-armed.svg', keys: 'TT' },
   { file: 'tour-4-vmcs.svg', keys: '2' },
+  { file: 'tour-5-why.svg', keys: 'w' },
 ] as const
 
 export interface Picture {
@@ -50,6 +51,7 @@ export async function takeTour(): Promise<readonly Picture[]> {
 
 async function picture(person: Sitting, file: string, keys: string): Promise<Picture> {
   await person.type(keys)
-  const text = (await person.screen()).join('\n')
+  let text = (await person.screen()).join('\n')
+  while (text.includes('looking back')) text = (await person.screen()).join('\n')
   return { file, svg: terminalSvg(person.terminal.screen), text }
 }

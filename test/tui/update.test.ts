@@ -15,6 +15,7 @@ import { paletteRows } from '../../src/tui/palette.ts'
 import { cursorRow, rowCount } from '../../src/tui/rows.ts'
 import { openTraceSource } from '../../src/tui/trace-source.ts'
 import { initialModel, resized, update } from '../../src/tui/update.ts'
+import { whyWork } from '../../src/tui/why.ts'
 import { recorded } from '../recorded.ts'
 
 const { reader, events } = recorded('examples/one-shot.asm', { defines: { TICKS: '3' } })
@@ -25,10 +26,12 @@ const keys = fc.array(fc.constantFrom(...ALL_KEYS.filter(key => key !== 'q' && k
 const starts = fc.integer({ min: 0, max: events.length - 1 })
 
 const begin = (index: number, size = { columns: 110, rows: 30 }): Model => initialModel(trace, { kind: 'event', index }, size)
+const isAsking = ({ overlay }: Model): boolean => overlay?.question !== undefined && !whyWork(trace, overlay.question).isWhole
+
 /** With all that was asked for found out. */
 function finished(model: Model): Model {
   let next = arrived(settled(model))
-  while (next.journey !== null || next.seeking !== null) {
+  while (next.journey !== null || next.seeking !== null || isAsking(next)) {
     backgroundWork(next)!.advance(Number.POSITIVE_INFINITY)
     next = arrived(settled(next))
   }

@@ -16,14 +16,21 @@ const ENDS: Readonly<Record<WhyEnd, string>> = {
   length: 'the chain goes on; ask again from the last step',
 }
 
-const whereOf = ({ source }: WhyStep): string => (source === undefined ? '' : `${source.file}:${source.line}`)
+export const whereOf = ({ source }: WhyStep): string => (source === undefined ? '' : `${source.file}:${source.line}`)
 
 const INDENT = '    '
 
 const widest = (texts: readonly string[], most: number): number => Math.min(most, Math.max(0, ...texts.map(({ length }) => length)))
 
+/** What was asked, and what stands there. */
+export const headText = ({ location, value, position, level, symbol }: Why): string =>
+  `why  ${formatLocation(location)} = ${value === undefined ? 'nothing' : grouped(value)}   at ${position} (L${level}${symbol === undefined ? '' : `, ${symbol}`})`
+
+export const endText = ({ end }: Why): string => `from ${ENDS[end]}`
+
 /** A line for each step: where, what, source line, remark. */
-export function whyText({ location, value, position, level, symbol, steps, end, operands }: Why): readonly string[] {
+export function whyText(chain: Why): readonly string[] {
+  const { steps, operands } = chain
   const texts = steps.map(({ depth, text }) => INDENT.repeat(depth) + text)
   const textWidth = widest(texts, 56)
   const whereWidth = widest(steps.map(whereOf), 32)
@@ -35,9 +42,5 @@ export function whyText({ location, value, position, level, symbol, steps, end, 
     `  ${step.position.padEnd(positionWidth)}  L${step.level}  ${texts[i]!.padEnd(textWidth)}  ${whereOf(step).padEnd(whereWidth)}  ${step.note ?? ''}`.trimEnd(),
   )
   const rest = operands.length === 0 ? '' : `: ${operands.map(formatLocation).join(', ')}`
-  return [
-    `why  ${formatLocation(location)} = ${value === undefined ? 'nothing' : grouped(value)}   at ${position} (L${level}${symbol === undefined ? '' : `, ${symbol}`})`,
-    ...lines,
-    `  from ${ENDS[end]}${rest}`,
-  ]
+  return [headText(chain), ...lines, `  ${endText(chain)}${rest}`]
 }

@@ -1,24 +1,24 @@
 /** The screens over the panes as rows of text, with the cursor's row in sight. */
 
-import type { Place } from '../../query/position.ts'
 import { overlayRows } from '../layout.ts'
 import { fit, type Line, lineText, span } from '../lines.ts'
 import type { Model, Overlay } from '../model.ts'
-import type { OverlayScreen } from '../overlay-screen.ts'
+import type { OverlayRow, OverlayScreen } from '../overlay-screen.ts'
 import { breakpointsScreen } from './breakpoints.ts'
 import { diffScreen } from './diff.ts'
 import { statisticsScreen } from './statistics.ts'
+import { whyScreen } from './why.ts'
 
 const SCREENS: Readonly<Record<Overlay['screen'], (model: Model, width: number) => OverlayScreen>> = {
   breakpoints: breakpointsScreen,
   diff: diffScreen,
   statistics: statisticsScreen,
+  why: whyScreen,
 }
 
 const screenFor = (model: Model, { screen }: Overlay): OverlayScreen => SCREENS[screen](model, model.size.columns)
 
-export const overlayTargets = (model: Model): readonly (Place | null)[] =>
-  model.overlay === null ? [] : screenFor(model, model.overlay).rows.map(({ target }) => target)
+export const overlayRowsOf = (model: Model): readonly OverlayRow[] => (model.overlay === null ? [] : screenFor(model, model.overlay).rows)
 
 export function overlayLines(model: Model): readonly Line[] {
   const { columns } = model.size

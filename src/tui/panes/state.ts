@@ -1,149 +1,32 @@
 /**
- * The state at the place: registers with flags in words and the timer, or the rows of the chosen view. What differs from the compare
- * point carries `*`.
+ * The state at the place: the registers, or the rows of the chosen view. What differs from the compare point carries `*`; in the focused
+ * pane a cursor stands on one of the values.
  */
 
-import { hex } from '../../base/u64.ts'
+import type { Location } from '../../query/location.ts'
 import type { StateRow } from '../../session/timeline-state.ts'
-import { symbolsOf } from '../../session/timeline-symbols.ts'
-import { GPR_NAMES } from '../../spec/registers.ts'
-import { RFLAGS } from '../../spec/rflags.ts'
-import { comparePlace, runningLevel } from '../compare.ts'
-import { EXTRA_WIDE } from '../layout.ts'
-import { fit, type Line, type Span, span, widthOf } from '../lines.ts'
+import { comparePlace } from '../compare.ts'
+import { EXTRA_WIDE, regionOf } from '../layout.ts'
+import { fit, type Line, span, widthOf } from '../lines.ts'
 import { memoryAddress } from '../memory-address.ts'
 import type { Model, StateView } from '../model.ts'
-import type { Moment } from '../trace-source.ts'
-
-/** One value of the state: its name, its text, and whether it is new. */
-interface Value {
-  readonly name: string
-  readonly text: string
-  readonly changed: boolean
-}
-
-const word = (value: bigint): string => value.toString(16).padStart(16, '0')
-
-type Read = (moment: Moment) => bigint
-
-const namedValue = (name: string, here: Moment, before: Moment, read: Read, text = word): Value => ({
-  name,
-  text: text(read(here)),
-  changed: read(here) !== read(before),
-})
-
-/** RAX..RDX first, as people list them. */
-const ORDER = [0, 3, 1, 2, 6, 7, 5, 4, 8, 9, 10, 11, 12, 13, 14, 15]
-
-const NAME_WIDTH = 4
-const VALUE_WIDTH = 1 + NAME_WIDTH + 16 + 2
-
-const valueSpans = ({ name, text, changed }: Value): Span[] => [
-  span(`${changed ? '*' : ' '}${name.padEnd(NAME_WIDTH)}`, changed ? 'changed' : 'plain'),
-  span(text, changed ? 'changed' : 'plain'),
-]
-
-/** As many columns of values as fit side by side. */
-function columns(values: readonly Value[], width: number): Line[] {
-  const across = Math.max(1, Math.min(3, Math.floor((width + 2) / VALUE_WIDTH)))
-  const down = Math.ceil(values.length / across)
-  return Array.from({ length: down }, (_, row) => {
-    const picked = Array.from({ length: across }, (_, column) => values[row + column * down]).filter(value => value !== undefined)
-    return picked.flatMap((value, position) => (position === 0 ? valueSpans(value) : [span('  '), ...valueSpans(value)]))
-  })
-}
-
-const FLAG_WORDS: readonly (readonly [bit: number, words: string])[] = [
-  [RFLAGS.CF, 'carry'],
-  [RFLAGS.PF, 'parity'],
-  [RFLAGS.AF, 'adjust'],
-  [RFLAGS.ZF, 'zero'],
-  [RFLAGS.SF, 'sign'],
-  [RFLAGS.OF, 'overflow'],
-  [RFLAGS.DF, 'down'],
-  [RFLAGS.TF, 'trap'],
-  [RFLAGS.RF, 'resume'],
-  [RFLAGS.AC, 'align'],
-]
-
-const has = (flags: bigint, bit: number): boolean => (flags & (1n << BigInt(bit))) !== 0n
-
-/** Interrupts on or off first; then what is set. */
-export const flagWords = (flags: bigint): readonly string[] => [
-  has(flags, RFLAGS.IF) ? 'interrupts on' : 'interrupts off',
-  ...FLAG_WORDS.filter(([bit]) => has(flags, bit)).map(([, words]) => words),
-]
-
-/** Words in as many lines as they need, indented under a name. */
-function wrapped(name: string, words: readonly string[], changed: boolean, width: number): Line[] {
-  const indent = 1 + NAME_WIDTH
-  const rows: string[] = []
-  for (const [position, text] of words.entries()) {
-    const piece = position === words.length - 1 ? text : `${text},`
-    const last = rows.at(-1)
-    if (last === undefined || indent + widthOf(`${last} ${piece}`) > width) rows.push(piece)
-    else rows[rows.length - 1] = `${last} ${piece}`
-  }
-  const tone = changed ? 'changed' : 'plain'
-  return rows.map((row, position) => [
-    span(position === 0 ? `${changed ? '*' : ' '}${name.padEnd(NAME_WIDTH)}` : ' '.repeat(indent), tone),
-    span(row, tone),
-  ])
-}
-
-function timerLines({ timer }: Moment, before: Moment, width: number): Line[] {
-  const { tsc, deadline, carrier } = timer
-  const changed = deadline !== before.timer.deadline || carrier !== before.timer.carrier
-  const left = deadline - tsc
-  const rows = deadline === 0n ? ['no deadline'] : [hex(deadline), left >= 0n ? `in ${left} cycles` : `${-left} cycles ago`, carrier]
-  return [[span(' tsc '), span(hex(tsc))], ...wrapped('due', rows, changed, width)]
-}
-
-export function registerLines(model: Model, width: number): readonly Line[] {
-  const { trace, place } = model
-  const here = trace.moment(place)
-  const before = trace.moment(comparePlace(model))
-  const { registers } = here
-  const value = (name: string, read: Read, text = word): Value => namedValue(name, here, before, read, text)
-  const general = ORDER.map(index => value(GPR_NAMES[64][index]!, ({ registers: { gpr } }) => gpr[index]!))
-  const symbol = symbolsOf(trace.image).nameOf(registers.rip)
-  const who = registers.level === 1 ? 'the guest runs' : trace.mode === 'bare' ? 'the CPU itself' : 'KVM is at work'
-  return [
-    ...columns(general, width),
-    ...columns([value('rip', m => m.registers.rip)], width),
-    ...(symbol === undefined ? [] : [[span(`${' '.repeat(1 + NAME_WIDTH)}${symbol}`)]]),
-    ...wrapped('fl', flagWords(registers.rflags), registers.rflags !== before.registers.rflags, width),
-    ...wrapped(
-      `L${registers.level === 0 ? 0 : runningLevel(model)}`,
-      [who, `ring ${registers.cpl}`],
-      registers.level !== before.registers.level,
-      width,
-    ),
-    ...timerLines(here, before, width),
-    ...columns(
-      [
-        value('cr0', m => m.registers.cr0),
-        value('cr2', m => m.registers.cr2),
-        value('cr3', m => m.registers.cr3),
-        value('cr4', m => m.registers.cr4),
-      ],
-      width,
-    ),
-    ...columns([value('cs', m => BigInt(m.registers.cs), hex), value('ss', m => BigInt(m.registers.ss), hex)], width),
-  ]
-}
+import { registerBlock, registerLines } from './registers.ts'
+import { type Block, type Pick, plainBlock, pointedAt, stacked, valueBlock } from './state-block.ts'
 
 /** A row of a view: name and value, and in narrow panes the value under the name; what it means behind it. */
-function rowLines(row: StateRow, before: ReadonlyMap<string, string>, width: number): Line[] {
-  if (row.kind === 'heading') return [[span(`-- ${row.text}`, 'dim')]]
+function rowBlock(row: StateRow, before: ReadonlyMap<string, string>, width: number): Block {
+  if (row.kind === 'heading') return plainBlock([span(`-- ${row.text}`, 'dim')])
   const changed = before.get(row.name) !== row.text
   const tone = changed ? 'changed' : 'plain'
   const name = `${changed ? '*' : ' '}${row.name}`
   const note = row.note === '' ? [] : [span(`  ${row.note}`, 'dim')]
-  if (widthOf(name) + widthOf(row.text) + 2 <= width && (note.length === 0 || width >= 60 || widthOf(row.note) + 24 < width))
-    return [[span(`${name.padEnd(Math.min(16, width - widthOf(row.text) - 2))} `, tone), span(row.text, tone), ...note]]
+  const isShort = widthOf(name) + widthOf(row.text) + 2 <= width
+  if (isShort && (note.length === 0 || width >= 60 || widthOf(row.note) + 24 < width)) {
+    const padded = name.padEnd(Math.min(16, width - widthOf(row.text) - 2))
+    return valueBlock([[span(`${padded} `, tone), span(row.text, tone), ...note]], row.location)
+  }
   const words = row.note === '' ? [] : notes(row.note, width)
-  return [[span(name, tone)], [span(`   ${row.text}`, tone)], ...words]
+  return valueBlock([[span(name, tone)], [span(`   ${row.text}`, tone)], ...words], row.location)
 }
 
 /** Long meanings in as many lines as they need. */
@@ -161,23 +44,58 @@ function notes(text: string, width: number): Line[] {
 export const shownView = ({ stateView, size, zoomed }: Model): StateView =>
   stateView === 'registers' && size.columns >= EXTRA_WIDE && !zoomed ? 'vmcs' : stateView
 
-export function stateLines(model: Model, width: number, view = shownView(model)): readonly Line[] {
-  if (view === 'registers') return registerLines(model, width)
+function stateBlock(model: Model, width: number, view = shownView(model)): Block {
+  if (view === 'registers') return registerBlock(model, width)
   const { trace, place } = model
   const address = view === 'memory' ? memoryAddress(model) : 0n
   const before = trace.rows(comparePlace(model), view, address)
   const values = new Map(before.flatMap(row => (row.kind === 'value' ? [[row.name, row.text] as const] : [])))
-  return trace.rows(place, view, address).flatMap(row => rowLines(row, values, width))
+  return stacked(trace.rows(place, view, address).map(row => rowBlock(row, values, width)))
+}
+
+const within = (at: number, picks: readonly Pick[]): number => Math.min(Math.max(at, 0), Math.max(0, picks.length - 1))
+
+/** The first line in sight: the cursor stands in the middle where it can. */
+const topOf = ({ lines, picks }: Block, at: number, rows: number): number => {
+  const row = at === 0 ? 0 : (picks[at]?.row ?? 0)
+  return Math.min(Math.max(0, row - Math.floor(rows / 2)), Math.max(0, lines.length - rows))
 }
 
 /** The rows in sight. */
 export function stateRows(model: Model, width: number, rows: number): readonly Line[] {
-  const lines = stateLines(model, width)
-  const top = Math.min(model.stateScroll, Math.max(0, lines.length - rows))
-  return lines.slice(top, top + rows).map(line => fit(line, width))
+  const block = stateBlock(model, width)
+  const at = within(model.stateAt, block.picks)
+  const pick = block.picks[at]
+  const top = topOf(block, at, rows)
+  return block.lines
+    .slice(top, top + rows)
+    .map((line, row) => fit(model.focus === 'state' && pick?.row === top + row ? pointedAt(line, pick) : line, width))
 }
 
 export const registerRows = (model: Model, width: number, rows: number): readonly Line[] =>
   registerLines(model, width)
     .slice(0, rows)
     .map(line => fit(line, width))
+
+const blockInSight = (model: Model): Block => stateBlock(model, regionOf(model, 'state')?.width ?? model.size.columns)
+
+/** The cursor so many values on. */
+export const moveInState = (model: Model, by: number): Model => ({
+  ...model,
+  stateAt: within(model.stateAt + by, blockInSight(model).picks),
+})
+
+/** The cursor at the value in a row of the pane; where it is if that row has none. */
+export function pointInState(model: Model, row: number, column: number): Model {
+  const block = blockInSight(model)
+  const line = row + topOf(block, within(model.stateAt, block.picks), regionOf(model, 'state')?.rows ?? 1)
+  const startOf = ({ at }: Pick): number => block.lines[line]!.slice(0, at).reduce((sum, { text }) => sum + widthOf(text), 0)
+  const found = block.picks.findLastIndex(pick => pick.row === line && startOf(pick) <= column)
+  return found < 0 ? model : { ...model, stateAt: found }
+}
+
+/** How to ask about the value under the cursor. */
+export function locationUnderCursor(model: Model): Location | undefined {
+  const { picks } = blockInSight(model)
+  return picks[within(model.stateAt, picks)]?.location
+}
