@@ -46,13 +46,14 @@ export function recoverInterruptedDelivery({ cpu, vcpu }: Context): void {
 /** Writes the event of the next entry, and what makes the guest exit when it can take the one that must wait. */
 export function injectEvents(c: Context): void {
   const { vcpu } = c
+  const nmiWaits = vcpu.nmiPending && !vcpu.blockIrq
   // An emulated VM entry brings its own event.
   if (!vcpu.nested.runPending) {
     if (vcpu.injected !== null) reinject(c, vcpu.injected)
     else if (vcpu.exception !== null) injectException(c, vcpu.exception)
-    else if (vcpu.nmiPending && isNmiOpen(c)) injectNmi(c)
+    else if (nmiWaits && isNmiOpen(c)) injectNmi(c)
   }
-  setControl(c, 'CPU_BASED_NMI_WINDOW_EXITING', vcpu.nmiPending || (vcpu.nested.guestMode && vmcs12Has(c, 'CPU_BASED_NMI_WINDOW_EXITING')))
+  setControl(c, 'CPU_BASED_NMI_WINDOW_EXITING', nmiWaits || (vcpu.nested.guestMode && vmcs12Has(c, 'CPU_BASED_NMI_WINDOW_EXITING')))
   if (isDeliveredByHardware(c)) {
     syncVirtualInterrupts(c)
     if (hasPicInterrupt(c) || isWindowAsked(c)) offer(c, hasPicInterrupt, takePicInterrupt)
@@ -113,7 +114,7 @@ function syncVirtualInterrupts(c: Context): void {
 function offer(c: Context, has: (c: Context) => boolean, take: (c: Context) => number): void {
   const { cpu, vcpu } = c
   const busy = isInformationValid(Number(cpu.vmread('VM_ENTRY_INTR_INFO_FIELD')))
-  const offers = !exitsOnInterrupt(c)
+  const offers = !exitsOnInterrupt(c) && !vcpu.blockIrq
   if (offers && has(c) && !busy && !vcpu.nested.runPending && isInterruptible(c)) injectInterrupt(c, take(c))
   const waits = offers && has(c)
   setControl(c, 'CPU_BASED_INTR_WINDOW_EXITING', waits || (vcpu.nested.guestMode && vmcs12Has(c, 'CPU_BASED_INTR_WINDOW_EXITING')))

@@ -7,6 +7,7 @@ import { assert } from '../base/assert.ts'
 import { PAGE_SIZE } from '../base/units.ts'
 import type { RootCpu, RootMachine } from '../hw/root-cpu.ts'
 import { MSRS } from '../spec/msrs.ts'
+import { inhibitBit } from './apicv.ts'
 import { type Context, contextOf, kvmStateOf, type VmContext } from './context.ts'
 import { type CpuidEntry, hasFeature, supportedCpuid } from './cpuid.ts'
 import type { DefectName } from './defects.ts'
@@ -37,6 +38,7 @@ import {
   getRegisters,
   getSpecialRegisters,
   getVcpuEvents,
+  setGuestDebug,
   setLapic,
   setTscKhz,
   setVcpuEvents,
@@ -113,6 +115,8 @@ export interface Vcpu {
   /** The attribute KVM_VCPU_TSC_OFFSET. */
   getTscOffset(): bigint
   setTscOffset(offset: bigint): void
+  /** Of KVM_SET_GUEST_DEBUG the flag KVM_GUESTDBG_BLOCKIRQ: no interrupts for the guest, and no APICv, until it is taken back. */
+  setGuestDebug(flags: { readonly blockIrq: boolean }): void
   /** KVM_GET_STATS_FD: the counters, as they are now. */
   getStats(): Statistics
   /** One bounded step of KVM_RUN: the caller alternates it with `machine.run`. */
@@ -171,6 +175,7 @@ function createVm(machine: RootMachine): Vm {
     irqchip: false,
     chips: null,
     pit: null,
+    apicvInhibits: inhibitBit(kvm.parameters.enable_apicv ? 'absent' : 'disabled'),
     apicAccessPage: -1,
     slots: [],
     eptRoot: allocateHostPage(machine),
@@ -191,6 +196,7 @@ function vmHandle(machine: RootMachine, index: number): Vm {
     createIrqchip: () => {
       if (state().irqchip) throw new KvmError('EEXIST', 'the VM has an in-kernel interrupt controller already')
       if (state().vcpus.length > 0) throw new KvmError('EINVAL', 'the interrupt controller comes before the vCPUs')
+      state().apicvInhibits &= ~inhibitBit('absent')
       Object.assign(state(), { irqchip: true, chips: newIrqchip(), apicAccessPage: allocateHostPage(machine) })
     },
     createPit2: () => createPit2(context()),
@@ -286,6 +292,8 @@ function createVcpu(machine: RootMachine, vmIndex: number, vm: VmState, id: numb
     msrBitmap: allocateHostPage(machine),
     apicPage: allocateHostPage(machine),
     apicBase: id === 0 ? APIC_BASE_AT_RESET | BOOTSTRAP : APIC_BASE_AT_RESET,
+    apicvActive: vm.apicvInhibits === 0,
+    blockIrq: false,
     timer: newLapicTimer(kvm.parameters),
     tscKhz: machine.tscKhz,
     tscOffset: 0n,
@@ -354,6 +362,7 @@ function vcpuHandle(machine: RootMachine, vmIndex: number, id: number): Vcpu {
     getTscKhz: () => context().vcpu.tscKhz,
     getTscOffset: () => context().vcpu.tscOffset,
     setTscOffset: offset => changeTscOffset(context(), offset),
+    setGuestDebug: ({ blockIrq }) => setGuestDebug(context(), blockIrq),
     getStats: () => ({ ...context().vcpu.stats }),
     step: () => step(machine, context().vcpu.cpu),
     exit: () => {

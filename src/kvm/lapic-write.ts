@@ -3,7 +3,8 @@
 import { high32, low32 } from '../base/u64.ts'
 import { APIC_BITS, type ApicRegisterName, apicOffsetOf } from '../spec/apic-registers.ts'
 import { x2apicWriteTarget } from '../spec/x2apic-access.ts'
-import { DFR_ONES, LOCAL_VECTORS } from '../spec/xapic-access.ts'
+import { APIC_DEFAULT_BASE, DFR_ONES, LOCAL_VECTORS } from '../spec/xapic-access.ts'
+import { setApicvInhibit } from './apicv.ts'
 import { type Context, trace } from './context.ts'
 import { endOfInterrupt } from './eoi.ts'
 import { sendCommand } from './interrupt-messages.ts'
@@ -36,6 +37,8 @@ export function writeRegister(c: Context, name: ApicRegisterName, value: number)
       return writeSpurious(c, value)
     case 'APIC_DFR':
       return setApicRegister(c, name, (value | DFR_ONES) >>> 0)
+    case 'APIC_ID':
+      return writeId(c, value)
     case 'APIC_TMICT':
       return writeInitialCount(c, value)
     case 'APIC_TDCR':
@@ -51,6 +54,12 @@ function writeLocalVector(c: Context, name: ApicRegisterName, value: number): vo
   else setApicRegister(c, name, value)
 }
 
+/** The CPU's virtualization takes the ID for the vCPU's number: with another one APICv is over, for good. */
+function writeId(c: Context, value: number): void {
+  setApicRegister(c, 'APIC_ID', value)
+  if (!isX2apic(c) && value >>> 24 !== c.vcpu.id) setApicvInhibit(c, 'apicIdModified', true)
+}
+
 /** While the APIC is software-disabled, the entries of the local vector table stay masked. */
 function writeSpurious(c: Context, value: number): void {
   setApicRegister(c, 'APIC_SPIV', value)
@@ -60,6 +69,7 @@ function writeSpurious(c: Context, value: number): void {
 
 const ENABLE = BigInt(APIC_BITS.MSR_IA32_APICBASE_ENABLE)
 const X2APIC = BigInt(APIC_BITS.X2APIC_ENABLE)
+const BASE = ~0xfffn
 
 /** False where the write raises #GP: reserved bits, x2APIC without enable, or a transition the SDM does not have. */
 export function writeApicBase(c: Context, value: bigint): boolean {
@@ -73,6 +83,7 @@ export function writeApicBase(c: Context, value: bigint): boolean {
     disableTimer(c)
     resetApic(c)
   } else if (((value ^ before) & X2APIC) !== 0n) nameApic(c)
+  if ((value & ENABLE) !== 0n && (value & BASE) !== BigInt(APIC_DEFAULT_BASE)) setApicvInhibit(c, 'apicBaseModified', true)
   updateApicVirtualization(c)
   return true
 }

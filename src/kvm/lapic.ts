@@ -66,8 +66,8 @@ export const isApicEnabled = ({ vm, vcpu }: Context): boolean =>
 export const isX2apic = ({ vcpu }: Context): boolean => (vcpu.apicBase & BigInt(APIC_BITS.X2APIC_ENABLE)) !== 0n
 export const isSoftwareEnabled = (c: Context): boolean => (apicRegister(c, 'APIC_SPIV') & APIC_BITS.APIC_SPIV_APIC_ENABLED) !== 0
 
-/** APICv is in force: the module parameter, and an in-kernel APIC to work with. */
-export const isApicvActive = ({ kvm, vm }: Context): boolean => kvm.parameters.enable_apicv && vm.irqchip
+/** APICv is in force for this vCPU. */
+export const isApicvActive = ({ vcpu }: Context): boolean => vcpu.apicvActive
 
 /** A fixed interrupt reaches the vCPU. */
 export function acceptInterrupt(c: Context, vector: number, trigger: 'edge' | 'level' = 'edge'): void {

@@ -53,6 +53,8 @@ export interface VmState {
   /** The 8259 pair and the I/O APIC that came with them. */
   chips: Irqchip | null
   pit: KvmPit | null
+  /** Why no vCPU may use APICv: a bit for each reason. */
+  apicvInhibits: number
   /** What guests take for the page of a local APIC; -1 without any. */
   apicAccessPage: number
   slots: MemorySlot[]
@@ -113,6 +115,10 @@ export interface VcpuState {
   /** The local APIC's registers; the same page is the virtual-APIC page. */
   apicPage: number
   apicBase: bigint
+  /** The CPU virtualizes the local APIC's interrupts; follows the reasons of the VM before each entry. */
+  apicvActive: boolean
+  /** KVM_GUESTDBG_BLOCKIRQ: user space asked for no interrupts. */
+  blockIrq: boolean
   /** IA32_FEATURE_CONTROL. */
   featureControl: bigint
   timer: LapicTimerState

@@ -5,6 +5,7 @@
 
 import type { RootMachine } from '../hw/root-cpu.ts'
 import { exitReasonOf } from '../spec/exit-reasons.ts'
+import { updateApicv } from './apicv.ts'
 import { type Context, contextOf, trace } from './context.ts'
 import { continueEmulation } from './emulate.ts'
 import { loadEoiExitBitmap } from './eoi.ts'
@@ -78,6 +79,7 @@ function enterGuest(c: Context): void {
   }
   const emulated = continueEmulation(c)
   if (emulated === 'user') return leave(c, vcpu.exit!)
+  updateApicv(c)
   loadEoiExitBitmap(c)
   injectTimerInterrupts(c)
   const events = checkNestedEvents(c)

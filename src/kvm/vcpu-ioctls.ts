@@ -4,7 +4,8 @@
  */
 
 import { BLOCKING, type VmcsFieldName } from '../spec/vmcs-fields.ts'
-import type { Context } from './context.ts'
+import { setApicvInhibit } from './apicv.ts'
+import { type Context, contextsOf } from './context.ts'
 import { readCr0, readCr4 } from './control-registers.ts'
 import { KvmError } from './error.ts'
 import { apicRegister } from './lapic.ts'
@@ -103,4 +104,14 @@ export function changeTscOffset(c: Context, offset: bigint): void {
   const deadline = readDeadline(c)
   setTscOffset(c, offset)
   rearmDeadline(c, deadline)
+}
+
+/** KVM_SET_GUEST_DEBUG. While one vCPU takes no interrupts, the CPU may deliver none by itself (Linux `kvm_arch_vcpu_guestdbg_update_apicv_inhibit`). */
+export function setGuestDebug(c: Context, blockIrq: boolean): void {
+  c.vcpu.blockIrq = blockIrq
+  setApicvInhibit(
+    c,
+    'blockIrq',
+    contextsOf(c).some(({ vcpu }) => vcpu.blockIrq),
+  )
 }

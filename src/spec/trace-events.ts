@@ -71,6 +71,7 @@ export const TRACE_EVENTS = {
   },
   kvm_hv_timer_state: { nature: 'observation', by: 'kvm', fields: { hv_timer: 'u8' } },
   kvm_apic_virt_timer_state: { nature: 'observation', by: 'kvm', fields: { apic_virt_timer: 'u8' } },
+  kvm_apicv_inhibit_changed: { nature: 'observation', by: 'kvm', fields: { reason: 'u32', set: 'u8', inhibits: 'u64' } },
   kvm_write_tsc_offset: { nature: 'observation', by: 'kvm', fields: { previous: 'u64', next: 'u64' } },
   /** `delta`: how late the entry is for the deadline, in the guest's cycles, as a signed number of 64 bits. */
   kvm_wait_lapic_expire: { nature: 'observation', by: 'kvm', fields: { delta: 'u64' } },

@@ -3,7 +3,7 @@
  * `arch/x86/kvm/trace.h`, `include/trace/events/kvm.h` and `timer.h` of current kernels). A placeholder is `{field:form}`:
  *
  *     d decimal    x hexadecimal    0x the same with 0x in front, 0x8 and 0x16 with so many digits    text
- *     exit, apic, exception, leave    the word for a number    read, irq, wait, valid, grow    one word of two
+ *     exit, apic, exception, leave    the word for a number    read, irq, wait, valid, grow, set    one word of two
  *     delta    a signed number, and whether that is early or late
  *     (words)    these words when the field is not 0
  *     {~words}   words for what we do not model, which our own lists leave out; reading takes anything in their place
@@ -32,6 +32,7 @@ const TEMPLATES = {
   kvm_mmio: 'mmio {write:read} len {len:d} gpa {gpa:0x} val {val:0x}',
   kvm_hv_timer_state: 'vcpu_id {cpu:x} hv_timer {hv_timer:x}',
   kvm_apic_virt_timer_state: 'vcpu_id {cpu:x} apic_virt_timer {apic_virt_timer:x}',
+  kvm_apicv_inhibit_changed: '{set:set} reason={reason:d}, inhibits=0x{inhibits:x}',
   kvm_write_tsc_offset: 'vcpu={cpu:d} prev={previous:d} next={next:d}',
   kvm_wait_lapic_expire: 'vcpu {cpu:d}: delta {delta:delta}',
   kvm_halt_poll_ns: 'vcpu {cpu:d}: halt_poll_ns {new:d} ({grow:grow} {old:d})',
@@ -126,6 +127,7 @@ const FORMS: Readonly<Record<string, Form>> = {
   wait: words('poll', 'wait'),
   valid: words('invalid', 'valid'),
   grow: words('shrink', 'grow'),
+  set: words('cleared', 'set'),
   delta: {
     pattern: '-?\\d+ \\((?:early|late)\\)',
     write: value => {

@@ -105,7 +105,7 @@ function plain(from: TraceEvent): TraceEvent {
   const fields = Object.entries(from).map(([name, value]) => {
     if (name === 'kind') return [name, value]
     if (typeof value === 'string') return [name, `w${value.replace(/\W/g, '')}`]
-    if (['write', 'soft', 'reinjected', 'wait', 'valid', 'grow'].includes(name) || (name === 'exception' && from.kind === 'kvm_msr'))
+    if (['write', 'soft', 'reinjected', 'wait', 'valid', 'grow', 'set'].includes(name) || (name === 'exception' && from.kind === 'kvm_msr'))
       return [name, Number(value) & 1]
     if (name === 'reason' && typeof value === 'number') return [name, ((value & 0x8000_0000) | (value & 0xffff)) >>> 0]
     return [name, value]

@@ -20,6 +20,7 @@ describe('an event in words', () => {
     expect(eventText(event('kvm_hv_timer_state', { hv_timer: 1 }))).toBe('vcpu_id 0 hv_timer 1')
     expect(eventText(event('kvm_apic_virt_timer_state', { apic_virt_timer: 0 }))).toBe('vcpu_id 0 apic_virt_timer 0')
     expect(eventText(event('kvm_write_tsc_offset', { previous: 1n, next: 2n }))).toBe('vcpu=0 prev=1 next=2')
+    expect(eventText(event('kvm_apicv_inhibit_changed', { reason: 3, set: 1, inhibits: 8n }))).toBe('set reason=3, inhibits=0x8')
     expect(eventText(event('kvm_inj_exception', { vector: 13, error_code: 0, reinjected: 0 }))).toBe('#GP (0x0)')
   })
 
