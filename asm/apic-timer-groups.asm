@@ -17,6 +17,9 @@ TIMER_VECTOR            equ 0xec
 
         load_idt
         set_gate TIMER_VECTOR, timer
+.early: call    now                     ; from 3 on, the deadlines 1, 2 and tsc / 2 + 1 are past, as the groups say they are:
+        cmp     rsi, 3                  ; a TSC of 1 kHz that began at 0 takes 3 ms to get there
+        jb      .early
         x2apic_enable
         write_msr MSR_IA32_X2APIC_LVT_TIMER, APIC_LVT_TIMER_TSCDEADLINE | TIMER_VECTOR
         call    no_interrupt
@@ -109,14 +112,15 @@ no_interrupt:
         call    reap
         ret
 
-; R12 := about 1 ms past: tsc - KHZ, or where that wraps tsc / 2 + 1.
+; R12 := about 1 ms past: tsc - KHZ, or where that wraps, or is 0 and would disarm, tsc / 2 + 1.
 past:   call    now
         mov     r12, rsi
         shr     rsi, 1
-        inc     rsi
         sub     r12, KHZ
+        dec     r12
         cmp     r12, rsi
         cmova   r12, rsi
+        inc     r12
         ret
 
 ; R15 interrupts for each.

@@ -57,13 +57,25 @@ function printedByQemu(name: string, boot: (file: string) => string[]): string |
   const file = join(directory, 'program.bin')
   try {
     const nasm = spawnSync('nasm', ['-f', 'bin', '-o', file, join(PROGRAMS, name)])
-    const options = ['-display', 'none', '-serial', 'stdio', '-device', 'isa-debug-exit,iobase=0xf4,iosize=4', '-cpu', 'max', '-no-reboot']
-    const qemu = spawnSync('qemu-system-x86_64', [...boot(file), ...options], { encoding: 'latin1', timeout: 60_000 })
+    // into a file: what a pipe cannot take at once, QEMU drops when the guest ends it
+    const printed = join(directory, 'printed')
+    const options = [
+      '-display',
+      'none',
+      '-serial',
+      `file:${printed}`,
+      '-device',
+      'isa-debug-exit,iobase=0xf4,iosize=4',
+      '-cpu',
+      'max',
+      '-no-reboot',
+    ]
+    const qemu = spawnSync('qemu-system-x86_64', [...boot(file), ...options], { timeout: 60_000 })
     if (nasm.error !== undefined || qemu.error !== undefined) {
       console.warn(`notice: not compared with QEMU: ${(nasm.error ?? qemu.error)!.message}`)
       return null
     }
-    return qemu.stdout
+    return readFileSync(printed, 'latin1')
   } finally {
     rmSync(directory, { recursive: true })
   }
