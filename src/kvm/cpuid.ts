@@ -4,6 +4,7 @@
  */
 
 import type { RootCpu } from '../hw/root-cpu.ts'
+import { APIC_BITS } from '../spec/apic-registers.ts'
 import { HIDDEN_BY_KVM } from '../spec/cpu-models.ts'
 import { type CpuidFeatureName, cpuidFeature, KVM_SIGNATURE } from '../spec/cpuid.ts'
 import { CR4 } from '../spec/cr-bits.ts'
@@ -48,7 +49,7 @@ const SIGNATURE: CpuidEntry = { ...KVM_SIGNATURE, subleaf: 0, indexed: false }
 /** No paravirtual feature. */
 const FEATURES: CpuidEntry = { leaf: 0x4000_0001, subleaf: 0, indexed: false, eax: 0, ebx: 0, ecx: 0, edx: 0 }
 
-/** OSXSAVE follows the guest's CR4. */
+/** OSXSAVE follows the guest's CR4: `runtimeCpuid`. */
 const HIDDEN: readonly CpuidFeatureName[] = [...HIDDEN_BY_KVM, 'osxsave']
 /** Of leaf 06H KVM passes on the always-running timer alone. */
 const ARAT = 1 << 2
@@ -99,11 +100,16 @@ export function lookupCpuid(
   return fallback ?? { eax: 0, ebx: 0, ecx: isIndexed ? subleaf & 0xff : 0, edx: 0 }
 }
 
-/** CPUID as the guest runs: OSXSAVE follows its CR4, the size of the XSAVE area its XCR0 (Linux `kvm_update_cpuid_runtime`). */
+/**
+ * CPUID as the guest runs: OSXSAVE follows its CR4, APIC its IA32_APIC_BASE, the size of the XSAVE area its XCR0 (Linux
+ * `kvm_update_cpuid_runtime`).
+ */
 export function runtimeCpuid(c: Context, leaf: number, subleaf: number): Pick<CpuidEntry, 'eax' | 'ebx' | 'ecx' | 'edx'> {
-  const result = { ...lookupCpuid(c.vcpu.cpuid, leaf, subleaf) }
-  if (leaf === 1 && (c.cpu.vmread('GUEST_CR4') & (1n << BigInt(CR4.OSXSAVE))) !== 0n)
-    result.ecx = (result.ecx | (1 << cpuidFeature('osxsave').bit)) >>> 0
+  const result: CpuidEntry = { leaf, subleaf, indexed: false, ...lookupCpuid(c.vcpu.cpuid, leaf, subleaf) }
+  if (leaf === 1) {
+    setFeature([result], 'osxsave', (c.cpu.vmread('GUEST_CR4') & (1n << BigInt(CR4.OSXSAVE))) !== 0n)
+    setFeature([result], 'apic', (c.vcpu.apicBase & BigInt(APIC_BITS.MSR_IA32_APICBASE_ENABLE)) !== 0n)
+  }
   if (leaf === 0xd && subleaf < 2 && result.ebx !== 0) result.ebx = c.cpu.cpuid(leaf, subleaf).ebx
   return result
 }

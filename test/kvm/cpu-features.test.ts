@@ -54,3 +54,10 @@ test('PCID, 5-level paging and XSAVES are not for guests', () => {
   expect(finalRbx('mov eax, 7\nxor ecx, ecx\ncpuid\nmov ebx, ecx\nand ebx, 1 << 16')).toBe(0n)
   expect(finalRbx('mov eax, 13\nmov ecx, 1\ncpuid\nmov ebx, eax\nand ebx, 8')).toBe(0n)
 })
+
+test('APIC in CPUID follows the IA32_APIC_BASE of the guest', () => {
+  const disable = 'mov ecx, MSR_IA32_APICBASE\nrdmsr\nand eax, ~(3 << 10)\nwrmsr\n'
+  const enable = 'mov ecx, MSR_IA32_APICBASE\nrdmsr\nor eax, 1 << 11\nwrmsr\n'
+  const ask = 'mov eax, 1\ncpuid\nxor ebx, ebx\nbt edx, 9\nsetc bl'
+  expect([finalRbx(ask), finalRbx(`${disable}${ask}`), finalRbx(`${disable}${enable}${ask}`)]).toEqual([1n, 0n, 1n])
+})

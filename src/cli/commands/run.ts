@@ -54,7 +54,7 @@ function addRun({ program, open, finish }: CommandHost): void {
         .default('L1'),
     )
     .option('-m, --memory <mib>', 'memory of the guest in MiB (default: 32, kernels 128)', parseMemory)
-    .option('--smp <n>', 'number of CPUs; more than one on the bare CPU (default: 1)', parseCpuCount)
+    .option('--smp <n>', 'number of CPUs (default: 1)', parseCpuCount)
     .option('--stdin <file>', 'what the console receives, before the guest starts; - is stdin')
     .option('--record <trace>', 'record the run to this file')
     .option('--guest-status', "exit with QEMU's (v << 1) | 1 for the status v that the guest wrote to port 0xf4")
