@@ -25,6 +25,9 @@ export const DEFAULT_PARAMETERS: KvmParameters = {
   halt_poll_ns: 200_000,
 }
 
+/** What KVM here did before it had these parameters: how a trace without them is to be read. */
+export const BEFORE_THEY_EXISTED: Partial<KvmParameters> = { lapic_timer_advance: false, halt_poll_ns: 0 }
+
 export type ParameterName = keyof KvmParameters
 
 export const PARAMETER_NAMES = Object.keys(DEFAULT_PARAMETERS) as readonly ParameterName[]

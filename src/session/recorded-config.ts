@@ -3,13 +3,13 @@
  * What is wrong is the file's fault, never an assertion of ours.
  */
 
-import { COSTS } from '../hw/time/costs.ts'
-import { isDefectName } from '../kvm/defects.ts'
-import { isParameterValue, PARAMETER_NAMES } from '../kvm/parameters.ts'
+import { COSTS, defaultCosts } from '../hw/time/costs.ts'
+import { DEFECT_NAMES, isDefectName } from '../kvm/defects.ts'
+import { BEFORE_THEY_EXISTED, DEFAULT_PARAMETERS, isParameterValue, PARAMETER_NAMES, type ParameterName } from '../kvm/parameters.ts'
 import { CPU_FEATURES, MAX_CPUS } from '../spec/cpu-models.ts'
 import { MSRS, type MsrName } from '../spec/msrs.ts'
 import type { PlainObject, TraceHeader } from '../trace/file.ts'
-import { damaged } from '../trace/trace-file-error.ts'
+import { damaged, TraceFileError } from '../trace/trace-file-error.ts'
 import { LoadError } from '../vmm/loaders/load-error.ts'
 import { BOOT_KINDS } from '../vmm/loaders/program.ts'
 import { HYPERVISOR_MEMORY_MIB } from '../vmm/nested-guest.ts'
@@ -56,6 +56,21 @@ const ALWAYS_PRESENT: readonly MsrName[] = [
   'MSR_IA32_VMX_TRUE_ENTRY_CTLS',
 ]
 
+interface Names {
+  /** The names that the configuration uses. */
+  readonly used: (config: PlainObject, machine: PlainObject) => readonly unknown[]
+  readonly known: readonly string[]
+  readonly what: string
+}
+
+/** What a later vtick may have more of; one that this vtick does not know would be played without it. */
+const NAMES: readonly Names[] = [
+  { used: ({ parameters }) => Object.keys(objectOf(parameters)), known: PARAMETER_NAMES, what: 'the module parameter' },
+  { used: (_, { costs }) => Object.keys(objectOf(costs)), known: Object.keys(COSTS), what: 'the cost' },
+  { used: (_, { features }) => (Array.isArray(features) ? features : []), known: CPU_FEATURES, what: 'the CPU feature' },
+  { used: ({ defects }) => (Array.isArray(defects) ? defects : []), known: DEFECT_NAMES, what: 'the defect' },
+]
+
 /** In this order: each may rely on those before it. */
 const RULES: readonly Rule[] = [
   { holds: ({ mode }) => mode === 'kvm' || mode === 'bare', what: 'whether KVM runs the guest' },
@@ -77,7 +92,7 @@ const RULES: readonly Rule[] = [
     what: 'the memory of the machine',
   },
   { holds: ({ hypervisor }) => hypervisor === null || objectOf(hypervisor).bytes instanceof Uint8Array, what: 'the guest hypervisor' },
-  { holds: (_, { costs }) => Object.keys(COSTS).every(name => isWhole(objectOf(costs)[name], 0, 2 ** 32)), what: 'the cost table' },
+  { holds: (_, { costs }) => Object.values(objectOf(costs)).every(ticks => isWhole(ticks, 0, 2 ** 32)), what: 'the cost table' },
   {
     holds: (_, { features, vmxMsrs }) =>
       Object.values(objectOf(vmxMsrs)).every(value => typeof value === 'bigint') &&
@@ -85,7 +100,8 @@ const RULES: readonly Rule[] = [
     what: 'the VMX capability MSRs',
   },
   {
-    holds: ({ parameters }) => PARAMETER_NAMES.every(name => isParameterValue(name, objectOf(parameters)[name])),
+    holds: ({ parameters }) =>
+      Object.entries(objectOf(parameters)).every(([name, value]) => isParameterValue(name as ParameterName, value)),
     what: "KVM's module parameters",
   },
   {
@@ -97,12 +113,34 @@ const RULES: readonly Rule[] = [
   { holds: ({ mode }, { features }) => mode === 'bare' || (features as unknown[]).includes('vmx'), what: 'a CPU that KVM can use' },
 ]
 
+/** Parameters and costs that did not exist when the trace was recorded get what vtick did without them, or what it does by itself. */
+function completed(config: RunConfig): RunConfig {
+  const { machine, parameters } = config
+  return {
+    ...config,
+    parameters: { ...parameters, ...DEFAULT_PARAMETERS, ...BEFORE_THEY_EXISTED, ...parameters }, // in the recorded order
+    machine: { ...machine, costs: { ...defaultCosts(), ...machine.costs } },
+  }
+}
+
+/** Whether a vtick recorded the trace whose KVM had fewer parameters, so also another state in its keyframes. */
+export const isOfOlderKvm = ({ config }: TraceHeader): boolean => PARAMETER_NAMES.some(name => !(name in objectOf(config.parameters)))
+
+function refuseUnknownNames(config: PlainObject, machine: PlainObject): void {
+  for (const { used, known, what } of NAMES) {
+    const unknown = used(config, machine).find(name => typeof name === 'string' && !known.includes(name))
+    if (unknown !== undefined)
+      throw new TraceFileError('unsupported-version', `the trace was recorded with ${what} \`${unknown}\`, which this vtick does not know`)
+  }
+}
+
 /** The configuration in a trace's header; a `TraceFileError` where it is not one that a run can have had. */
 export function recordedConfig({ config, image }: TraceHeader): RunConfig {
   const machine = objectOf(config.machine)
+  refuseUnknownNames(config, machine)
   const broken = RULES.find(({ holds }) => !holds(config, machine))
   if (broken !== undefined) throw damaged('the header', `its configuration does not say ${broken.what}`)
-  const checked = config as unknown as RunConfig
+  const checked = completed(config as unknown as RunConfig)
   if (checked.boot.kind === 'long' && image.origin + image.bytes.length > checked.guestMemoryMiB * 2 ** 20)
     throw damaged('the header', 'the program does not fit into the memory of the guest')
   try {

@@ -13,12 +13,14 @@
 import { assert } from '../base/assert.ts'
 import type { Machine } from '../hw/machine.ts'
 import { retired } from '../hw/run.ts'
+import type { Snapshot } from '../hw/snapshot.ts'
 import { NEVER } from '../hw/time/event-queue.ts'
 import { type EventKind, type EventOf, TRACE_EVENTS, type TraceEvent } from '../spec/trace-events.ts'
 import type { TraceReader } from '../trace/file.ts'
 import { sameEvent } from './compare.ts'
 import { deliverInput, drive, emptyRun, type GuestRun, isAboutToExecute, type RunEnd, reattach } from './guest-run.ts'
-import { configOf, snapshotAt } from './replay.ts'
+import { isOfOlderKvm } from './recorded-config.ts'
+import { configOf, snapshotAt, snapshotAtBoot } from './replay.ts'
 import { EventKinds } from './timeline-kinds.ts'
 import { isAfter, type Place, TimelineSnapshots } from './timeline-snapshots.ts'
 
@@ -58,6 +60,8 @@ export class Timeline {
   divergedAt = -1
   readonly #guest: GuestRun
   readonly #snapshots: TimelineSnapshots
+  /** The only keyframe of a trace whose own this machine cannot be put to. */
+  readonly #boot: Snapshot | null
   /** Of each event seen so far, the instructions retired when it was emitted. */
   readonly #instructionsAt = new Map<number, number>()
   #events = 0
@@ -78,6 +82,7 @@ export class Timeline {
     this.#guest = emptyRun(configOf(reader), reader.header.image)
     this.#guest.machine.observe = event => this.#see(event)
     this.#snapshots = new TimelineSnapshots(this.#guest.machine)
+    this.#boot = isOfOlderKvm(reader.header) ? snapshotAtBoot(reader) : null
   }
 
   /** Instructions that the whole run retired; infinite where a truncated recording does not say. */
@@ -208,7 +213,8 @@ export class Timeline {
       this.#resume(kept)
       return
     }
-    this.#snapshots.restoreFrom(snapshotAt(this.reader, keyframe), this.reader.pagesUpTo(keyframe))
+    const snapshot = this.#boot ?? snapshotAt(this.reader, keyframe)
+    this.#snapshots.restoreFrom(snapshot, new Map(snapshot.pages))
     this.#resume(this.#keyframePlace(keyframe))
     this.#snapshots.keep(this.#keyframePlace(keyframe))
   }
@@ -231,6 +237,7 @@ export class Timeline {
   }
 
   #latestKeyframe(isBefore: (place: Place) => boolean): number {
+    if (this.#boot !== null) return 0
     return Math.max(
       0,
       this.reader.keyframeIndex.findLastIndex(({ index, instructions }) => isBefore({ events: index, instructions })),

@@ -3,7 +3,7 @@
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { memorySink, openTrace } from '../../src/trace/file.ts'
+import { memorySink, openTrace, type PlainObject } from '../../src/trace/file.ts'
 import { type Rewrite, rewriteTrace } from '../../src/trace/rewrite.ts'
 import { Directory, guestSource, ROOT } from './vtick.ts'
 
@@ -20,9 +20,9 @@ const place = new Directory({
 const read = (name: string): Buffer => readFileSync(join(place.path, name))
 
 /** A forged copy, its checksums right. */
-function forge(name: string, rewrite: Rewrite): void {
+function forge(name: string, rewrite: Rewrite, from = 'echo.vtrace'): void {
   const sink = memorySink()
-  rewriteTrace(openTrace(read('echo.vtrace')), sink, rewrite)
+  rewriteTrace(openTrace(read(from)), sink, rewrite)
   place.write(name, sink.bytes())
 }
 
@@ -101,6 +101,37 @@ describe('replay', () => {
       expect(code).toBe(4)
       expect(err).toMatch(/^vtick: config\.vtrace: the trace is damaged: the header: its configuration does not say .*\n$/)
     }
+  })
+})
+
+describe('a trace of another vtick', () => {
+  const withParameters = (change: (parameters: Record<string, unknown>) => Record<string, unknown>): Rewrite => ({
+    header: header => ({
+      ...header,
+      config: { ...header.config, parameters: change(header.config.parameters as Record<string, unknown>) as PlainObject },
+    }),
+  })
+
+  test('from before a module parameter existed is replayed and travelled in as if that were off', async () => {
+    await place.vtick('run echo.asm --record off.vtrace --param lapic_timer_advance=0 --param halt_poll_ns=0', { stdin: 'a.\n' })
+    const older = withParameters(({ lapic_timer_advance: _, halt_poll_ns: __, ...parameters }) => parameters)
+    forge('older.vtrace', older, 'off.vtrace')
+    expect((await place.vtick('replay older.vtrace')).out).toMatch(/^older\.vtrace: the same: all /)
+    const [there, here] = await Promise.all(['older', 'off'].map(name => place.vtick(`replay ${name}.vtrace --to i:600`)))
+    expect(there!.out).toMatch(/^i:600 /)
+    expect(there!.out).toBe(here!.out)
+  })
+
+  test('with a module parameter that does not exist here is refused by its name, not called damaged', async () => {
+    forge(
+      'newer.vtrace',
+      withParameters(parameters => ({ ...parameters, warp_drive: true })),
+    )
+    const { code, err } = await place.vtick('replay newer.vtrace')
+    expect({ code, err }).toEqual({
+      code: 4,
+      err: 'vtick: newer.vtrace: the trace was recorded with the module parameter `warp_drive`, which this vtick does not know; open it with the vtick that recorded it, or record the guest again\n',
+    })
   })
 })
 
