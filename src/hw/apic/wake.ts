@@ -13,9 +13,9 @@ import { apicRegister } from './registers.ts'
 /** `open`: interrupts are enabled (RFLAGS.IF). */
 export function canWake(machine: Machine, cpu: number, open: boolean): boolean {
   const { activity, vmx } = machine.cpus[cpu]!
-  if (activity !== 'hlt') return false // only another CPU's message wakes one that waits for a start-up
+  if (activity === 'wait-for-sipi') return false // only another CPU's message wakes it
   if (vmx.mode === 'non-root') return true
-  return open && machine.queue.rows.some(row => couldInterrupt(machine, cpu, row))
+  return activity === 'hlt' && open && machine.queue.rows.some(row => couldInterrupt(machine, cpu, row))
 }
 
 function couldInterrupt(machine: Machine, cpu: number, row: PendingEvent): boolean {

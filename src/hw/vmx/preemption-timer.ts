@@ -20,7 +20,9 @@ export function startPreemptionTimer(engine: Engine, vmcs: number): void {
 export function stopPreemptionTimer(engine: Engine, vmcs: number): void {
   const { cpu, machine, memory } = engine
   if (isControlSet(cpu.vmx.controls, 'VM_EXIT_SAVE_VMX_PREEMPTION_TIMER') && cpu.vmx.preemptionTick !== NEVER) {
-    const left = Math.max(0, Math.floor(cpu.vmx.preemptionTick / PERIOD) - Math.floor(machine.tick / PERIOD))
+    // It counts on while the exit saves the guest's state: a guest of a few instructions finds it lower, as on a processor.
+    const saved = machine.tick + machine.config.costs.vmExit
+    const left = Math.max(0, Math.floor(cpu.vmx.preemptionTick / PERIOD) - Math.floor(saved / PERIOD))
     writeField(memory, vmcs, 'VMX_PREEMPTION_TIMER_VALUE', left)
   }
   cpu.vmx.preemptionTick = NEVER

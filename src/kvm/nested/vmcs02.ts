@@ -39,6 +39,7 @@ const L1_ONLY: readonly ControlName[] = [
   'SECONDARY_EXEC_UNRESTRICTED_GUEST',
   'SECONDARY_EXEC_TSC_SCALING',
   'SECONDARY_EXEC_DESC',
+  'SECONDARY_EXEC_SHADOW_VMCS',
 ]
 
 /** Controls of vmcs12 that KVM emulates instead of handing them to the CPU. */
