@@ -244,11 +244,15 @@ function placeRegister(parts: Parts, where: 'reg' | 'rm' | 'vvvv' | 'opcode', op
   }
 }
 
+/** To NASM, WAIT comes before what stands with it, prefixes too: `rep fwait` is 9B F3, and its REP that of the next instruction. */
+const WAIT = 0x9b
+
 function emit(match: Match, operands: readonly EncodeOperand[], context: EncodeContext): Encoded | EncodeFailure {
   const { form } = match
   const parts = place(match, operands, context)
   if ('kind' in parts) return parts
   const bytes = prefixBytes(match, operands, context)
+  if (form.map === 0 && form.opcode === WAIT) return { kind: 'encoded', bytes: [WAIT, ...bytes], form, fixups: [], overflows: [] }
   if (form.vex !== null) bytes.push(...vexBytes(form, form.vex, parts))
   else {
     if (parts.needsRex) {

@@ -1,6 +1,6 @@
 /** The disassembler's text, assembled again by our assembler and by NASM: the same bytes, for NASM's vectors and for random ones. */
 
-import { describe, expect, it } from 'vitest'
+import { describe, expect, it, test } from 'vitest'
 import { assemble } from '../../src/assembler/assemble.ts'
 import { type DisassembledLine, disassemble } from '../../src/assembler/disassemble.ts'
 import { hasNasm, nasm } from '../assembler/nasm.ts'
@@ -48,6 +48,21 @@ function expectSame(bits: Bits, bytes: Uint8Array, lines: readonly DisassembledL
   expect([...theirs.errors].slice(0, 5)).toEqual([])
   expect(hex(theirs.bytes) === hex(bytes)).toBe(true)
 }
+
+/** NASM writes WAIT's byte before its prefixes, so no text of its gives these bytes. */
+test.each(['f39b', 'f29b', 'f3f29b'])('%s is written as `db`, and its instruction behind it', code => {
+  const bytes = Uint8Array.from(Buffer.from(code, 'hex'))
+  const lines = disassemble(bytes, { bits: 64, origin: 0x1000n })
+  expect(lines[0]!.text).toMatch(/^db 0xf[23]/)
+  expect(lines[0]!.comment).toMatch(/fwait$/)
+  expectSame(64, bytes, lines)
+})
+
+test('WAIT stands before its prefixes, as in NASM', () => {
+  const source = 'bits 64\nrep fwait\nrepne wait\nes fwait\nfs rep fwait\nlock fwait\nfwait'
+  expect(hex(assemble(source, { file: 'wait.asm' }).image?.bytes)).toBe('9bf39bf29b269bf3649bf09b')
+  if (hasNasm) expect(hex(nasm(source).bytes)).toBe('9bf39bf29b269bf3649bf09b')
+})
 
 const slice = isFull ? 'every row' : `each ${SLICE}th row of the table from ${SEED} on`
 
