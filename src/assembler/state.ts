@@ -27,6 +27,8 @@ export interface SymbolEntry {
   pass: number
   /** A constant that depends on no label: it has its value from the first pass on. */
   fixed: boolean
+  /** The second definition of a name, made anew in each pass: where it stands is nobody's concern. */
+  readonly stray: boolean
 }
 
 /** What the assembler makes: bytes alone, objects for a linker, or bytes in an ELF file that a loader and gdb read. */

@@ -127,7 +127,7 @@ export function moveLabel(assembly: Assembly, entry: SymbolEntry, section: numbe
   entry.offset = offset
   entry.section = section
   entry.value = null
-  assembly.moved = true
+  if (!entry.stray) assembly.moved = true
 }
 
 export function defineConstant(assembly: Assembly, token: Token, value: Value): void {
@@ -150,7 +150,7 @@ function setValue(assembly: Assembly, entry: SymbolEntry, value: Value): void {
   if (entry.section === -1 && entry.value !== null && equal(entry.value, value)) return
   entry.section = -1
   entry.value = value
-  assembly.moved = true
+  if (!entry.stray) assembly.moved = true
 }
 
 /** The entry that the present definition of a name belongs to; one that is only a duplicate is not kept. */
@@ -163,7 +163,9 @@ function claim(assembly: Assembly, token: Token, kind: SymbolEntry['kind']): Sym
     return known
   }
   const fixed = kind === 'constant' && !assembly.touched
-  const entry: SymbolEntry = { name, value: null, section: -1, offset: -1, kind, used: false, span: token, pass: assembly.pass, fixed }
+  const { pass } = assembly
+  const stray = known !== undefined
+  const entry: SymbolEntry = { name, value: null, section: -1, offset: -1, kind, used: false, span: token, pass, fixed, stray }
   if (known === undefined) assembly.symbols.set(name, entry)
   else {
     report(assembly, 'E0112', `\`${token.text}\` is defined twice`, token, {

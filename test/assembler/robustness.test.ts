@@ -81,6 +81,11 @@ test.each([
   expect(complaints(source)[0]).toContain(code)
 })
 
+test('a name defined twice is that error alone: the second one, made anew in each pass, keeps no pass from being the last', () => {
+  expect(complaints('x: times x - $$ + 2 nop\nx: times x - $$ + 1 nop').map(line => line.slice(0, 5))).toEqual(['E0112'])
+  expect(complaints('y equ 1\ny equ z\nz:').map(line => line.slice(0, 5))).toEqual(['E0112'])
+})
+
 test('multi-line macros that double are stopped', { timeout: 60_000 }, () => {
   expect(complaints(`%macro m0 0\n%endmacro\n${doublingMacros}\nm40`).map(line => line.slice(0, 5))).toContain('E0606')
 })
