@@ -20,6 +20,7 @@ import { type IrqRoute, newIrqchip, setIrq } from './irqchip.ts'
 import { resetApic } from './lapic.ts'
 import { allocateHostPage, hostAddress } from './mmu.ts'
 import { getMsrs, type MsrEntry, setMsrs } from './msr-ioctls.ts'
+import { getFeatureMsrs, msrFeatureIndexList, msrIndexList } from './msr-lists.ts'
 import { followCpuid, nestedVmxMsrs, withoutGuestTimer } from './nested/capabilities.ts'
 import { newNestedState } from './nested/nested-state.ts'
 import { getNestedState, type NestedStateImage, setNestedState } from './nested/nested-state-ioctls.ts'
@@ -56,6 +57,11 @@ const PAT_AT_RESET = 0x0007_0406_0007_0406n
 
 export interface Kvm {
   readonly parameters: KvmParameters
+  /** The MSRs that belong to a vCPU's state. */
+  getMsrIndexList(): number[]
+  /** The MSRs that tell what KVM can do, and their values. */
+  getMsrFeatureIndexList(): number[]
+  getMsrs(indices: readonly number[]): MsrEntry[]
   createVm(): Vm
   /** The VM that a restored state contains. */
   vm(index: number): Vm
@@ -132,6 +138,9 @@ export function openKvm(machine: RootMachine, parameters: Partial<KvmParameters>
   if (machine.host === null) initialize(machine, { ...DEFAULT_PARAMETERS, ...parameters }, defects)
   return {
     parameters: kvmStateOf(machine).parameters,
+    getMsrIndexList: () => msrIndexList(machine),
+    getMsrFeatureIndexList: () => msrFeatureIndexList(machine),
+    getMsrs: indices => getFeatureMsrs(machine, indices),
     createVm: () => createVm(machine),
     vm: index => vmHandle(machine, index),
   }

@@ -1,4 +1,4 @@
-/** KVM_GET_MSRS, KVM_SET_MSRS and KVM_GET_MSR_INDEX_LIST: user space's access to MSRs, which may do what the guest may not. */
+/** KVM_GET_MSRS and KVM_SET_MSRS of a vCPU: user space's access to MSRs, which may do what the guest may not. */
 
 import type { Context } from './context.ts'
 import { readMsr, writeMsr } from './msr.ts'

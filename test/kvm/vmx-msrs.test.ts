@@ -1,35 +1,59 @@
-/** VMX capability MSRs, set and read by user space: the rows that the series added to its test of VMX MSRs (patch 26). */
+/** VMX capability MSRs, set and read by user space: the eight rows that the series added to its test of VMX MSRs (patch 26), by number. */
 
 import { describe, expect, test } from 'vitest'
-import { errnoOf, idleVcpu, msrOf, setMsr } from './rig.ts'
+import type { Kvm, Vcpu } from '../../src/kvm/kvm.ts'
+import type { RunOptions } from '../../src/session/config.ts'
+import { errnoOf, idleVcpu, msrOf, setMsr, started } from './rig.ts'
 
 const PROCBASED = 0x482
 const TRUE_PROCBASED = 0x48e
 const TERTIARY = 0x492
+const UCODE_REV = 0x8b
 const BIT_17_ALLOWED = 1n << 49n
 const TIMER = 0x100n
 
+/** The kvm that a vCPU's VM belongs to, and the vCPU. */
+function opened(parameters: RunOptions['parameters'] = {}): { kvm: Kvm; vcpu: Vcpu } {
+  const { kvm, vcpu } = started('examples/masked.asm', { parameters }).vmm!
+  return { kvm, vcpu }
+}
+
+const featureOf = (kvm: Kvm, index: number): bigint | undefined => kvm.getMsrs([index])[0]?.data
+const bitsOf = (value: bigint): bigint[] => Array.from({ length: 64 }, (_, bit) => 1n << BigInt(bit)).filter(bit => (value & bit) !== 0n)
+
+/** Rows 4 and 5: 0x492 is set to 0 and back, then to all but each of its bits and back. */
+function setsTertiary(vcpu: Vcpu): boolean {
+  const before = msrOf(vcpu, TERTIARY)!
+  const values = [0n, before, ...bitsOf(before).flatMap(bit => [before & ~bit, before])]
+  return values.every(value => setMsr(vcpu, TERTIARY, value) && msrOf(vcpu, TERTIARY) === value)
+}
+
 describe('with nested APIC-timer virtualization', () => {
-  const vcpu = idleVcpu()
-  test('activating the tertiary controls may be 1 and is no must', () => {
-    expect([msrOf(vcpu, PROCBASED)! & (1n << 17n), msrOf(vcpu, PROCBASED)! & BIT_17_ALLOWED]).toEqual([0n, BIT_17_ALLOWED])
+  const { kvm, vcpu } = opened()
+  test('1: activating the tertiary controls may be 1 and is no must', () => {
+    const feature = featureOf(kvm, PROCBASED)!
+    expect([feature & (1n << 17n), feature & BIT_17_ALLOWED]).toEqual([0n, BIT_17_ALLOWED])
+    expect(msrOf(vcpu, PROCBASED)).toBe(feature)
   })
-  test('0x492 offers the timer and nothing else', () => {
-    expect(msrOf(vcpu, TERTIARY)).toBe(TIMER)
+  test('2: 0x492 is in the list of feature MSRs, and in that of a vCPU', () => {
+    expect(kvm.getMsrFeatureIndexList()).toContain(TERTIARY)
+    expect(kvm.getMsrIndexList()).toContain(TERTIARY)
   })
-  test('user space takes the bit away and gives it back', () => {
-    expect([setMsr(vcpu, TERTIARY, 0n), setMsr(vcpu, TERTIARY, TIMER)]).toEqual([true, true])
+  test('3: the vCPU has the value of the module: the timer and nothing else', () => {
+    expect([msrOf(vcpu, TERTIARY), featureOf(kvm, TERTIARY)]).toEqual([TIMER, TIMER])
+  })
+  test('4, 5: user space takes all bits or one away and gives them back', () => {
+    expect(setsTertiary(vcpu)).toBe(true)
+  })
+  test('6: user space reaches 0x492 whatever bit 17 says', () => {
+    const before = msrOf(vcpu, TRUE_PROCBASED)!
+    expect(setMsr(vcpu, TRUE_PROCBASED, before & 0xffff_ffffn & ~(1n << 17n))).toBe(true)
+    expect(msrOf(vcpu, PROCBASED)! & BIT_17_ALLOWED).toBe(0n)
+    expect(setsTertiary(vcpu)).toBe(true)
+    expect(setMsr(vcpu, TRUE_PROCBASED, before)).toBe(true)
   })
   test('a bit that KVM does not offer is refused', () => {
     expect([setMsr(vcpu, TERTIARY, TIMER | 0x10n), msrOf(vcpu, TERTIARY)]).toEqual([false, TIMER])
-  })
-  test('user space reaches 0x492 whatever bit 17 says', () => {
-    const before = msrOf(vcpu, TRUE_PROCBASED)!
-    const low = before & 0xffff_ffffn
-    expect(setMsr(vcpu, TRUE_PROCBASED, low | (low << 32n))).toBe(true)
-    expect(msrOf(vcpu, PROCBASED)! & BIT_17_ALLOWED).toBe(0n)
-    expect([setMsr(vcpu, TERTIARY, 0n), setMsr(vcpu, TERTIARY, TIMER), msrOf(vcpu, TERTIARY)]).toEqual([true, true, TIMER])
-    expect(setMsr(vcpu, TRUE_PROCBASED, before)).toBe(true)
   })
   test('IA32_VMX_CR4_FIXED1 has the bits of the features that the CPUID of the guest tells of, and no other', () => {
     const PCIDE = 1n << 17n
@@ -43,10 +67,35 @@ describe('with nested APIC-timer virtualization', () => {
 })
 
 describe.each([{ apic_timer_virt: false }, { nested_apic_timer_virt: false }])('with %o', parameters => {
-  const vcpu = idleVcpu({ parameters })
-  test('bit 17 is not offered, and 0x492 does not exist', () => {
-    expect(msrOf(vcpu, TRUE_PROCBASED)! & BIT_17_ALLOWED).toBe(0n)
-    expect([msrOf(vcpu, TERTIARY), setMsr(vcpu, TERTIARY, 0n)]).toEqual([undefined, false])
+  const { kvm, vcpu } = opened(parameters)
+  test('1, 7: bit 17 is not offered, and 0x492 is in no list', () => {
+    expect(featureOf(kvm, TRUE_PROCBASED)! & (BIT_17_ALLOWED | (1n << 17n))).toBe(0n)
+    expect([kvm.getMsrFeatureIndexList().includes(TERTIARY), kvm.getMsrIndexList().includes(TERTIARY)]).toEqual([false, false])
+  })
+  test('8: a vCPU does not have it', () => {
+    expect([featureOf(kvm, TERTIARY), msrOf(vcpu, TERTIARY), setMsr(vcpu, TERTIARY, 0n)]).toEqual([undefined, undefined, false])
+  })
+})
+
+describe.each([{}, { nested_apic_timer_virt: false }, { nested: false }])('the lists of MSRs, with %o', parameters => {
+  const { kvm, vcpu } = opened(parameters)
+  const isVmx = (index: number): boolean => index >= 0x480 && index < 0x500
+  test('hold no MSR twice, and each of them has a value', () => {
+    for (const [list, values] of [
+      [kvm.getMsrIndexList(), vcpu.getMsrs(kvm.getMsrIndexList())],
+      [kvm.getMsrFeatureIndexList(), kvm.getMsrs(kvm.getMsrFeatureIndexList())],
+    ] as const) {
+      expect(new Set(list).size).toBe(list.length)
+      expect(values.map(({ index }) => index)).toEqual(list)
+      expect(list.some(isVmx)).toBe(parameters.nested !== false)
+    }
+  })
+  test('what a vCPU gives for the MSRs of its state it takes back', () => {
+    const values = vcpu.getMsrs(kvm.getMsrIndexList())
+    expect(vcpu.setMsrs(values)).toBe(values.length)
+  })
+  test('an MSR that tells of nothing ends the answer', () => {
+    expect(kvm.getMsrs([UCODE_REV, 0x10, UCODE_REV]).map(({ index }) => index)).toEqual([UCODE_REV])
   })
 })
 
