@@ -10,7 +10,7 @@ export function checkCommand(terminal: Terminal, file: string | undefined, { jso
   try {
     reader.verify()
     const { identity, count, truncated } = reader
-    const keyframes = reader.keyframeIndex.length
+    const keyframes = reader.keyframeCount
     if (json) terminal.print(JSON.stringify({ version: 1, whole: truncated === undefined, events: count, keyframes, identity }, null, 2))
     else if (truncated === undefined)
       terminal.print(

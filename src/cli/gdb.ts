@@ -27,7 +27,7 @@ interface Connection {
 export async function gdbCommand(terminal: Terminal, file: string | undefined, { port, main }: GdbCommandOptions): Promise<ExitCode> {
   const { name, reader } = openRunnableTrace(terminal, file)
   try {
-    if (reader.keyframeIndex.length === 0) throw usageError(`${name} holds nothing to look at`, 'record the guest again')
+    if (reader.keyframeCount === 0) throw usageError(`${name} holds nothing to look at`, 'record the guest again')
     const connection = port === undefined ? { input: process.stdin, output: process.stdout } : await accept(terminal, port)
     const timeline = openTimeline(reader)
     await serve(

@@ -8,7 +8,7 @@ import { usageError } from './exit-codes.ts'
 
 /** The trace's beginning without `at`. What is no position, or lies outside the trace, is a usage error. */
 export function placeIn(reader: TraceReader, name: string, at: string | undefined): Place {
-  if (reader.count === 0 || reader.keyframeIndex.length === 0)
+  if (reader.count === 0 || reader.keyframeCount === 0)
     throw usageError(`${name} holds nothing to explore`, 'record the guest again with `vtick run FILE --record T.vtrace`')
   if (at === undefined) return { kind: 'event', index: 0 }
   const cursor = finished(locate(openTimeline(reader), at))

@@ -61,7 +61,7 @@ function firstDifferentInput(a: TraceReader, b: TraceReader, withTime: boolean):
   return undefined
 }
 
-const isTravelled = ({ count, keyframeIndex }: TraceReader): boolean => count > 0 && keyframeIndex.length > 0
+const isTravelled = ({ count, keyframeCount }: TraceReader): boolean => count > 0 && keyframeCount > 0
 
 /** The first control that a guest hypervisor has otherwise when the traces part. */
 function controlCause({ hunks }: TraceDiff, a: TraceReader, b: TraceReader): ControlCause | undefined {

@@ -76,7 +76,7 @@ export class Timeline {
   #strideFactor = 1
 
   constructor(reader: TraceReader) {
-    assert(reader.keyframeIndex.length > 0, 'a timeline starts at a keyframe')
+    assert(reader.keyframeCount > 0, 'a timeline starts at a keyframe')
     this.reader = reader
     this.kinds = new EventKinds(reader)
     this.#guest = emptyRun(configOf(reader), reader.header.image)
@@ -115,7 +115,7 @@ export class Timeline {
     assert(index >= 0 && index < this.reader.count, `the trace has an event ${index}`)
     this.#approach(place => place.events <= index)
     this.#target = index
-    yield* this.#run(() => this.#events > index, this.#instructionsAt.get(index) ?? NEVER, NEVER)
+    yield* this.#run(() => this.#events > index, this.#instructionsAt.get(index) ?? this.#guessedInstructionOf(index), NEVER)
     this.#target = -1
     return this.#view()
   }
@@ -236,16 +236,31 @@ export class Timeline {
     this.#end = null
   }
 
+  /** Places only grow, so few keyframes have to be looked at. */
   #latestKeyframe(isBefore: (place: Place) => boolean): number {
     if (this.#boot !== null) return 0
-    return Math.max(
-      0,
-      this.reader.keyframeIndex.findLastIndex(({ index, instructions }) => isBefore({ events: index, instructions })),
-    )
+    let low = 0
+    let high = this.reader.keyframeCount
+    while (low < high) {
+      const middle = (low + high) >> 1
+      if (isBefore(this.#keyframePlace(middle))) low = middle + 1
+      else high = middle
+    }
+    return Math.max(0, low - 1)
+  }
+
+  /** Where an event that was not seen yet will be, between the keyframes around it: close enough to keep states near it. */
+  #guessedInstructionOf(index: number): number {
+    const n = this.#latestKeyframe(({ events }) => events <= index)
+    const from = this.#keyframePlace(n)
+    const isLast = n + 1 === this.reader.keyframeCount
+    if (isLast && this.reader.end === undefined) return NEVER
+    const to = isLast ? { instructions: this.instructions, events: this.reader.count } : this.#keyframePlace(n + 1)
+    return from.instructions + ((index - from.events) / Math.max(1, to.events - from.events)) * (to.instructions - from.instructions)
   }
 
   #keyframePlace(n: number): Place {
-    const { index, instructions } = this.reader.keyframeIndex[n]!
+    const { index, instructions } = this.reader.keyframePosition(n)
     return { events: index, instructions }
   }
 

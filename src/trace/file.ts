@@ -167,7 +167,7 @@ export class TraceReader {
   readonly #kept = new Map<number, readonly TraceEvent[]>()
   readonly #writtenIdentity: Uint8Array | undefined
   #identity: string | undefined
-  #positions: readonly KeyframePosition[] | undefined
+  readonly #positions: (KeyframePosition | undefined)[] = []
 
   constructor(source: Source) {
     const walk = walkBlocks(source)
@@ -306,11 +306,21 @@ export class TraceReader {
 
   /** Where the keyframes stand, in order. */
   get keyframeIndex(): readonly KeyframePosition[] {
-    this.#positions ??= this.#keyframes.map((_, n) => {
-      const { index, tick, instructions } = this.#keyframeHead(n)
-      return { index, tick, instructions }
-    })
-    return this.#positions
+    return this.#keyframes.map((_, n) => this.keyframePosition(n))
+  }
+
+  get keyframeCount(): number {
+    return this.#keyframes.length
+  }
+
+  /** Where keyframe `n` stands. */
+  keyframePosition(n: number): KeyframePosition {
+    const known = this.#positions[n]
+    if (known !== undefined) return known
+    const { index, tick, instructions } = this.#keyframeHead(n)
+    const position = { index, tick, instructions }
+    this.#positions[n] = position
+    return position
   }
 
   #keyframeHead(n: number): Omit<Keyframe, 'pages'> {

@@ -89,6 +89,7 @@ class Recent<Value> {
 export function openTraceSource(reader: TraceReader, name: string): TraceSource {
   assert(reader.count > 0, 'there is something to explore')
   const timeline = openTimeline(reader)
+  const viewOf = lookout(timeline)
   const moments = new Recent<Moment>(MOST_KEPT)
   const codes = new Recent<readonly CodeRow[]>(MOST_KEPT)
   const rows = new Recent<readonly StateRow[]>(MOST_KEPT)
@@ -96,7 +97,7 @@ export function openTraceSource(reader: TraceReader, name: string): TraceSource 
   const index = new EventIndex(reader)
   if (reader.count <= SMALL) index.advance(Number.POSITIVE_INFINITY)
   const { image } = reader.header
-  const moment = (place: Place): Moment => moments.get(formatPosition(place), () => momentIn(viewOf(timeline, place)))
+  const moment = (place: Place): Moment => moments.get(formatPosition(place), () => momentIn(viewOf(place)))
   const select = (filter: string): Selection => {
     const selection = new Selection(reader, filter)
     if (reader.count <= SMALL) selection.advance(Number.POSITIVE_INFINITY)
@@ -119,12 +120,12 @@ export function openTraceSource(reader: TraceReader, name: string): TraceSource 
     code: place =>
       codes.get(formatPosition(place), () => {
         const { registers } = moment(place)
-        return codeAround(viewOf(timeline, place), registers, image, CODE_BEFORE, CODE_AFTER)
+        return codeAround(viewOf(place), registers, image, CODE_BEFORE, CODE_AFTER)
       }),
     rows: (place, view, address) =>
       rows.get(`${formatPosition(place)} ${view} ${view === 'memory' ? address : ''}`, () => {
         const { registers } = moment(place)
-        const at = viewOf(timeline, place)
+        const at = viewOf(place)
         if (view === 'memory') return [...pageWalkRows(at, registers, address), ...memoryRows(at, registers, image, address)]
         return { vmcs: vmcsRows, apic: apicRows, cpu: cpuRows }[view](at)
       }),
@@ -133,8 +134,19 @@ export function openTraceSource(reader: TraceReader, name: string): TraceSource 
   }
 }
 
-const viewOf = (timeline: Timeline, place: Place): TimelineView =>
-  place.kind === 'event' ? timeline.atEvent(place.index) : timeline.atInstruction(place.count)
+/** Takes the timeline to places; where it stands already, it stays. Nobody else may move it. */
+function lookout(timeline: Timeline): (place: Place) => TimelineView {
+  let at = ''
+  let view: TimelineView
+  return place => {
+    const wanted = formatPosition(place)
+    if (wanted === at) return view
+    at = ''
+    view = place.kind === 'event' ? timeline.atEvent(place.index) : timeline.atInstruction(place.count)
+    at = wanted
+    return view
+  }
+}
 
 const momentIn = (view: TimelineView): Moment => {
   const { instructions, eventIndex, tick } = view
