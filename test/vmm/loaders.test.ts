@@ -136,6 +136,29 @@ describe.each([
     expect(end).toMatchObject({ reason: 'exit-port', status: 16 })
   })
 
+  test('a multiboot kernel finds a BIOS data area that agrees with its memory sizes, and an interrupt table that answers', () => {
+    const body = `start:
+  mov edx, 0xe9
+  movzx eax, word [0x413]
+  sub eax, [ebx+4]
+  add al, '0'
+  out dx, al
+  movzx eax, word [0x40e]
+  shr eax, 6
+  sub eax, [ebx+4]
+  add al, '0'
+  out dx, al
+  movzx eax, word [0x15*4+2]
+  shl eax, 4
+  movzx ecx, word [0x15*4]
+  mov ax, [eax+ecx]
+  out 0xf4, al
+  hlt`
+    const { end, printed } = run(bytesOf(`${FLAT.slice(0, FLAT.indexOf('start:\n'))}${body}`), 'protected', bare, { modules: [] })
+    expect(printed).toBe('00')
+    expect(end).toMatchObject({ reason: 'exit-port', status: 0xb4 }) // mov ah, ...: "not supported"
+  })
+
   test('a guest that halts while only a masked timer runs ends', () => {
     const source = FLAT.replace(
       '  cmp eax, 0x2badb002',

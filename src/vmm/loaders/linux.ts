@@ -7,6 +7,7 @@ import { alignUp } from '../../base/bits.ts'
 import { gpa, PAGE_SIZE } from '../../base/units.ts'
 import { BOOT_PAGING, type BootEnvironment, type BootSegment, flatSegment, identityTables, UNUSABLE_SEGMENT } from '../boot.ts'
 import { acpiTables, RSDP } from './acpi.ts'
+import { biosData } from './bios.ts'
 import { isElf, loadElf } from './elf.ts'
 import { requireOf } from './load-error.ts'
 import { memoryMap } from './memory-map.ts'
@@ -115,6 +116,7 @@ export function linuxBoot({ image, boot, memoryMiB, cpus }: BootRequest): BootEn
       ...kernel.pieces,
       ...identityTables(),
       ...acpiTables(cpus),
+      ...biosData(),
       { address: gpa(GDT), bytes: gdtBytes() },
       { address: gpa(ZERO_PAGE), bytes: kernel.zeroPage },
       { address: gpa(COMMAND_LINE), bytes: line },

@@ -9,6 +9,7 @@ import { gpa, PAGE_SIZE } from '../../base/units.ts'
 import type { BootEnvironment } from '../boot.ts'
 import { flatSegment, UNUSABLE_SEGMENT } from '../boot.ts'
 import { acpiTables } from './acpi.ts'
+import { biosData, biosServices } from './bios.ts'
 import { isElf, loadElf } from './elf.ts'
 import { LoadError, requireOf } from './load-error.ts'
 import { HIGH_MEMORY, LOW_MEMORY_END, memoryMap } from './memory-map.ts'
@@ -22,8 +23,11 @@ const FLAG_VIDEO = 1 << 2
 const FLAG_ADDRESSES = 1 << 16
 const UNDERSTOOD = 0x7
 
-/** The information structure, then what it points to. */
-const INFORMATION = 0x9_0000
+/**
+ * The information structure, then what it points to. Where QEMU has it: kernels take memory from the end of the conventional memory down
+ * for their trampolines and copies before they have read it (Xen does), and start other CPUs at 0x8000.
+ */
+const INFORMATION = 0x9000
 const INFORMATION_BYTES = 120
 const LOADER_NAME = 'vtick'
 
@@ -93,7 +97,14 @@ export function multibootBoot(request: BootRequest): BootEnvironment {
   )
   const names = boot.modules.map(({ name }) => name)
   return {
-    pieces: [...kernel.pieces, ...modules, ...information(request, modules, names), ...acpiTables(request.cpus)],
+    pieces: [
+      ...kernel.pieces,
+      ...modules,
+      ...information(request, modules, names),
+      ...acpiTables(request.cpus),
+      ...biosServices(),
+      ...biosData(),
+    ],
     registers: {
       rip: BigInt(kernel.entry),
       rsp: 0n, // undefined: the kernel sets up its own stack

@@ -1,14 +1,13 @@
 /**
  * Programs that start in real mode: a boot sector at 0x7C00, and a ROM at the reset vector (Intel SDM, "Processor State After Reset";
- * "First Instruction Executed"). There is no BIOS. For boot sectors its services are not quite absent: INT 10h with AH=0Eh prints AL on
- * the debug console, and every other call returns with CF set and AH=86h, "function not supported".
+ * "First Instruction Executed"). There is no BIOS but what `bios.ts` says.
  */
 
 import { gpa } from '../../base/units.ts'
 import type { BootEnvironment, BootRegisters, BootSegment } from '../boot.ts'
 import { acpiTables } from './acpi.ts'
+import { biosData, biosServices } from './bios.ts'
 import { requireOf } from './load-error.ts'
-import { FIRMWARE_AREA } from './memory-map.ts'
 import type { BootRequest } from './program.ts'
 
 const SECTOR_BYTES = 512
@@ -43,32 +42,6 @@ const realMode = (code: BootSegment, rip: number, rsp: number, edx: bigint): Boo
   general: { 2: edx },
 })
 
-/** Offsets of the services in the segment at 0xF0000. */
-const SERVICES = 0xe000
-const VIDEO_INTERRUPT = 0x10
-/** Vectors of the processor and of the first interrupt controller, which only return. */
-const SERVICES_FROM = 0x10
-
-/**
- *     video: cmp ah, 0Eh / jne other / out 0E9h, al / iret
- *     other: mov ah, 86h / push bp / mov bp, sp / or byte [bp+6], 1 (CF of the flags that IRET loads) / pop bp / iret
- *     plain: iret
- */
-const VIDEO = [0x80, 0xfc, 0x0e, 0x75, 0x03, 0xe6, 0xe9, 0xcf]
-const OTHER = [0xb4, 0x86, 0x55, 0x89, 0xe5, 0x80, 0x4e, 0x06, 0x01, 0x5d, 0xcf]
-const PLAIN = [0xcf]
-
-function vectors(): Uint8Array {
-  const bytes = new Uint8Array(256 * 4)
-  const view = new DataView(bytes.buffer)
-  for (let vector = 0; vector < 256; vector++) {
-    const service = vector === VIDEO_INTERRUPT ? 0 : vector < SERVICES_FROM ? VIDEO.length + OTHER.length : VIDEO.length
-    view.setUint16(vector * 4, SERVICES + service, true)
-    view.setUint16(vector * 4 + 2, FIRMWARE_AREA >> 4, true)
-  }
-  return bytes
-}
-
 export function bootSectorBoot({ image, cpus }: BootRequest): BootEnvironment {
   requireOf(
     isBootSector(image.bytes),
@@ -76,12 +49,7 @@ export function bootSectorBoot({ image, cpus }: BootRequest): BootEnvironment {
     'end it with `times 510-($-$$) db 0` and `dw 0xAA55`',
   )
   return {
-    pieces: [
-      { address: gpa(0), bytes: vectors() },
-      { address: gpa(FIRMWARE_AREA + SERVICES), bytes: Uint8Array.from([...VIDEO, ...OTHER, ...PLAIN]) },
-      { address: gpa(SECTOR_ADDRESS), bytes: image.bytes },
-      ...acpiTables(cpus),
-    ],
+    pieces: [...biosServices(), { address: gpa(SECTOR_ADDRESS), bytes: image.bytes }, ...acpiTables(cpus), ...biosData()],
     registers: realMode(codeSegment(0, 0n), SECTOR_ADDRESS, SECTOR_ADDRESS, FIRST_DISK),
   }
 }
