@@ -1,26 +1,24 @@
 /** `vtick run`: a program, from its source or flat binary to the end of its run, recorded on request. */
 
-import { existsSync } from 'node:fs'
-import { resolve } from 'node:path'
 import type { Image } from '../assembler/image.ts'
 import type { DefectName } from '../kvm/defects.ts'
 import type { KvmParameters } from '../kvm/parameters.ts'
 import type { RunConfig } from '../session/config.ts'
 import { environmentOf } from '../session/guest-run.ts'
 import { recordInSlices } from '../session/record.ts'
-import { openTraceFile, type Sink } from '../trace/file.ts'
 import { groupedNumber } from '../trace/table.ts'
 import { isElf } from '../vmm/loaders/elf.ts'
 import { LoadError } from '../vmm/loaders/load-error.ts'
 import type { BootOptions } from './boot-options.ts'
 import { EXIT, type ExitCode, usageError } from './exit-codes.ts'
-import { cannotWrite, errnoOf, readFileNamed, refuseOverwriting } from './files.ts'
+import { readFileNamed, refuseOverwriting } from './files.ts'
 import { GuestWatch } from './guest-watch.ts'
 import { runConfigOf } from './run-config.ts'
 import { runSlices } from './slices.ts'
 import { loadProgram } from './source.ts'
 import type { CommonOptions, Terminal } from './terminal.ts'
 import { prepareTracePlace } from './trace-argument.ts'
+import { openSink } from './trace-sink.ts'
 import type { CpuChoice } from './values.ts'
 import { verdictOf } from './verdict.ts'
 
@@ -117,27 +115,4 @@ function checkImage(
     terminal.say(
       `warning: ${file}: it is loaded over the boot GDT and page tables at ${hex(BOOT_TABLES.start)}; place it with \`org 0x100000\``,
     )
-}
-
-/** A sink whose trouble is the user's to solve; a file that comes to nothing is not kept as a secret. */
-function openSink(path: string, name: string): Sink {
-  const trouble = (error: unknown): unknown => {
-    const code = errnoOf(error)
-    return code === undefined ? error : cannotWrite(name, code)
-  }
-  try {
-    const sink = openTraceFile(path)
-    return {
-      write(bytes) {
-        try {
-          sink.write(bytes)
-        } catch (error) {
-          throw trouble(error)
-        }
-      },
-      close: () => sink.close(),
-    }
-  } catch (error) {
-    throw existsSync(resolve(path, '..')) || errnoOf(error) === undefined ? trouble(error) : cannotWrite(name, 'ENOENT')
-  }
 }

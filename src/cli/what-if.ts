@@ -4,16 +4,16 @@ import { basename } from 'node:path'
 import { EDIT_FORMS, type Edit, parseEdit } from '../session/edit.ts'
 import { openTimeline } from '../session/timeline.ts'
 import { whatIf } from '../session/what-if.ts'
-import { openTraceFile, type TraceReader } from '../trace/file.ts'
+import type { TraceReader } from '../trace/file.ts'
 import { groupedNumber } from '../trace/table.ts'
 import { EXIT, type ExitCode, usageError } from './exit-codes.ts'
-import { cannotWrite, errnoOf } from './files.ts'
 import { OWN_DIRECTORY } from './own-directory.ts'
 import { placeIn } from './place-argument.ts'
 import type { ReplayCommandOptions } from './replay.ts'
 import { runSlices } from './slices.ts'
 import type { Terminal } from './terminal.ts'
 import { openRunnableTrace, prepareTracePlace } from './trace-argument.ts'
+import { openSink } from './trace-sink.ts'
 
 export async function whatIfCommand(terminal: Terminal, file: string | undefined, options: ReplayCommandOptions): Promise<ExitCode> {
   const { name, reader, config } = openRunnableTrace(terminal, file)
@@ -27,7 +27,7 @@ export async function whatIfCommand(terminal: Terminal, file: string | undefined
     const slices = whatIf(
       reader,
       { ...(options.param === undefined ? {} : { parameters: options.param }), edits, at },
-      openSink(terminal, output),
+      openSink(prepareTracePlace(terminal.io, output), output),
     )
     const { value: recording } = await runSlices(terminal, slices, { doing: `running ${name} again` })
     if (recording === null) return EXIT.interrupted
@@ -37,15 +37,6 @@ export async function whatIfCommand(terminal: Terminal, file: string | undefined
     return EXIT.fine
   } finally {
     reader.close()
-  }
-}
-
-function openSink(terminal: Terminal, output: string): ReturnType<typeof openTraceFile> {
-  const path = prepareTracePlace(terminal.io, output)
-  try {
-    return openTraceFile(path)
-  } catch (error) {
-    throw cannotWrite(output, errnoOf(error) ?? String(error))
   }
 }
 

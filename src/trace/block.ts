@@ -19,8 +19,14 @@ export type BlockType = 'HEAD' | 'EVTS' | 'KEYF' | 'PAGE' | 'INDX'
 
 const TYPES: ReadonlySet<string> = new Set<BlockType>(['HEAD', 'EVTS', 'KEYF', 'PAGE', 'INDX'])
 
-/** No block is larger before compression; it bounds what a hostile file makes a reader allocate. */
-export const MAX_RAW = 64 << 20
+/** No block is larger before compression: what a hostile file makes a reader allocate is bounded. The header holds the program. */
+export const MAX_RAW: Readonly<Record<BlockType, number>> = {
+  HEAD: 64 << 20,
+  EVTS: 16 << 20,
+  KEYF: 16 << 20,
+  PAGE: 2 << 20,
+  INDX: 16 << 20,
+}
 
 export const PREAMBLE_BYTES = 16
 export const BLOCK_HEADER_BYTES = 24
@@ -64,7 +70,7 @@ export function checkPreamble(bytes: Uint8Array): void {
 
 /** A block as it stands in the file. */
 export function packBlock(type: BlockType, count: number, raw: Uint8Array): Uint8Array {
-  assert(raw.length <= MAX_RAW, `a ${type} block has at most ${MAX_RAW} bytes`)
+  assert(raw.length <= MAX_RAW[type], `a ${type} block has at most ${MAX_RAW[type]} bytes`)
   const payload = deflateRawSync(raw, { level: 1 })
   const bytes = new Uint8Array(BLOCK_HEADER_BYTES + payload.length)
   bytes.set(payload, BLOCK_HEADER_BYTES)
@@ -93,7 +99,7 @@ export function readBlockHeader(header: Uint8Array, offset: number): Block {
     rawBytes: view.getUint32(12, true),
     payloadCrc: view.getUint32(16, true),
   }
-  if (block.rawBytes > MAX_RAW) throw damaged(`byte ${offset}`, `a block claims ${block.rawBytes} bytes`)
+  if (block.rawBytes > MAX_RAW[block.type]) throw damaged(`byte ${offset}`, `a block claims ${block.rawBytes} bytes`)
   return block
 }
 

@@ -39,6 +39,20 @@ export function unpackValue(bytes: Uint8Array, where: string): unknown {
   return packr.unpack(bytes)
 }
 
+/** Whether every map has its keys in the order that the format asks for. */
+function hasSortedKeys(value: unknown): boolean {
+  if (Array.isArray(value)) return value.every(hasSortedKeys)
+  if (typeof value !== 'object' || value === null || ArrayBuffer.isView(value)) return true
+  const keys = Object.keys(value).filter(key => !/^(?:0|[1-9]\d{0,9})$/.test(key)) // JavaScript puts those in front, ascending
+  return keys.every((key, i) => i === 0 || keys[i - 1]! < key) && Object.values(value).every(hasSortedKeys)
+}
+
+/** Whether a value is spelt as `packValue` and `canonical` spell it. */
+export function isInOneSpelling(bytes: Uint8Array, where: string): boolean {
+  const value = unpackValue(bytes, where)
+  return hasSortedKeys(value) && Buffer.compare(packr.pack(value), bytes) === 0
+}
+
 /** A copy of `value` with sorted keys; refuses what a trace cannot hold and names it by its path. */
 export function canonical(value: unknown, path: string, depth = 2): unknown {
   switch (typeof value) {

@@ -12,7 +12,7 @@ import { createHash } from 'node:crypto'
 import { assert } from '../base/assert.ts'
 import { type EventKind, type EventOf, TRACE_EVENTS, type TraceEvent } from '../spec/trace-events.ts'
 import { type Block, type BlockType, packBlock, placeOf, preamble } from './block.ts'
-import { asBytes, asCount, asObject, packValue, unpackValue } from './canonical.ts'
+import { asBytes, asCount, asObject, isInOneSpelling, packValue, unpackValue } from './canonical.ts'
 import { packNumbers, unpackNumbers } from './columns.ts'
 import { CHUNK_EVENTS, ChunkWriter, type EventColumns, entriesOf, eventsOf, unpackEvents } from './event-chunk.ts'
 import { packHeader, type TraceHeader, unpackHeader } from './header.ts'
@@ -139,14 +139,6 @@ export function createTraceWriter(sink: Sink, header: TraceHeader): TraceWriter 
   }
 }
 
-/** Whether every map has its keys in the order that the format asks for. */
-function hasSortedKeys(value: unknown): boolean {
-  if (Array.isArray(value)) return value.every(hasSortedKeys)
-  if (typeof value !== 'object' || value === null || ArrayBuffer.isView(value)) return true
-  const keys = Object.keys(value).filter(key => !/^(?:0|[1-9]\d{0,9})$/.test(key)) // JavaScript puts those in front, ascending
-  return keys.every((key, i) => i === 0 || keys[i - 1]! < key) && Object.values(value).every(hasSortedKeys)
-}
-
 /** Decoded chunks kept at hand: enough for a screen of events and the neighbours that scrolling needs. */
 const KEPT_CHUNKS = 4
 
@@ -211,10 +203,7 @@ export class TraceReader {
   /** Decodes everything and computes the identity anew; throws at the first thing that does not fit. */
   verify(): void {
     for (const block of this.#blocks) {
-      const raw = this.#raw(block)
-      const again = packValue(unpackValue(raw, placeOf(block)))
-      if (Buffer.compare(again, raw) !== 0 || !hasSortedKeys(unpackValue(raw, placeOf(block))))
-        throw damaged(placeOf(block), 'a value is not in its one spelling')
+      if (!isInOneSpelling(this.#raw(block), placeOf(block))) throw damaged(placeOf(block), 'a value is not in its one spelling')
     }
     for (let i = 0; i < this.#chunks.length; i++) this.chunk(i)
     for (let i = 0; i < this.#keyframes.length; i++) this.keyframe(i)

@@ -9,7 +9,6 @@ import type { FieldType } from '../spec/trace-events.ts'
 import { TRACE_VERSION } from './block.ts'
 import { asArray, asBytes, asCount, asObject, asText, canonical, type PlainObject, packValue, revived, unpackValue } from './canonical.ts'
 import { packColumn, unpackColumn } from './columns.ts'
-import { MAX_VALUES } from './scan.ts'
 import { damaged } from './trace-file-error.ts'
 
 export interface TraceHeader {
@@ -24,6 +23,9 @@ const SYMBOL_FIELDS = { name: 'text', value: 'u64', kind: 'text', source: 'u32',
   FieldType
 >
 const LINE_FIELDS = { address: 'count', length: 'u32', source: 'u32', line: 'u32' } as const satisfies Record<keyof ImageLine, FieldType>
+
+/** Lines or symbols of a program. */
+const MAX_ROWS = 1_000_000
 
 type Fields = Readonly<Record<string, FieldType>>
 
@@ -41,7 +43,7 @@ const packRows = (fields: Fields, rows: readonly object[], name: string): readon
 function unpackRows(fields: Fields, value: unknown, where: string): Record<string, unknown>[] {
   const names = Object.entries(fields)
   const [length, ...packed] = asArray(value, where, names.length + 1)
-  const count = asCount(length, where, MAX_VALUES)
+  const count = asCount(length, where, MAX_ROWS)
   const columns = names.map(([, type], i) => unpackColumn(type, packed[i], count, where))
   return Array.from({ length: count }, (_, row) => Object.fromEntries(names.map(([name], i) => [name, columns[i]![row]])))
 }

@@ -7,8 +7,8 @@
 /** Containers may stand this deep inside each other; the writer keeps to it too. */
 export const MAX_DEPTH = 16
 
-/** Values of one block: enough for a program of 100,000 source lines, and bounded in memory when every one becomes an object. */
-export const MAX_VALUES = 1_000_000
+/** Values of one block: enough for a program of some 100,000 labels, and bounded in memory when every one becomes an object. */
+export const MAX_VALUES = 500_000
 
 const STRING = 's'
 const OTHER = 'o'

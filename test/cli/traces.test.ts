@@ -1,6 +1,6 @@
 /** The commands that read traces, and those that make files: what they print, and what they do with damaged or altered traces. */
 
-import { readFileSync } from 'node:fs'
+import { existsSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { memorySink, openTrace, type PlainObject } from '../../src/trace/file.ts'
@@ -275,5 +275,12 @@ describe('export and import', () => {
     })
     place.write('empty.txt', 'nothing here\n')
     expect(await place.vtick('import empty.txt')).toMatchObject({ code: 2, err: expect.stringContaining('holds no event of KVM') })
+  })
+})
+
+test.skipIf(!existsSync('/dev/full'))('a what-if on a disk that is full ends with one line that says so', async () => {
+  expect(await place.vtick('replay echo.vtrace --param apic_timer_virt=0 -o /dev/full')).toMatchObject({
+    code: 2,
+    err: 'vtick: cannot write /dev/full: no space left on the device; make room there, or name another place\n',
   })
 })
