@@ -3,5 +3,5 @@
 import { writeFileSync } from 'node:fs'
 import { recorded } from '../recorded.ts'
 
-const [, , cpus, file] = process.argv
-writeFileSync(file!, recorded('test/hw/smp.asm', { bare: true, cpus: Number(cpus), defines: { CPUS: cpus! } }).bytes)
+const [, , cpus, host, file] = process.argv
+writeFileSync(file!, recorded('test/hw/smp.asm', { bare: host === 'bare', cpus: Number(cpus), defines: { CPUS: cpus! } }).bytes)

@@ -48,15 +48,19 @@ describe.each([1, 2, 4])('%s CPUs', cpus => {
   })
 })
 
-test.each([1, 2, 4])('%s CPUs: a recording has the same hash in another process, replayed whole and from keyframes', cpus => {
-  const { reader, recording } = recorded(GUEST, { ...options(cpus), keyframeInstructions: 9_000 })
+const HOSTS = ['bare', 'kvm'] as const
+const CASES = [1, 2, 4].flatMap(cpus => HOSTS.map(host => [cpus, host] as const))
+
+test.each(CASES)('%s CPUs (%s): a recording has the same hash in another process, replayed whole and from keyframes', (cpus, host) => {
+  const { reader, recording } = recorded(GUEST, { ...options(cpus), bare: host === 'bare', keyframeInstructions: 9_000 })
   const folder = mkdtempSync(join(tmpdir(), 'vtick-smp-'))
   const file = join(folder, 'smp.vtrace')
   const script = fileURLToPath(new URL('record-smp.ts', import.meta.url))
-  const child = spawnSync(process.execPath, ['--import', 'tsx', script, String(cpus), file], { encoding: 'utf8' })
+  const child = spawnSync(process.execPath, ['--import', 'tsx', script, String(cpus), host, file], { encoding: 'utf8' })
   expect(child.stderr).toBe('')
   const other = openTrace(readFileSync(file))
   rmSync(folder, { recursive: true })
+  expect(recording.end).toMatchObject({ reason: 'exit-port', status: 0 })
   const same = { kind: 'same', hash: recording.hash }
   expect(replay(other)).toMatchObject(same)
   for (const keyframe of slice([...reader.keyframeIndex.keys()], 3))
