@@ -3,6 +3,7 @@
  * when the screen is wanted, and as their production builds.
  */
 
+import { statSync } from 'node:fs'
 import { resolve } from 'node:path'
 import type { Place } from '../query/position.ts'
 import { isTooSmall, type Overlay } from '../tui/model.ts'
@@ -10,11 +11,15 @@ import { plainText } from '../tui/plain.ts'
 import { themeFor } from '../tui/theme.ts'
 import { openTraceSource, type TraceSource } from '../tui/trace-source.ts'
 import { EXIT, type ExitCode, usageError } from './exit-codes.ts'
+import { isDirectory } from './files.ts'
+import { type LiveOptions, liveGuest } from './live-guest.ts'
 import { placeIn } from './place-argument.ts'
+import { runSlices } from './slices.ts'
+import { isSourceName } from './source.ts'
 import type { CommonOptions, Terminal } from './terminal.ts'
 import { newestTraces, openRunnableTrace } from './trace-argument.ts'
 
-export interface ExploreCommandOptions extends CommonOptions {
+export interface ExploreCommandOptions extends LiveOptions {
   readonly at?: string
   readonly filter?: string
   readonly plain?: boolean
@@ -22,10 +27,11 @@ export interface ExploreCommandOptions extends CommonOptions {
 }
 
 export async function exploreCommand(terminal: Terminal, file: string | undefined, options: ExploreCommandOptions): Promise<ExitCode> {
-  const { name, reader } = openRunnableTrace(terminal, file)
+  const trace = file !== undefined && isProgram(terminal, file) ? await runLive(terminal, file, options) : openSource(terminal, file)
+  if (trace === null) return EXIT.interrupted
+  const { reader, name } = trace
   try {
     const place = placeIn(reader, name, options.at)
-    const trace = openTraceSource(reader, name)
     checkFilter(trace, options.filter)
     if (options.plain !== true && isInteractive(terminal, name)) return await onScreen(terminal, trace, place, options)
     terminal.io.stdout.write(plainText(trace, place, options.filter))
@@ -33,6 +39,26 @@ export async function exploreCommand(terminal: Terminal, file: string | undefine
   } finally {
     reader.close()
   }
+}
+
+function openSource(terminal: Terminal, file: string | undefined): TraceSource {
+  const { name, reader } = openRunnableTrace(terminal, file)
+  placeIn(reader, name, undefined) // there is something to explore
+  return openTraceSource(reader, name)
+}
+
+/** A guest's source, or a flat binary; what cannot be read is for the opening of traces to tell. */
+function isProgram({ io }: Terminal, file: string): boolean {
+  const path = resolve(io.cwd, file)
+  if (file === '-' || isDirectory(path) || statSync(path, { throwIfNoEntry: false }) === undefined) return false
+  return isSourceName(file)
+}
+
+/** The source run to its end, or to its budget. */
+async function runLive(terminal: Terminal, file: string, options: ExploreCommandOptions): Promise<TraceSource | null> {
+  const run = liveGuest(terminal, file, options).start()
+  const { value } = await runSlices(terminal, run.slices, { doing: `running ${file}` })
+  return value === null ? null : run.open()
 }
 
 function checkFilter(trace: TraceSource, filter: string | undefined): void {
@@ -66,7 +92,7 @@ async function onScreen(
   { io }: Terminal,
   trace: TraceSource,
   place: Place,
-  options: ExploreCommandOptions,
+  options: Pick<ExploreCommandOptions, 'color' | 'ascii' | 'filter'>,
   overlay: Overlay | null = null,
 ): Promise<ExitCode> {
   process.env.NODE_ENV = 'production'

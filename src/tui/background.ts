@@ -2,11 +2,13 @@
 
 import { journeyWork } from './journeys.ts'
 import type { Model } from './model.ts'
+import { rerunWork } from './rerun.ts'
 import { whyWork } from './why.ts'
 import type { Work } from './work.ts'
 
-export function backgroundWork({ trace, prompt, filter, seeking, journey, overlay }: Model): Work | undefined {
+export function backgroundWork({ trace, prompt, filter, seeking, journey, rerun, overlay }: Model): Work | undefined {
   if (journey !== null) return journeyWork(trace, journey)
+  if (rerun !== null) return rerunWork(trace, rerun)
   if (overlay?.question !== undefined && !whyWork(trace, overlay.question).isWhole) return whyWork(trace, overlay.question)
   const typed = prompt?.kind === 'search' || prompt?.kind === 'filter' ? prompt.text : ''
   for (const text of [seeking?.filter ?? '', typed, filter]) {

@@ -1,6 +1,7 @@
 /** What `:` takes: the commands of the keymap by name, and those that need words. */
 
 import { SYSTEM_REGISTERS } from '../query/location.ts'
+import { EDIT_FORMS } from '../session/edit.ts'
 import { MSRS } from '../spec/msrs.ts'
 import { GPR_NAMES } from '../spec/registers.ts'
 import { VMCS_FIELDS } from '../spec/vmcs-fields.ts'
@@ -12,6 +13,7 @@ import { jumpTo } from './movement.ts'
 import { openDiff } from './overlay.ts'
 import { placeNamed } from './positions.ts'
 import type { RunCommand } from './prompt.ts'
+import { editHere } from './rerun.ts'
 import type { TraceSource } from './trace-source.ts'
 import { ask } from './why.ts'
 
@@ -100,6 +102,10 @@ export const WORD_COMMANDS: Readonly<Record<string, WordCommand>> = {
       const location = locationNamed(model.trace, text)
       return typeof location === 'string' ? location : ask(model, { location, place: model.place })
     },
+  },
+  edit: {
+    help: 'what if a value were another from here on: edit rax=5, edit [counter]:4=7',
+    run: (model, text) => (text === '' ? `edit ${EDIT_FORMS}` : editHere(model, text)),
   },
   view: {
     help: 'what the state pane shows',

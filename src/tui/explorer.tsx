@@ -12,6 +12,7 @@ import { arrived } from './journeys.ts'
 import { Keyboard } from './keyboard.tsx'
 import type { Model } from './model.ts'
 import { settled } from './movement.ts'
+import { replaced } from './rerun.ts'
 import { Screen } from './screen.tsx'
 import type { TraceSource } from './trace-source.ts'
 import { initialModel, reopening, resized, update } from './update.ts'
@@ -46,6 +47,12 @@ export interface ExplorerOptions {
   readonly onSuspend?: () => void
 }
 
+/** With what has been found out since. */
+const found = (model: Model): Model => replaced(arrived(settled(model)))
+
+/** Milliseconds between two looks at whether a source has changed. */
+const LOOK_EVERY = 500
+
 /** Milliseconds of a slice of background work, and between two frames that show how far it is. */
 const SLICE = 8
 const SHOW_EVERY = 100
@@ -67,6 +74,7 @@ export function startExplorer(trace: TraceSource, place: Place, { streams, start
   const stop = (): void => {
     isOver = true
     if (slice !== undefined) clearImmediate(slice)
+    clearInterval(watch)
     terminal.off('resize', onResize)
     ink?.unmount()
     sink.leave()
@@ -104,7 +112,7 @@ export function startExplorer(trace: TraceSource, place: Place, { streams, start
         stop()
         return settle.resolve(key === 'ctrl-c' ? 'ctrl-c' : 'quit')
       }
-      show(arrived(settled(next)))
+      show(found(next))
     } catch (error) {
       fail(error)
     }
@@ -117,7 +125,7 @@ export function startExplorer(trace: TraceSource, place: Place, { streams, start
       if (isOver) return
       try {
         const isDone = backgroundWork(model)?.advance(SLICE) ?? true
-        if (isDone || performance.now() - shownAt > SHOW_EVERY) show(arrived(settled(model)))
+        if (isDone || performance.now() - shownAt > SHOW_EVERY) show(found(model))
         else workOn()
       } catch (error) {
         fail(error)
@@ -133,6 +141,10 @@ export function startExplorer(trace: TraceSource, place: Place, { streams, start
     show(resized(model, sink.resize()))
   }
 
+  const watch = setInterval(() => {
+    const isStale = model.trace.live?.isStale() === true
+    if (isStale !== model.isStale) show({ ...model, isStale })
+  }, LOOK_EVERY)
   sink.enter()
   sink.setMouse(model.mouse)
   terminal.on('resize', onResize)

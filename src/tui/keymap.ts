@@ -142,6 +142,8 @@ const ROWS = [
     screens: ['main', 'diff'],
     help: 'where the value or event under the cursor came from; `:why LOCATION`',
   },
+  { command: 'edit', keys: ['!'], footer: 'edit', rank: 24, help: 'what if: set a value here and run on; `:edit rax=5`' },
+  { command: 'rerun', keys: ['R'], footer: 'rerun', help: 'run the source again as it is now, at the same position' },
   { command: 'diff', keys: ['d'], footer: 'diff', rank: 21, help: 'compare with another trace: `:diff FILE`' },
   { command: 'statistics', keys: ['#'], footer: 'statistics', rank: 22, help: 'exits counted and timed' },
   { command: 'swap', keys: ['r'], footer: 'swap', screens: ['diff'], rank: 2, help: 'swap the two sides of the comparison' },

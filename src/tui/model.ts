@@ -2,6 +2,7 @@
 
 import type { Location } from '../query/location.ts'
 import type { Place } from '../query/position.ts'
+import type { Edit } from '../session/edit.ts'
 import type { Projection } from '../trace/projection.ts'
 import type { Command } from './keymap.ts'
 import type { TraceSource } from './trace-source.ts'
@@ -51,6 +52,12 @@ export interface JourneyRequest {
 export interface WhyQuestion {
   readonly location: Location
   readonly place: Place
+}
+
+/** The guest is to run again: with an edit after so many instructions, or from its source. */
+export interface RerunRequest {
+  readonly edit: Edit | null
+  readonly at: number
 }
 
 /** A screen over the main one, with its own cursor. */
@@ -109,6 +116,9 @@ export interface Model extends View {
   readonly lastMark: string
   readonly breakpoints: readonly Breakpoint[]
   readonly journey: JourneyRequest | null
+  readonly rerun: RerunRequest | null
+  /** The source has changed since it was run. */
+  readonly isStale: boolean
   /** The value whose changes ( and ) go to. */
   readonly followed: Location | null
   readonly jumps: { readonly back: readonly Place[]; readonly forward: readonly Place[] }

@@ -50,6 +50,7 @@ export const openOverlay = (model: Model, screen: Overlay['screen']): Model => (
 /** One level out: what still goes on, the screen over the panes, the filter, what was scrolled. */
 export function backOut(model: Model): Model {
   if (model.journey !== null) return { ...model, journey: null, notice: 'stopped' }
+  if (model.rerun !== null) return { ...model, rerun: null, notice: 'stopped' }
   if (model.seeking !== null) return { ...model, seeking: null, notice: 'stopped' }
   if (model.overlay !== null) return { ...model, overlay: model.overlay.behind ?? null }
   if (model.zoomed) return withCursorInSight({ ...model, zoomed: false })

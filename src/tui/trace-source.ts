@@ -6,6 +6,7 @@
 import type { Image } from '../assembler/image.ts'
 import { assert } from '../base/assert.ts'
 import { formatPosition, type Place } from '../query/position.ts'
+import type { Progress, Recording } from '../session/record.ts'
 import { configOf } from '../session/replay.ts'
 import { openTimeline, type Timeline, type TimelineView } from '../session/timeline.ts'
 import { type CodeRow, codeAround } from '../session/timeline-code.ts'
@@ -31,7 +32,26 @@ export interface Moment {
 /** The views of the state that are rows of names and values. */
 export type RowView = 'vmcs' | 'apic' | 'cpu' | 'memory'
 
+/** A run that is being recorded. */
+export interface LiveRun {
+  readonly slices: Generator<Progress, Recording, boolean>
+  /** The recording, when the slices have ended. */
+  open(): TraceSource
+}
+
+/** A source that can be run again. */
+export interface LiveGuest {
+  /** The options that it is run with, as the command line takes them. */
+  readonly words: readonly string[]
+  /** Whether a file of it has changed since it was assembled. */
+  isStale(): boolean
+  /** Assembles it as it is now; a text is why that cannot be. */
+  begin(): LiveRun | string
+}
+
 export interface TraceSource {
+  /** Where the run is of a source, not of a trace file. */
+  readonly live?: LiveGuest
   /** The file's name as the user gave it. */
   readonly name: string
   readonly count: number

@@ -10,8 +10,9 @@ import { goTo, jumpBack, jumpForward, jumpTo, nextOfKind, nextSelected, step, wi
 import { backOut, choose, movePage, moveRow, nextHunk, nextProjection, openOverlay, swapSides, toEdge } from './overlay.ts'
 import { updatePrompt } from './prompt.ts'
 import { openPrompt } from './prompt-opening.ts'
+import { clampedTo, runAgain } from './rerun.ts'
 import type { TraceSource } from './trace-source.ts'
-import { nextChange, whyHere } from './why-here.ts'
+import { editUnderCursor, nextChange, whyHere } from './why-here.ts'
 
 export function initialModel(trace: TraceSource, place: Place, size: Size): Model {
   const model: Model = {
@@ -38,6 +39,8 @@ export function initialModel(trace: TraceSource, place: Place, size: Size): Mode
     lastMark: '',
     breakpoints: [],
     journey: null,
+    rerun: null,
+    isStale: false,
     followed: null,
     jumps: { back: [], forward: [] },
     memory: '',
@@ -50,14 +53,8 @@ export function initialModel(trace: TraceSource, place: Place, size: Size): Mode
     notice: '',
     leaving: false,
   }
-  return goTo(model, clamped(trace, place))
+  return goTo(model, clampedTo(trace, place))
 }
-
-/** A place past the end is the end. */
-const clamped = (trace: TraceSource, place: Place): Place =>
-  place.kind === 'instruction'
-    ? { kind: 'instruction', count: Math.min(place.count, trace.moment(place).instructions) }
-    : { kind: 'event', index: Math.min(place.index, trace.count - 1) }
 
 export const resized = (model: Model, size: Size): Model => withCursorInSight({ ...model, size })
 
@@ -70,7 +67,7 @@ export function update(model: Model, key: string): Model {
   const command = commandOf(key, screenOf(fresh))
   if (command === undefined) return fresh
   // Whoever moves on does not wait any longer.
-  return run(command === 'back-out' ? fresh : { ...fresh, journey: null, seeking: null }, command)
+  return run(command === 'back-out' ? fresh : { ...fresh, journey: null, seeking: null, rerun: null }, command)
 }
 
 /** Commands that `u` does not bring back from and `.` does not repeat. */
@@ -118,7 +115,8 @@ export const shellWord = (text: string): string => (/^[\w./:@%+=-]+$/.test(text)
 /** The command that opens this view again. */
 export function reopening({ trace, place, filter }: Pick<Model, 'trace' | 'place' | 'filter'>): string {
   const filtered = filter === '' ? '' : ` --filter '${filter.replaceAll("'", "'\\''")}'`
-  return `vtick explore ${shellWord(trace.name)} --at '${formatPosition(place)}'${filtered}`
+  const words = (trace.live?.words ?? []).map(word => ` ${shellWord(word)}`).join('')
+  return `vtick explore ${shellWord(trace.name)}${words} --at '${formatPosition(place)}'${filtered}`
 }
 
 type Handler = (model: Model) => Model
@@ -151,6 +149,8 @@ const HANDLERS: Readonly<Record<Command, Handler>> = {
   breakpoint: breakHere,
   breakpoints: model => openOverlay(model, 'breakpoints'),
   why: whyHere,
+  edit: editUnderCursor,
+  rerun: runAgain,
   diff: model => openPrompt(model, 'command', 'diff '),
   swap: swapSides,
   projection: nextProjection,

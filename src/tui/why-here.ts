@@ -1,6 +1,6 @@
 /** What the cursor stands on, as something whose origin or changes can be asked for. */
 
-import type { Location } from '../query/location.ts'
+import { formatLocation, type Location } from '../query/location.ts'
 import type { Place } from '../query/position.ts'
 import { MSRS } from '../spec/msrs.ts'
 import type { TraceEvent } from '../spec/trace-events.ts'
@@ -9,6 +9,7 @@ import type { Model } from './model.ts'
 import { overlayRowsOf } from './panes/overlay.ts'
 import { locationUnderCursor } from './panes/state.ts'
 import { openPrompt } from './prompt-opening.ts'
+import { askEdit } from './rerun.ts'
 import { ask } from './why.ts'
 
 /** What an event is about. */
@@ -44,6 +45,12 @@ export function whyHere(model: Model): Model {
   const location = underCursor(model, place)
   if (location !== undefined) return ask(model, { location, place })
   return overlay === null ? openPrompt(model, 'command', 'why ') : { ...model, notice: 'w asks about exits, interrupts and MSRs here' }
+}
+
+/** Asks for the value that the one under the cursor is to have instead. */
+export function editUnderCursor(model: Model): Model {
+  const location = model.focus === 'state' ? locationUnderCursor(model) : undefined
+  return askEdit(model, location === undefined ? '' : `${formatLocation(location)}=`)
 }
 
 /** The next or previous change of the value under the cursor of the state pane; elsewhere of what `:follow` named. */

@@ -1,5 +1,6 @@
 /** The commands that go to places in a trace. */
 
+import { Option } from 'commander'
 import { LOCATION_FORMS } from '../../query/location.ts'
 import { POSITION_FORMS } from '../../query/position.ts'
 import type { ExploreCommandOptions } from '../explore.ts'
@@ -7,8 +8,8 @@ import type { GdbCommandOptions } from '../gdb.ts'
 import type { ReplayCommandOptions } from '../replay.ts'
 import type { ReplayToOptions } from '../replay-to.ts'
 import type { CommonOptions, ReadingOptions } from '../terminal.ts'
-import { gather, parseParameter, parsePort } from '../values.ts'
-import { type CommandHost, NEWEST } from './host.ts'
+import { gather, parseInstructionCount, parseParameter, parsePort } from '../values.ts'
+import { addSourceOptions, type CommandHost, NEWEST } from './host.ts'
 
 export function addTravelCommands(host: CommandHost): void {
   addReplay(host)
@@ -43,11 +44,19 @@ function addReplay({ program, open, finish }: CommandHost): void {
     })
 }
 
+/** The recording of a source under the explorer is kept in memory. */
+const MOST_LIVE = 50_000_000
+
 function addExplore({ program, open, finish }: CommandHost): void {
-  program
+  const command = program
     .command('explore')
-    .description('walk through a trace: events, source and registers, forward and back')
-    .argument('[trace]', NEWEST)
+    .description('walk through a trace, or a guest run for it: events, source and registers, forward and back')
+    .argument('[trace]', `${NEWEST}; or the source of a guest, which is run, and again when it has changed`)
+  addSourceOptions(command)
+    .option('--param <name=value>', "a module parameter of KVM's for a source, as apic_timer_virt=0 (repeatable)", parseParameter)
+    .addOption(new Option('--level <level>', 'L2: a source one level deeper').choices(['L1', 'L2']))
+    .option('--bare', 'a source on the CPU itself, with no KVM')
+    .option('--max-insns <n>', 'stop a source after so many instructions', parseInstructionCount, MOST_LIVE)
     .option('--at <position>', `where to begin: ${POSITION_FORMS}`)
     .option('--filter <filter>', 'show only the events that a filter lets through, as in `vtick query`')
     .option('--plain', 'as text, also on a terminal')

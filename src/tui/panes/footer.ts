@@ -5,6 +5,7 @@ import { BINDINGS, type Binding, isOnScreen, keyLabel, pairLabel } from '../keym
 import { cut, fit, type Line, type Span, span, widthOf } from '../lines.ts'
 import { type Model, screenOf } from '../model.ts'
 import { completionsOf, promptNews } from '../prompt.ts'
+import { rerunWork } from '../rerun.ts'
 import { whyWork } from '../why.ts'
 
 const isValidIn =
@@ -57,7 +58,7 @@ function promptLine(model: Model, width: number): Line {
 }
 
 /** What still goes on behind the screen. */
-export function progressWords({ trace, filter, seeking, journey, overlay }: Model): string {
+export function progressWords({ trace, filter, seeking, journey, rerun, overlay }: Model): string {
   for (const [text, words] of [
     [filter, 'filtering'],
     [seeking?.filter ?? '', 'searching'],
@@ -66,6 +67,7 @@ export function progressWords({ trace, filter, seeking, journey, overlay }: Mode
     const { isWhole, share } = trace.select(text)
     if (!isWhole) return `${words} ${Math.floor(share * 100)}%, Esc stops`
   }
+  if (rerun !== null) return `running the guest again: i:${rerunWork(trace, rerun).at}, Esc stops`
   const asking = overlay?.question === undefined ? undefined : whyWork(trace, overlay.question)
   if (asking?.isWhole === false) return `looking back from i:${asking.at}, Esc stops`
   return journey === null ? '' : `running the guest: i:${journeyWork(trace, journey).at}, Esc stops`

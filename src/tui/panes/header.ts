@@ -22,6 +22,7 @@ function parts(model: Model): readonly (readonly [rank: number, span: Span])[] {
     [3, span(`tick ${grouped(tick)}`)],
     ...(mark === undefined ? [] : ([[4, span(`(${since < 0 ? '' : '+'}${grouped(since)} since mark '${lastMark})`)]] as const)),
     [1, span(trace.mode)],
+    ...(model.isStale ? ([[0, span('SOURCE CHANGED, R runs it', 'warning')]] as const) : []),
     ...(trace.truncated === undefined ? [] : ([[0, span('TRUNCATED', 'warning')]] as const)),
     ...(diverged < 0 ? [] : ([[0, span(`REPLAY DIFFERS AT #${diverged}`, 'warning')]] as const)),
   ]
