@@ -27,7 +27,7 @@ import { type Assembly, type Item, isObject, type OutputFormat } from './state.t
 import { reportOpenStructures } from './structures.ts'
 import { hereValue, makeScope, qualified, report, symbolValue } from './symbols.ts'
 import { syntaxProblem } from './syntax-errors.ts'
-import type { Token, TokenLine } from './tokens.ts'
+import { type Token, type TokenLine, withoutDollars } from './tokens.ts'
 import { inSection, isKnown, isScalar, scalar } from './value.ts'
 
 export interface AssembleOptions {
@@ -236,7 +236,9 @@ function symbolNow(assembly: Assembly, name: Token) {
 const NOTHING: LineNode = { label: null, colon: false, statement: null }
 
 /** A line that does not parse still defines its label, so that one mistake gives one error. */
-function itemOf(line: LogicalLine, preprocessor: Preprocessor, assembly: Assembly): Item {
+function itemOf(read: LogicalLine, preprocessor: Preprocessor, assembly: Assembly): Item {
+  const tokens = withoutDollars(read.tokens)
+  const line = tokens === read.tokens ? read : { ...read, tokens }
   const parsed = parseLine(line.tokens)
   if (parsed.kind === 'tree') return newItem(line, parsed.tree)
   const { code, message, span, notes } = syntaxProblem(parsed, line.tokens, assembly.macroNames())

@@ -90,8 +90,7 @@ const MAX_PIECES = 20_000
 
 function pieceOf(raw: moo.Token): Piece {
   const text = raw.type === 'bad' || raw.type === 'unterminated' || !BLANK.test(raw.text) ? raw.text : raw.text.trimEnd()
-  const type = typeOf(raw.type!, text)
-  return { type, text: type === 'name' && text.startsWith('$') ? text.slice(1) : text, length: text.length }
+  return { type: typeOf(raw.type!, text), text, length: text.length }
 }
 
 function tokenOf(raw: moo.Token, source: number, line: number, space: boolean): Token {

@@ -111,3 +111,10 @@ export function textOf(tokens: readonly Token[]): string {
   for (const [position, token] of tokens.entries()) text += `${token.space && position > 0 ? ' ' : ''}${textOfToken(token)}`
   return text
 }
+
+const DOLLAR = 0x24
+const isDollared = ({ type, text }: Token): boolean => type === 'name' && text.charCodeAt(0) === DOLLAR
+
+/** The tokens as the assembler proper reads them: to it `$name` is `name`, while the preprocessor takes the two for different names. */
+export const withoutDollars = (tokens: readonly Token[]): readonly Token[] =>
+  tokens.some(isDollared) ? tokens.map(token => (isDollared(token) ? { ...token, text: token.text.slice(1) } : token)) : tokens

@@ -3,6 +3,7 @@
 import { describe, expect, it } from 'vitest'
 import { OUTSIDE_DIRECTIVES, OUTSIDE_FUNCTIONS, OUTSIDE_MACROS, OUTSIDE_PREPROCESSOR } from '../../src/assembler/outside.ts'
 import { assembleText } from './assembling.ts'
+import { hasNasm, nasm } from './nasm.ts'
 
 /** The one error of a source: its code, whether it names the word, and whether it says what to do. */
 function refusal(source: string, word: string): unknown {
@@ -56,4 +57,34 @@ describe('a misspelt instruction is the common one it is nearest to', () => {
   ])('%s: %s', (wrong, right) => {
     expect(assembleText(`bits 64\n${wrong} eax, 5`).diagnostics.map(({ hint }) => hint)).toEqual([`did you mean \`${right}\`?`])
   })
+})
+
+const DOLLARS = `zz equ 3
+%define zz 9
+db $zz
+%define $zz 8
+db zz, $zz
+%ifdef $q
+%error defined
+%endif
+%defstr s $a
+db s
+%if $zz == 8 && zz == 9
+db 7
+%endif
+%ifidn $q, q
+%error the same
+%endif
+%undef zz
+db zz, $zz
+$eax: db $eax - $$
+`
+
+it('takes $name and name for two names while macros are expanded, and for one label, as NASM does', () => {
+  const ours = assembleText(DOLLARS)
+  expect(ours.diagnostics).toEqual([])
+  // NASM 2.16.01's bytes.
+  expect(Buffer.from(ours.image!.bytes).toString('hex')).toBe('030908246107030808')
+  if (hasNasm) expect(ours.image!.bytes).toEqual(nasm(DOLLARS).bytes)
+  expect(ours.expanded()).toContain('$eax: db $eax - $$')
 })

@@ -3,14 +3,14 @@
 import { evaluate, placeOf } from '../evaluate.ts'
 import { parseExpression } from '../parse.ts'
 import { syntaxProblem } from '../syntax-errors.ts'
-import { spanOf, type Token } from '../tokens.ts'
+import { spanOf, type Token, withoutDollars } from '../tokens.ts'
 import { isScalar } from '../value.ts'
 import { expandLine } from './expand.ts'
 import type { Preprocessor } from './state.ts'
 
 /** The number that tokens say once expanded; undefined after an error, which has been reported. */
 export function numberOf(state: Preprocessor, tokens: readonly Token[], directive: Token): bigint | undefined {
-  const expanded = expandLine(state, tokens)
+  const expanded = withoutDollars(expandLine(state, tokens))
   if (expanded.length === 0) {
     state.report('E0402', `\`${directive.text}\` needs an expression`, directive)
     return undefined
