@@ -67,6 +67,8 @@ export class Timeline {
   #events = 0
   /** The event at whose emission to stop. */
   #target = -1
+  /** The event that was asked for last, while the machine has not moved since. */
+  #standsAt = -1
   /** Every event stops the machine before the next instruction. */
   #pausesAtEvents = false
   /** The machine stands between two turns of the driver and may run on. */
@@ -113,10 +115,12 @@ export class Timeline {
   /** `atEvent` in pieces of some milliseconds, for callers that have something else to look after; leave it half done to give up. */
   *seekEvent(index: number): Generator<Place, TimelineView, void> {
     assert(index >= 0 && index < this.reader.count, `the trace has an event ${index}`)
+    if (this.#standsAt === index) return this.#view()
     this.#approach(place => place.events <= index)
     this.#target = index
     yield* this.#run(() => this.#events > index, this.#instructionsAt.get(index) ?? this.#guessedInstructionOf(index), NEVER)
     this.#target = -1
+    this.#standsAt = index
     return this.#view()
   }
 
@@ -222,6 +226,7 @@ export class Timeline {
   /** Whatever was left half done is given up. */
   #settle(): void {
     this.#target = -1
+    this.#standsAt = -1
     this.#pausesAtEvents = false
     this.#strideFactor = 1
     this.#guest.machine.look = undefined
@@ -267,6 +272,7 @@ export class Timeline {
   /** Runs until `isThere`, at most to `budget` instructions; `about` is where it will end, as far as that is known. */
   *#run(isThere: () => boolean, about: number, budget: number): Generator<Place, void, void> {
     const { machine } = this.#guest
+    this.#standsAt = -1
     while (!isThere() && !this.#isOver) {
       const input = this.#nextInput()
       if (input !== null && this.#isInputNext() && this.#now >= input.instructions) {

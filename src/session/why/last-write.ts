@@ -3,6 +3,7 @@
  * and each instruction is asked what it writes. What nobody's instruction did (KVM, a VM exit, a device) shows as a change.
  */
 
+import { PAGE_SIZE } from '../../base/units.ts'
 import type { Engine } from '../../hw/cpu/engine.ts'
 import type { Machine } from '../../hw/machine.ts'
 import type { Instruction } from '../../isa/instruction.ts'
@@ -32,6 +33,8 @@ export interface Probe {
   value(machine: Machine): unknown
   writes(engine: Engine, instruction: Instruction): boolean
 }
+
+const PAGE_MASK = BigInt(PAGE_SIZE - 1)
 
 const FIRST_STRETCH = 256
 const LONGEST_STRETCH = 1_048_576
@@ -109,10 +112,16 @@ export function hostProbe(cpu: number, address: number, bytes: number): Probe {
 function storesTo(engine: Engine, instruction: Instruction, address: number, bytes: number): boolean {
   engine.flush()
   return effectOf(engine, instruction).writes.some(write => {
-    if (write.kind !== 'memory') return false
+    if (write.kind !== 'memory' || !mayOverlap(Number(write.address & PAGE_MASK), write.bytes, address, bytes)) return false
     const host = hostOf(engine, write.address)
     return host !== undefined && host < address + bytes && address < host + write.bytes
   })
+}
+
+/** Linear and physical addresses have the same place in their page, so most stores need no walk of the page tables. */
+function mayOverlap(inPage: number, length: number, address: number, bytes: number): boolean {
+  const distance = (address - inPage) & (PAGE_SIZE - 1)
+  return distance < length || PAGE_SIZE - distance < bytes
 }
 
 /** Host-physical address of a linear one of the program that runs. */
