@@ -1,10 +1,11 @@
-/** The series row by row: what the table names exists; and the layout of vmcs12, which patch 32 documents. */
+/** The series row by row: what the table names exists; the module parameters; and the layout of vmcs12, which patch 32 documents. */
 
 import { existsSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
 import { VMCS12_OFFSETS, VMCS12_REVISION, VMCS12_SIZE, vmcs12Width } from '../../src/kvm/nested/vmcs12.ts'
 import { vmcs12Document } from '../../src/kvm/nested/vmcs12-document.ts'
+import { DEFAULT_PARAMETERS, PARAMETER_NAMES } from '../../src/kvm/parameters.ts'
 import type { VmcsFieldName } from '../../src/spec/vmcs-fields.ts'
 
 const ROOT = join(import.meta.dirname, '..', '..')
@@ -20,6 +21,14 @@ describe('the table of patches', () => {
       expect(where === '-', `row ${number}`).toBe(shownBy === '-')
       for (const [, path] of `${where} ${shownBy}`.matchAll(/`([^`]+)`/g)) expect(existsSync(join(ROOT, path!)), path).toBe(true)
     }
+  })
+})
+
+describe('the guide to guest tests', () => {
+  const rowOf = (name: string): RegExpExecArray | null => new RegExp(`^\\| \`${name}\` \\| (\\d+) \\|`, 'm').exec(guide)
+  const guide = readFileSync(join(ROOT, 'docs/testing.md'), 'utf8')
+  test.each(PARAMETER_NAMES)('has %s in its table of module parameters, with its default', name => {
+    expect(Number(rowOf(name)?.[1])).toBe(Number(DEFAULT_PARAMETERS[name]))
   })
 })
 
