@@ -132,6 +132,11 @@ function binaryChain(node: Binary, evaluation: Evaluation): Value | undefined {
   }
   let value = evaluate(leftmost, evaluation)
   for (const step of chain.reverse()) {
+    // Its right side is often no name of the source's: `wrt ..plt`.
+    if (step.operator === 'wrt')
+      return fail(evaluation, step, 'E0304', '`wrt` is outside the dialect that vtick reads', {
+        help: ['leave it out: the linker fills in the address itself, and objects for shared libraries are not made'],
+      })
     const right = evaluate(step.right, evaluation)
     value = value === undefined || right === undefined ? undefined : binaryValue(step, value, right, evaluation)
   }
@@ -154,8 +159,6 @@ function binaryValue(node: Binary, left: Value, right: Value, evaluation: Evalua
       return fail(evaluation, node, 'E0304', '`<=>` is not supported: NASM 2.16 does not compute what it documents', {
         help: ['`(a > b) - (a < b)` is the same'],
       })
-    case 'wrt':
-      return fail(evaluation, node, 'E0304', '`wrt` is outside the dialect that vtick reads')
   }
   if (!isKnown(left) || !isKnown(right)) return UNKNOWN
   if (operator in COMPARISONS) {

@@ -33,6 +33,8 @@ describe('one error that names it and says what to do', () => {
     ['[warning -all]', 'E0114', 'warning'],
     ['common buffer 64:4', 'E0114', 'common'],
     ['default bnd', 'E0114', 'default bnd'],
+    ['here: call here wrt ..plt', 'E0304', 'wrt'],
+    ['here: dw here wrt ..got', 'E0304', 'wrt'],
     ['bnd ret', 'E0114', 'bnd'],
     ['mov eax, [a32 5]', 'E0114', 'a32'],
     ['nop {k1}', 'E0114', '{k1}'],
