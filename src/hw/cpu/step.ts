@@ -54,7 +54,8 @@ function execute(engine: Engine, cpu: Cpu, { instruction, ticks, bulk }: Decoded
   else if (engine.outcome === 'branch') goTo(engine, engine.target)
   cpu.instructions++
   engine.machine.tick += ticks
-  if ((engine.flagsWord & RF) !== 0 && !instruction.row.mnemonic.startsWith('IRET')) engine.replaceFlags(engine.materialised() & ~RF)
+  if ((engine.flagsWord & RF) !== 0 && !engine.tookEvent && !instruction.row.mnemonic.startsWith('IRET'))
+    engine.replaceFlags(engine.materialised() & ~RF)
 }
 
 /** What would tell a program in virtual-8086 mode, or let it change, who has interrupts enabled (SDM, "Sensitive Instructions"). */
@@ -74,7 +75,8 @@ function proceed(engine: Engine, length: number): void {
 }
 
 const IN_PAGE = PAGE_SIZE - 1
-const pageStart = (linear: bigint): bigint => linear & ~0xfffn
+/** Bit 12 of the pending debug exceptions is none of DR6's. */
+const ENABLED_BREAKPOINT = 1 << 12
 
 function goTo(engine: Engine, target: bigint): void {
   engine.registers.rip[0] = target
@@ -107,8 +109,11 @@ function lookForBreakpoint(engine: Engine, rows: readonly Breakpoint[]): void {
 
 /** The trap after an instruction that began with TF set, or that used what a breakpoint watches. */
 function raiseDebugTrap(engine: Engine, stepping: boolean): void {
-  const hits = engine.debugHits
+  const { vmx } = engine.cpu
+  // A VM entry behind MOV SS may have brought conditions that had to wait for this instruction.
+  const hits = engine.debugHits | (vmx.pendingDebug & ~ENABLED_BREAKPOINT)
   engine.debugHits = 0
+  vmx.pendingDebug = 0
   throw debugException(hits | (stepping ? DR6.singleStep : 0))
 }
 
@@ -118,7 +123,7 @@ function fetch(engine: Engine): DecodedInstruction {
   const linear = engine.bits === 64 ? rip : codeAddress(engine, rip)
   const offset = low32(linear) & IN_PAGE
   const start = rip - BigInt(offset)
-  if (start !== engine.codeStart) enterCodePage(engine, start, pageStart(linear))
+  if (start !== engine.codeStart) enterCodePage(engine, start, linear, offset)
   engine.position = offset
   return engine.codePage.offsets[offset] ?? decodeAt(engine, rip, linear, offset)
 }
@@ -132,9 +137,10 @@ function codeAddress({ cpu, registers }: Engine, rip: bigint): bigint {
 /** What is decoded in a page where the segment ends is not kept: whoever finds it there again may have another limit. */
 const UNCACHED = new DecodedPage()
 
-function enterCodePage(engine: Engine, start: bigint, page: bigint): void {
+function enterCodePage(engine: Engine, start: bigint, linear: bigint, offset: number): void {
   const { machine, cpu, bits, stackBits } = engine
-  engine.codeFrame = engine.translate(page, 'execute')
+  // Of the byte itself: CR2 and the addresses of an EPT violation name it, not its page.
+  engine.codeFrame = engine.translate(linear, 'execute') - offset
   if (isApicAccess(engine.codeFrame)) throw apicAccessExit(engine, low32(engine.rip) & IN_PAGE, 'fetch')
   const endsInside = bits !== 64 && start + BigInt(IN_PAGE) > cpu.segments[CS]!.limit
   engine.codePage = endsInside ? UNCACHED : decodedPage(machine.decoded, engine.codeFrame / PAGE_SIZE, bits, stackBits)
@@ -182,14 +188,16 @@ const MOST_NESTED = 32
  * Delivers an exception, and whatever exceptions its delivery raises in turn. That may go on for ever (an #AC that pushes to a
  * misaligned stack in ring 3); the silicon then hangs, and here the machine ends.
  */
-export function raiseFault(engine: Engine, first: Fault): void {
+export function raiseFault(engine: Engine, first: Fault, before: DeliveredEvent | null = null): void {
   let fault = first
-  let earlier: DeliveredEvent | null = null
+  let earlier = before
   for (let nested = 0; nested < MOST_NESTED; nested++) {
     try {
       if (earlier !== null) {
+        // The exception bitmap comes first: an intercepted exception leaves the guest instead of making a double fault.
+        if (engine.cpu.vmx.mode === 'non-root') interceptsException(engine, fault)
         const combined = combine(earlier, fault)
-        if (combined === 'shutdown') return shutDown(engine, first.vector)
+        if (combined === 'shutdown') return shutDown(engine, (before ?? first).vector)
         // A double fault that leaves the guest does so by itself, not in the delivery of what led to it.
         if (combined.vector === VECTOR.DF) engine.delivering = null
         fault = combined
@@ -213,10 +221,8 @@ export function deliverEvent(engine: Engine, event: DeliveredEvent): void {
   try {
     deliver(engine, event)
   } catch (thrown) {
-    if (!(thrown instanceof Fault)) return divert(engine, thrown)
-    const combined = combine(event, thrown)
-    if (combined === 'shutdown') shutDown(engine, event.vector)
-    else raiseFault(engine, combined)
+    if (thrown instanceof Fault) raiseFault(engine, thrown, event)
+    else divert(engine, thrown)
   }
 }
 

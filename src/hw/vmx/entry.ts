@@ -79,6 +79,9 @@ function enter(engine: Engine, vmcs: number): boolean {
   cpu.hostIdle = false
   engine.target = engine.registers.rip[0]!
   engine.attention = true
+  // What VMLAUNCH and VMRESUME would leave behind as instructions, the end of RF, of blocking and a trap, is not the guest's.
+  engine.tookEvent = true
+  engine.beganBlocking = true
   engine.reloadAddressSpace()
   if (cpu.vmx.rootSoftware === 'guest') emit(machine, cpu, 'vmx_entry', { rip: engine.target, vmcs: BigInt(vmcs) })
   startPreemptionTimer(engine, vmcs)

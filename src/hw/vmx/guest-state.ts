@@ -1,6 +1,7 @@
 /** Guest state between the CPU and the VMCS, as VM entries load it and VM exits save it (Intel SDM, "Guest-State Area"). */
 
 import { bit, withBit } from '../../base/bits.ts'
+import { TF } from '../../isa/status-flags.ts'
 import { CR0, EFER } from '../../spec/cr-bits.ts'
 import { MSRS } from '../../spec/msrs.ts'
 import { BLOCKING } from '../../spec/vmcs-fields.ts'
@@ -48,8 +49,20 @@ export function saveGuestState(engine: Engine, vmcs: number): void {
   const blocking = (cpu.stiBlocking ? BLOCKING.sti : 0) | (cpu.movSsBlocking ? BLOCKING.movSs : 0) | (blocksNmi(engine) ? BLOCKING.nmi : 0)
   writeNarrow(memory, vmcs + SLOT.GUEST_INTERRUPTIBILITY_INFO, blocking)
   writeNarrow(memory, vmcs + SLOT.GUEST_ACTIVITY_STATE, ACTIVITIES.indexOf(cpu.activity))
-  writeNarrow(memory, vmcs + SLOT.GUEST_PENDING_DBG_EXCEPTIONS, cpu.vmx.pendingDebug)
+  writeNarrow(memory, vmcs + SLOT.GUEST_PENDING_DBG_EXCEPTIONS, cpu.vmx.pendingDebug | heldSingleStep(engine))
   saveGuestMsrs(engine, vmcs)
+}
+
+const PENDING_SINGLE_STEP = 1 << 14
+const SINGLE_STEP_BRANCHES = 1n << 1n
+
+/**
+ * MOV SS holds back the trap of single-stepping; an exit behind it saves the trap as pending (SDM, "Saving Non-Register State"), as the
+ * next entry demands it with RFLAGS.TF.
+ */
+function heldSingleStep({ cpu, flagsWord }: Engine): number {
+  const byInstruction = (flagsWord & TF) !== 0 && ((cpu.msrs[MSRS.MSR_IA32_DEBUGCTLMSR.index] ?? 0n) & SINGLE_STEP_BRANCHES) === 0n
+  return cpu.movSsBlocking && byInstruction ? PENDING_SINGLE_STEP : 0
 }
 
 function saveGuestMsrs(engine: Engine, vmcs: number): void {

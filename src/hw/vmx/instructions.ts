@@ -11,6 +11,7 @@ import { MSRS } from '../../spec/msrs.ts'
 import { hasField } from '../../spec/vmcs-field-controls.ts'
 import { VMCS_FIELDS, type VmcsFieldName, vmcsFieldOf } from '../../spec/vmcs-fields.ts'
 import { allowedOneBit } from '../../spec/vmx-controls.ts'
+import { eptPointerFits } from '../../spec/vmx-entry/execution-checks.ts'
 import { VMX_INSTRUCTION_ERRORS as ERROR } from '../../spec/vmx-instruction-errors.ts'
 import type { Engine } from '../cpu/engine.ts'
 import { generalProtection, undefinedOpcode } from '../cpu/faults.ts'
@@ -131,8 +132,13 @@ export interface InvalidationDescriptor {
 const invalidated = (engine: Engine, isValid: boolean): VmxOutcome =>
   isValid ? SUCCEEDED : fail(engine, ERROR.VMXERR_INVALID_OPERAND_TO_INVEPT_INVVPID.number)
 
-/** Of one context, or of all. The TLB has nothing stale to drop. */
-export const invept = (engine: Engine, type: bigint): VmxOutcome => invalidated(engine, type === 1n || type === 2n)
+const INVEPT = { context: 1n, all: 2n } as const
+
+/** Of one context, whose EPT pointer a VM entry must take (SDM, INVEPT, its operation), or of all. The TLB has nothing stale to drop. */
+export function invept(engine: Engine, type: bigint, { low }: InvalidationDescriptor): VmxOutcome {
+  const capability = engine.machine.config.vmxMsrs[MSRS.MSR_IA32_VMX_EPT_VPID_CAP.index]!
+  return invalidated(engine, type === INVEPT.all || (type === INVEPT.context && eptPointerFits(low, capability)))
+}
 
 const INVVPID = { address: 0n, context: 1n, all: 2n, contextButGlobal: 3n } as const
 

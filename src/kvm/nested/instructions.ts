@@ -8,6 +8,7 @@ import { PAGE_SIZE } from '../../base/units.ts'
 import { isCanonical, PHYSICAL_ADDRESS_BITS } from '../../spec/address-width.ts'
 import { CR4 } from '../../spec/cr-bits.ts'
 import { MSRS } from '../../spec/msrs.ts'
+import { eptPointerFits } from '../../spec/vmx-entry/execution-checks.ts'
 import type { Context } from '../context.ts'
 import { readCr0, readCr4 } from '../control-registers.ts'
 import { hasFeature } from '../cpuid.ts'
@@ -160,8 +161,9 @@ export function handleInvept(c: Context): ExitOutcome {
   const type = typeOperand(c)
   const descriptor = readMemoryOperand(c, 16)
   if (descriptor === null) return 'resume'
-  const isKnown = (type === INVEPT_SINGLE || type === INVEPT_GLOBAL) && isOffered(c, 24, type)
-  if (!isKnown) return fail(c, 'VMXERR_INVALID_OPERAND_TO_INVEPT_INVVPID')
+  const capability = c.vcpu.nested.msrs[MSRS.MSR_IA32_VMX_EPT_VPID_CAP.index]!
+  const isContext = type === INVEPT_SINGLE && eptPointerFits(descriptor & 0xffff_ffff_ffff_ffffn, capability)
+  if (!(isContext || type === INVEPT_GLOBAL) || !isOffered(c, 24, type)) return fail(c, 'VMXERR_INVALID_OPERAND_TO_INVEPT_INVVPID')
   zapShadowEpt(c)
   return succeed(c)
 }

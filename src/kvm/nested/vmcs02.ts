@@ -79,8 +79,18 @@ export function hostPage(c: Context, name: VmcsFieldName): bigint {
   return BigInt(host < 0 ? NOWHERE + (address % PAGE_SIZE) : host)
 }
 
+/**
+ * Without EPT of its own L2 runs on L1's tables, where the APIC page may be mapped: what L2 does there is for KVM to emulate, as it reaches
+ * L1's APIC. Linux keeps other tables for guest mode and never maps the page in them (`kvm_mmu_faultin_pfn`).
+ */
+const sharesApicPage = (c: Context, { secondary }: Vmcs01Controls): boolean =>
+  (secondary & maskOf('secondary', ['SECONDARY_EXEC_VIRTUALIZE_APIC_ACCESSES'])) !== 0n &&
+  !vmcs12Has(c, 'SECONDARY_EXEC_ENABLE_EPT') &&
+  !vmcs12Has(c, 'SECONDARY_EXEC_VIRTUALIZE_APIC_ACCESSES') &&
+  !vmcs12Has(c, 'SECONDARY_EXEC_VIRTUALIZE_X2APIC_MODE')
+
 function prepareControls(c: Context, ofVmcs01: Vmcs01Controls): void {
-  const { cpu, vcpu } = c
+  const { cpu, vcpu, vm } = c
   cpu.vmwrite('PIN_BASED_VM_EXEC_CONTROL', mergeWord(c, 'pin', ofVmcs01.pin))
   let primary = mergeWord(c, 'primary', ofVmcs01.primary) | maskOf('primary', ['CPU_BASED_UNCOND_IO_EXITING'])
   primary &= ~maskOf('primary', ['CPU_BASED_USE_IO_BITMAPS'])
@@ -88,7 +98,9 @@ function prepareControls(c: Context, ofVmcs01: Vmcs01Controls): void {
   if (!vmcs12Has(c, 'CPU_BASED_TPR_SHADOW')) primary |= maskOf('primary', ['CPU_BASED_CR8_LOAD_EXITING', 'CPU_BASED_CR8_STORE_EXITING'])
   if (!prepareMsrBitmap(c)) primary &= ~maskOf('primary', ['CPU_BASED_USE_MSR_BITMAPS'])
   cpu.vmwrite('CPU_BASED_VM_EXEC_CONTROL', primary)
-  cpu.vmwrite('SECONDARY_VM_EXEC_CONTROL', mergeWord(c, 'secondary', ofVmcs01.secondary))
+  const apicAccesses = sharesApicPage(c, ofVmcs01) ? maskOf('secondary', ['SECONDARY_EXEC_VIRTUALIZE_APIC_ACCESSES']) : 0n
+  cpu.vmwrite('SECONDARY_VM_EXEC_CONTROL', mergeWord(c, 'secondary', ofVmcs01.secondary) | apicAccesses)
+  if (apicAccesses !== 0n) cpu.vmwrite('APIC_ACCESS_ADDR', vm.apicAccessPage)
   if ((primary & maskOf('primary', ['CPU_BASED_ACTIVATE_TERTIARY_CONTROLS'])) !== 0n) {
     const timer = maskOf('tertiary', ['TERTIARY_EXEC_GUEST_APIC_TIMER'])
     cpu.vmwrite('TERTIARY_VM_EXEC_CONTROL', vmcs12Has(c, 'TERTIARY_EXEC_GUEST_APIC_TIMER') ? timer : 0n)

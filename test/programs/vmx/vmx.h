@@ -78,3 +78,6 @@ void clear(u32 field, u32 bits);
 void instructions(void);
 void capabilities(void);
 void guests(void);
+void memory(void);
+void events(void);
+void states(void);

@@ -73,8 +73,8 @@ function invalidationDescriptor(engine: Engine, i: Instruction): vmx.Invalidatio
 }
 
 export const invept = inVmxOperation((engine, i) => {
-  invalidationDescriptor(engine, i)
-  return vmx.invept(engine, engine.read(i.dst))
+  const descriptor = invalidationDescriptor(engine, i)
+  return vmx.invept(engine, engine.read(i.dst), descriptor)
 })
 
 export const invvpid = inVmxOperation((engine, i) => {
