@@ -10,8 +10,8 @@ import type { Instruction } from '../isa/instruction.ts'
 import { BLOCKING } from '../spec/vmcs-fields.ts'
 import { type Context, trace } from './context.ts'
 import { isCode64 } from './control-registers.ts'
-import type { Emulation, MmioAccess } from './emulation.ts'
-import { type EmulatedMemory, Emulator, Unhandled } from './emulator.ts'
+import { type EmulatedMemory, type Emulation, type MmioAccess, Unhandled } from './emulation.ts'
+import { Emulator } from './emulator.ts'
 import type { ExitOutcome } from './exit-reason.ts'
 import { type GuestAccess, type Translation, translateLinear } from './guest-memory.ts'
 import { queueException } from './interrupts.ts'
@@ -119,12 +119,13 @@ function translated(c: Context, linear: bigint, access: GuestAccess): Extract<Tr
   return found
 }
 
-/** Registers, RIP, and the end of blocking by STI or MOV SS. */
+/** Registers, fields, RIP, and the end of blocking by STI or MOV SS. */
 function commit({ cpu }: Context, emulator: Emulator): void {
   for (const [index, value] of emulator.registers) {
     if (index === RSP) cpu.vmwrite('GUEST_RSP', value)
     else cpu.setGpr(index, value)
   }
+  for (const [field, value] of emulator.fields) cpu.vmwrite(field, value)
   cpu.vmwrite('GUEST_RIP', emulator.rip)
   cpu.vmwrite('GUEST_RFLAGS', (emulator.flagsWord & ~RFLAGS_RF) >>> 0)
   cpu.vmwrite('GUEST_INTERRUPTIBILITY_INFO', cpu.vmread('GUEST_INTERRUPTIBILITY_INFO') & ~BigInt(BLOCKING.sti | BLOCKING.movSs))

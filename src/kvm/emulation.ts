@@ -20,3 +20,14 @@ export interface Emulation {
   /** What is still to be written. */
   writes: MmioAccess[]
 }
+
+/** The instruction needs what this emulator has not. */
+export class Unhandled {}
+
+/** Memory as the instruction addresses it; both throw a `Fault` of the guest's, and whatever ends the emulation early. */
+export interface EmulatedMemory {
+  read(linear: bigint, bytes: number): bigint
+  write(linear: bigint, bytes: number, value: bigint): void
+  /** Raises what a write would raise. */
+  touch(linear: bigint, bytes: number): void
+}

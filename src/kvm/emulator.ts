@@ -13,22 +13,14 @@ import type { FlagRule, Ops } from '../isa/ops.ts'
 import { conditionHolds, STATUS, statusFlags } from '../isa/status-flags.ts'
 import type { SystemOperation } from '../isa/system-operations.ts'
 import type { CpuidFeatureName } from '../spec/cpuid.ts'
+import { EFER } from '../spec/cr-bits.ts'
 import { type ConditionCode, type FlagName, RFLAGS } from '../spec/rflags.ts'
 import type { VmcsFieldName } from '../spec/vmcs-fields.ts'
 import type { Context } from './context.ts'
 import { hasFeature } from './cpuid.ts'
+import { loadTaskRegister } from './emulate-ltr.ts'
+import { type EmulatedMemory, Unhandled } from './emulation.ts'
 import { SEGMENTS } from './registers.ts'
-
-/** The instruction needs what this emulator has not. */
-export class Unhandled {}
-
-/** Memory as the instruction addresses it; both throw a `Fault` of the guest's, and whatever ends the emulation early. */
-export interface EmulatedMemory {
-  read(linear: bigint, bytes: number): bigint
-  write(linear: bigint, bytes: number, value: bigint): void
-  /** Raises what a write would raise. */
-  touch(linear: bigint, bytes: number): void
-}
 
 const RSP = 4
 
@@ -38,6 +30,8 @@ export class Emulator extends BigintArithmetic implements Ops<bigint> {
   readonly #instruction: Instruction
   /** General registers that were written. */
   readonly registers = new Map<number, bigint>()
+  /** Fields of the VMCS that were written. */
+  fields: readonly [VmcsFieldName, bigint][] = []
   flagsWord: number
   outcome: 'next' | 'branch' | 'again' = 'next'
   target = 0n
@@ -147,8 +141,13 @@ export class Emulator extends BigintArithmetic implements Ops<bigint> {
   require(feature: CpuidFeatureName): void {
     if (!hasFeature(this.#c.vcpu.cpuid, feature)) throw new Fault(UNDEFINED_OPCODE, null)
   }
-  system(_operation: SystemOperation): void {
-    throw new Unhandled()
+  system(operation: SystemOperation): void {
+    if (operation !== 'ltr') throw new Unhandled()
+    const { cpu, vcpu } = this.#c
+    const selector = this.zeroExtend(16, this.read(this.#instruction.dst))
+    const inLongMode = (vcpu.efer & LONG_MODE_ACTIVE) !== 0n
+    const at = cpu.vmread('GUEST_GDTR_BASE') + (selector & ~7n)
+    this.fields = loadTaskRegister(this.#memory, at, selector, inLongMode)
   }
 
   /** Where the guest goes on. */
@@ -159,6 +158,7 @@ export class Emulator extends BigintArithmetic implements Ops<bigint> {
 }
 
 const UNDEFINED_OPCODE = 6
+const LONG_MODE_ACTIVE = 1n << BigInt(EFER.LMA)
 const BYTE = 8n
 
 /** A register of 32 bits clears the upper half; one of 8 or 16 leaves the others as they are. */

@@ -129,6 +129,14 @@ describe.each([
     expect(end).toMatchObject({ reason: 'exit-port', status: 0 })
   })
 
+  test('LTR of a descriptor in ROM loads TR, and its busy bit is lost', () => {
+    const source = ROM.replace('  mov al, 0\n  out 0xf4, al\n', '  mov ax, 24\n  ltr ax\n  str ax\n  or al, [gdt+29]\n  out 0xf4, al\n')
+      .replace('0x00cf93000000ffff\n', '0x00cf93000000ffff, 0x0000890000000067\n')
+      .replace('dw 23', 'dw 31')
+    const { end } = run(bytesOf(source), 'rom', bare)
+    expect(end).toMatchObject({ reason: 'exit-port', status: 24 | 0x89 })
+  })
+
   test('a multiboot kernel with address fields finds its command line, its module and the memory above 1 MiB', () => {
     const rest = { commandLine: 'k a=1', modules: [{ name: 'm', bytes: Buffer.from('[module]') }] }
     const { end, printed } = run(bytesOf(FLAT), 'protected', bare, rest)
