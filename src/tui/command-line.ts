@@ -9,9 +9,8 @@ import { locationNamed, toggleBreakpoint } from './journeys.ts'
 import { BINDINGS, type Command } from './keymap.ts'
 import { addressOf } from './memory-address.ts'
 import { type Model, STATE_VIEWS, THEMES, type ThemeName } from './model.ts'
-import { jumpTo } from './movement.ts'
 import { openDiff } from './overlay.ts'
-import { placeNamed } from './positions.ts'
+import { goToNamed } from './positions.ts'
 import type { RunCommand } from './prompt.ts'
 import { editHere } from './rerun.ts'
 import type { TraceSource } from './trace-source.ts'
@@ -59,11 +58,9 @@ export const WORD_COMMANDS: Readonly<Record<string, WordCommand>> = {
         : { ...model, memory: text, stateView: 'memory', stateAt: 0 },
   },
   go: {
-    help: 'go to a position: go #100',
-    run: (model, text) => {
-      const place = placeNamed(model, text)
-      return typeof place === 'string' ? place : jumpTo(model, place)
-    },
+    help: 'go to a position: go #100, go label',
+    words: labels,
+    run: goToNamed,
   },
   diff: {
     help: 'compare with another trace: diff FILE',

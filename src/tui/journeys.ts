@@ -1,13 +1,14 @@
 /**
  * Keys that need the guest to run, forward or backward, until something: over calls and exits, to a breakpoint, to the next visit of an
- * instruction, to the next change of a value. They go on in slices on a machine of their own, so that the screen can be drawn between.
+ * instruction, to the next change of a value, to a position that only a run can tell. They go on in slices on a machine of their own, so that the screen can be drawn between.
  */
 
 import { formatLocation, isProblem, parseLocation } from '../query/location.ts'
 import type { Place } from '../query/position.ts'
+import { isNowhere, locate, type NoPosition } from '../session/locate.ts'
 import { stepBackward, stepForward } from '../session/steps.ts'
-import { openTimeline, type Timeline } from '../session/timeline.ts'
-import { type Arrival, type Cursor, continueBackward, continueForward, type Journey, type Stop } from '../session/travel.ts'
+import { type Place as Moment, openTimeline, type Timeline } from '../session/timeline.ts'
+import { type Arrival, type Cursor, continueBackward, continueForward, type Stop } from '../session/travel.ts'
 import type { Breakpoint, JourneyRequest, Model } from './model.ts'
 import { goTo, jumpTo } from './movement.ts'
 import { openPrompt } from './prompt-opening.ts'
@@ -49,8 +50,18 @@ export function cursorOf({ trace, place }: Pick<Model, 'trace' | 'place'>): Curs
   return { instructions, events: eventIndex, ...(place.kind === 'event' ? { event: place.index } : {}) }
 }
 
-function journeyFor({ trace, from, kind, direction, stops }: JourneyRequest & { readonly trace: TraceSource }): Journey {
+type Outcome = Arrival | NoPosition
+
+function* find(timeline: Timeline, position: string): Generator<Moment, Outcome, void> {
+  const found = yield* locate(timeline, position)
+  if (isNowhere(found)) return found
+  const { event, instructions, events } = found
+  return { place: { instructions, events }, reason: { kind: 'step' }, ...(event === undefined ? {} : { event }) }
+}
+
+function journeyFor(trace: TraceSource, { from, kind, direction, stops, position }: JourneyRequest): Generator<Moment, Outcome, void> {
   const timeline = timelineOf(trace)
+  if (position !== undefined) return find(timeline, position)
   const cursor = cursorOf({ trace, place: from })
   if (kind === 'over') return (direction === 1 ? stepForward : stepBackward)(timeline, cursor, 'over')
   const list = stops.map(point => stopFor(trace, point))
@@ -58,7 +69,7 @@ function journeyFor({ trace, from, kind, direction, stops }: JourneyRequest & { 
 }
 
 interface Travelling extends Work {
-  arrival: Arrival | undefined
+  arrival: Outcome | undefined
   /** Instructions at which it is. */
   at: number
 }
@@ -69,7 +80,7 @@ const travelling = new WeakMap<JourneyRequest, Travelling>()
 export function journeyWork(trace: TraceSource, request: JourneyRequest): Travelling {
   const known = travelling.get(request)
   if (known !== undefined) return known
-  const journey = journeyFor({ ...request, trace })
+  const journey = journeyFor(trace, request)
   const work: Travelling = {
     arrival: undefined,
     at: 0,
@@ -113,6 +124,7 @@ export function arrived(model: Model): Model {
   if (journey === null) return model
   const { arrival } = journeyWork(trace, journey)
   if (arrival === undefined) return model
+  if ('problem' in arrival) return { ...model, journey: null, notice: `${arrival.problem}; ${arrival.help}` }
   const { reason } = arrival
   const there = (journey.kind === 'over' ? goTo : jumpTo)({ ...model, journey: null }, placeOf(model, arrival))
   switch (reason.kind) {
@@ -127,7 +139,10 @@ export function arrived(model: Model): Model {
   }
 }
 
-const begin = (model: Model, request: Omit<JourneyRequest, 'from'>): Model => ({ ...model, journey: { ...request, from: model.place } })
+export const begin = (model: Model, request: Omit<JourneyRequest, 'from'>): Model => ({
+  ...model,
+  journey: { ...request, from: model.place },
+})
 
 export const stepOver = (model: Model, direction: 1 | -1): Model => begin(model, { kind: 'over', direction, stops: [] })
 

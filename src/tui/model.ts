@@ -40,12 +40,14 @@ export type Breakpoint =
   | { readonly kind: 'events'; readonly filter: string }
   | { readonly kind: 'change'; readonly location: Location }
 
-/** A run of the guest that was asked for: over calls and exits; to one of the stops. */
+/** A run of the guest that was asked for: over calls and exits; to one of the stops; to find a position. */
 export interface JourneyRequest {
-  readonly kind: 'over' | 'continue' | 'visit'
+  readonly kind: 'over' | 'continue' | 'visit' | 'find'
   readonly direction: 1 | -1
   readonly from: Place
   readonly stops: readonly Breakpoint[]
+  /** Of `find`, in the position grammar. */
+  readonly position?: string
 }
 
 /** Where what a location holds at a place came from. */

@@ -4,17 +4,18 @@ import { runCommandLine, wordsThatFit } from './command-line.ts'
 import type { Command } from './keymap.ts'
 import { grouped } from './lines.ts'
 import type { Model, Prompt } from './model.ts'
-import { jumpTo, nextSelected, withCursorInSight } from './movement.ts'
+import { nextSelected, withCursorInSight } from './movement.ts'
 import { paletteRows } from './palette.ts'
-import { placeNamed } from './positions.ts'
+import { goToNamed } from './positions.ts'
 
 /** The completions of a command line, as they would replace its last word. */
 export const completionsOf = ({ prompt, trace }: Model): readonly string[] => wordsThatFit(prompt?.text ?? '', trace)
 
 /** What is known of the text so far: how many events it finds, where a position lies. */
-export function promptNews({ prompt, trace }: Model): string {
+export function promptNews(model: Model): string {
+  const { prompt, trace } = model
   const { kind, text } = prompt!
-  if (text.trim() === '') return kind === 'go-to' ? '#event  i:instruction  50%  @end' : ''
+  if (text.trim() === '') return kind === 'go-to' ? '#event  i:instruction  label  @end' : ''
   switch (kind) {
     case 'search':
     case 'filter': {
@@ -22,7 +23,7 @@ export function promptNews({ prompt, trace }: Model): string {
       return trouble ?? `${grouped(count)}${isWhole ? '' : '...'} ${count === 1 ? 'event' : 'events'}`
     }
     case 'go-to': {
-      const found = placeNamed({ trace }, text)
+      const found = goToNamed(model, text)
       return typeof found === 'string' ? found : ''
     }
     default:
@@ -91,8 +92,8 @@ function enter(model: Model, run: RunCommand): Model {
     case 'filter':
       return filter(model, closed, text.trim())
     case 'go-to': {
-      const found = placeNamed(model, text)
-      return typeof found === 'string' ? withPrompt(model, { trouble: found }) : jumpTo(closed, found)
+      const found = goToNamed(closed, text)
+      return typeof found === 'string' ? withPrompt(model, { trouble: found }) : found
     }
     case 'command': {
       const result = runCommandLine(closed, text, run)

@@ -184,3 +184,30 @@ describe('the keymap', () => {
     for (const taken of ['ctrl-b', 'ctrl-a', 'ctrl-s', 'ctrl-q', 'ctrl-z']) expect(ALL_KEYS).not.toContain(taken)
   })
 })
+
+describe('a position that is typed', () => {
+  const typed = (text: string): Model => after(begin(0), ['g', ...text, 'return'])
+  const program = reader.header.image.symbols
+  const label = program.find(({ name }) => name === 'on_timer')!
+
+  it.each([
+    ['on_timer', 1],
+    ['on_timer#1', 1],
+    ['on_timer#3', 3],
+  ])('%s is the moment before the label runs for the %s. time', (text, visit) => {
+    const model = typed(text)
+    const { instructions, registers } = trace.moment(model.place)
+    expect(registers.rip).toBe(label.value)
+    const previous = visit === 1 ? 0 : trace.moment(typed(`on_timer#${visit - 1}`).place).instructions
+    expect(instructions).toBeGreaterThan(previous)
+  })
+
+  it('says what a run of the guest did not find', () => {
+    expect(typed('on_timer#99').notice).toBe('`on_timer` runs 3 times; its last visit is on_timer#3')
+    expect(typed('@fail').notice).toContain('nothing failed')
+  })
+
+  it('goes back to where it was asked', () => {
+    expect(formatPosition(after(typed('on_timer#2'), ['<']).place)).toBe('#0')
+  })
+})
