@@ -73,19 +73,10 @@ l2_one_shot:
         vmcall
 l2_main equ     l2_nothing
 
-timer:  push    rax
-        push    rcx
-        push    rdx
-        eoi
-        pop     rdx
-        pop     rcx
-        pop     rax
-        iretq
+timer:  eoi_handler
 
 vmx_failed:
-        test    rsp, rsp
-        report  "every VMX instruction succeeds that must", z
-        summary
+        report_vmx_failure
 
         nested_test_code
 %include "lib.inc"

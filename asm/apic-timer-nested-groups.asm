@@ -61,9 +61,7 @@ apic_timer_groups_code
 nested_test_code
 
 vmx_failed:
-        test    rsp, rsp
-        report  "every VMX instruction succeeds that must", z
-        summary
+        report_vmx_failure
 
 %include "lib.inc"
 

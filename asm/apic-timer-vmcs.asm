@@ -236,14 +236,7 @@ l2_main:
 .call:  vmcall
         jmp     .loop
 
-timer:  push    rax
-        push    rcx
-        push    rdx
-        eoi
-        pop     rdx
-        pop     rcx
-        pop     rax
-        iretq
+timer:  eoi_handler
 
 ; RDMSR or WRMSR that faulted: past its two bytes.
 fault:  mov     byte [faulted], 1
@@ -252,9 +245,7 @@ fault:  mov     byte [faulted], 1
         iretq
 
 vmx_failed:
-        test    rsp, rsp
-        report  "every VMX instruction succeeds that must", z
-        summary
+        report_vmx_failure
 
         nested_test_code
 %include "lib.inc"

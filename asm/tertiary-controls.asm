@@ -52,9 +52,7 @@ l2_main:
         vmcall
 
 vmx_failed:
-        test    rsp, rsp
-        report  "every VMX instruction succeeds that must", z
-        summary
+        report_vmx_failure
 
         nested_test_code
 %include "lib.inc"
