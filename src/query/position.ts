@@ -5,6 +5,7 @@
  *     50%          that part of the events            tsc:0x973af  when the guest's TSC reads at least so much
  *     tick.wait#3  the third time that code runs      'a         a mark
  *     @end         the last event                     @fail      where the guest first says FAIL, or ends badly
+ *     1182         as #1182                           tick.wait  as tick.wait#1
  */
 
 import { parseNumberText } from './location.ts'
@@ -23,12 +24,17 @@ export type Position =
 /** A position in a certain trace. */
 export type Place = Extract<Position, { kind: 'event' | 'instruction' }>
 
-export const POSITION_FORMS = "#EVENT, i:INSTRUCTION, tsc:VALUE, PERCENT%, LABEL#VISIT, 'MARK, @end or @fail"
+export const POSITION_FORMS = "#EVENT, i:INSTRUCTION, tsc:VALUE, PERCENT%, LABEL, LABEL#VISIT, 'MARK, @end or @fail"
 
 const COUNT = /^\d{1,15}$/
 
-/** Undefined: the text is no position. */
-export function parsePosition(text: string): Position | undefined {
+const NO_LABELS: ReadonlySet<string> = new Set()
+
+/** Undefined: the text is no position. `labels` are the program's; one alone is its first visit, as a number alone is an event. */
+export function parsePosition(typed: string, labels: ReadonlySet<string> = NO_LABELS): Position | undefined {
+  const text = typed.trim()
+  if (COUNT.test(text)) return { kind: 'event', index: Number(text) }
+  if (labels.has(text)) return { kind: 'visit', label: text, count: 1 }
   if (text === '@end') return { kind: 'end' }
   if (text === '@fail') return { kind: 'fail' }
   if (/^'[a-zA-Z']$/.test(text)) return { kind: 'mark', name: text[1]! }

@@ -1,7 +1,8 @@
 /** From the text of a position to a cursor in a trace: one implementation for the commands, gdb, the explorer and tests. */
 
+import type { Image } from '../assembler/image.ts'
 import { nearest } from '../base/suggest.ts'
-import { POSITION_FORMS, type Position, parsePosition, resolvePosition } from '../query/position.ts'
+import { type Place as NamedPlace, POSITION_FORMS, type Position, parsePosition, resolvePosition } from '../query/position.ts'
 import type { EventKind, EventOf } from '../spec/trace-events.ts'
 import type { Place, Timeline } from './timeline.ts'
 import { guestTimer, tickOfGuestTsc } from './timeline-guest.ts'
@@ -15,40 +16,75 @@ export interface NoPosition {
 
 export type Located = Cursor | NoPosition
 
-export const isNowhere = (located: Located): located is NoPosition => 'problem' in located
+export const isNowhere = (located: object): located is NoPosition => 'problem' in located
 
 const nowhere = (problem: string, help: string): NoPosition => ({ problem, help })
 
 /** Marks by their letters. */
-export type Marks = ReadonlyMap<string, Cursor>
+export type Marks<M = Cursor> = ReadonlyMap<string, M>
+
+/** The trace that a text is a position of. */
+export interface Locatable {
+  readonly image: Image
+  /** Events. */
+  readonly count: number
+  readonly instructions: number
+}
+
+const labelsOf = ({ symbols }: Image): string[] => symbols.filter(({ kind }) => kind === 'label').map(({ name }) => name)
+
+/** What a text means: a place, a mark's, or a position that only a run of the trace can tell. */
+export function placeNamed<M>(
+  { image, count, instructions }: Locatable,
+  text: string,
+  marks: Marks<M>,
+): NamedPlace | { readonly kind: 'marked'; readonly at: M } | Extract<Position, { kind: RunKind }> | NoPosition {
+  const labels = labelsOf(image)
+  const position = parsePosition(text, new Set(labels))
+  if (position === undefined) {
+    const near = nearest(text.trim(), labels)
+    return nowhere(`\`${text}\` is no position`, near === undefined ? `write ${POSITION_FORMS}` : `did you mean \`${near}\`?`)
+  }
+  switch (position.kind) {
+    case 'mark': {
+      const at = marks.get(position.name)
+      if (at === undefined) return nowhere(`there is no mark ${text}`, 'set one with m and its letter in `vtick explore`')
+      return { kind: 'marked', at }
+    }
+    case 'tsc':
+    case 'visit':
+    case 'fail':
+      return position
+    default: {
+      const place = resolvePosition(position, count)
+      if (place === undefined) return nowhere(`the trace has no event ${text}`, `its last is #${count - 1}, or @end`)
+      if (place.kind === 'instruction' && place.count > instructions)
+        return nowhere(`the run has no instruction ${place.count}`, `its last is i:${instructions}, or @end`)
+      return place
+    }
+  }
+}
+
+type RunKind = 'tsc' | 'visit' | 'fail'
 
 /** In pieces, since only a run of the trace can tell some of them. */
 export function* locate(timeline: Timeline, text: string, marks: Marks = new Map()): Generator<Place, Located, void> {
-  const position = parsePosition(text)
-  return position === undefined
-    ? nowhere(`\`${text}\` is no position`, `write ${POSITION_FORMS}`)
-    : yield* find(timeline, position, text, marks)
-}
-
-function* find(timeline: Timeline, position: Position, text: string, marks: Marks): Generator<Place, Located, void> {
-  const { reader } = timeline
-  switch (position.kind) {
-    case 'mark':
-      return marks.get(position.name) ?? nowhere(`there is no mark ${text}`, 'set one with m and its letter in `vtick explore`')
+  const { reader, instructions } = timeline
+  const named = placeNamed({ image: reader.header.image, count: reader.count, instructions }, text, marks)
+  if (isNowhere(named)) return named
+  switch (named.kind) {
+    case 'marked':
+      return named.at
     case 'tsc':
-      return yield* atTsc(timeline, position.value)
+      return yield* atTsc(timeline, named.value)
     case 'visit':
-      return yield* atVisit(timeline, position)
+      return yield* atVisit(timeline, named)
     case 'fail':
       return yield* atFailure(timeline)
-    default: {
-      const place = resolvePosition(position, reader.count)
-      if (place === undefined) return nowhere(`the trace has no event ${text}`, `its last is #${reader.count - 1}, or @end`)
-      if (place.kind === 'event') return yield* atEvent(timeline, place.index)
-      if (place.count > timeline.instructions)
-        return nowhere(`the run has no instruction ${place.count}`, `its last is i:${timeline.instructions}, or @end`)
-      return { instructions: place.count, events: 0 }
-    }
+    case 'event':
+      return yield* atEvent(timeline, named.index)
+    case 'instruction':
+      return { instructions: named.count, events: 0 }
   }
 }
 

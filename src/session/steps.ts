@@ -28,14 +28,26 @@ import {
 export const STEP_KINDS = ['instruction', 'line', 'over', 'out', 'level', 'event', 'exit', 'entry', 'timer', 'interrupt', 'msr'] as const
 export type StepKind = (typeof STEP_KINDS)[number]
 
-/** The events of those steps that go by events. */
-export const STEP_EVENTS: Partial<Record<StepKind, ReadonlySet<EventKind>>> = {
-  exit: new Set(['kvm_exit', 'vmx_exit']),
-  entry: new Set(['kvm_entry', 'vmx_entry', 'kvm_nested_vmenter']),
-  timer: new Set(['apic_timer_arm', 'apic_timer_fire', 'hrtimer_start', 'hrtimer_cancel', 'hrtimer_expire_entry']),
-  interrupt: new Set(['interrupt', 'kvm_inj_virq']),
-  msr: new Set(['kvm_msr']),
-}
+const ofKinds = (...kinds: readonly EventKind[]): ReadonlySet<EventKind> => new Set(kinds)
+
+/** The events of those steps that go by events. An entry is done or refused; a timer is armed, handed over, fires. */
+export const STEP_EVENTS = {
+  exit: ofKinds('kvm_exit', 'vmx_exit'),
+  entry: ofKinds('kvm_entry', 'vmx_entry', 'vmx_entry_failed'),
+  timer: ofKinds(
+    'apic_timer_arm',
+    'apic_timer_fire',
+    'kvm_hv_timer_state',
+    'kvm_apic_virt_timer_state',
+    'kvm_wait_lapic_expire',
+    'hrtimer_start',
+    'hrtimer_cancel',
+    'hrtimer_expire_entry',
+  ),
+  interrupt: ofKinds('interrupt', 'kvm_inj_virq'),
+  msr: ofKinds('kvm_msr'),
+} as const satisfies Partial<Record<StepKind, ReadonlySet<EventKind>>>
+export type EventStep = keyof typeof STEP_EVENTS
 
 export function stepForward(timeline: Timeline, from: Cursor, kind: StepKind): Journey {
   return step(timeline, from, kind, 1)
@@ -48,7 +60,7 @@ export function stepBackward(timeline: Timeline, from: Cursor, kind: StepKind): 
 function step(timeline: Timeline, from: Cursor, kind: StepKind, direction: 1 | -1): Journey {
   if (kind === 'instruction') return direction === 1 ? nextInstruction(timeline, from) : previousInstruction(timeline, from)
   if (kind === 'event') return toEvent(timeline, from, index => (index >= 0 && index < timeline.reader.count ? index : -1), direction)
-  const kinds = STEP_EVENTS[kind]
+  const kinds = kind in STEP_EVENTS ? STEP_EVENTS[kind as EventStep] : undefined
   if (kinds !== undefined) return toEvent(timeline, from, index => timeline.kinds.find(kinds, index, direction), direction)
   return direction === 1 ? onward(timeline, from, kind as CodeStep) : backward(timeline, from, kind as CodeStep)
 }

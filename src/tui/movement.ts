@@ -1,8 +1,7 @@
 /** Keys that move in time. Pure: the recording that they ask never changes. */
 
 import type { Place } from '../query/position.ts'
-import type { EventKind } from '../spec/trace-events.ts'
-import { ENTRY_EVENTS, EXIT_EVENTS } from './event-index.ts'
+import { type EventStep, STEP_EVENTS } from '../session/steps.ts'
 import { eventPaneRows } from './layout.ts'
 import type { Model, Seeking } from './model.ts'
 import { cursorRow, rowCount } from './rows.ts'
@@ -62,27 +61,12 @@ export function step(model: Model, direction: 1 | -1): Model {
   return goTo(model, { kind: 'instruction', count: instructions - 1 })
 }
 
-const KINDS = {
-  exit: EXIT_EVENTS,
-  entry: new Set<EventKind>([...ENTRY_EVENTS, 'vmx_entry_failed']),
-  timer: new Set<EventKind>([
-    'apic_timer_arm',
-    'apic_timer_fire',
-    'kvm_hv_timer_state',
-    'kvm_apic_virt_timer_state',
-    'kvm_wait_lapic_expire',
-    'hrtimer_start',
-    'hrtimer_cancel',
-    'hrtimer_expire_entry',
-  ]),
-  interrupt: new Set<EventKind>(['interrupt', 'kvm_inj_virq']),
-} as const satisfies Record<string, ReadonlySet<EventKind>>
-
-const WORDS: Readonly<Record<keyof typeof KINDS, string>> = {
+const WORDS: Readonly<Record<EventStep, string>> = {
   exit: 'VM exit',
   entry: 'VM entry',
   timer: 'timer event',
   interrupt: 'interrupt',
+  msr: 'MSR event',
 }
 
 /** The event to look from in a direction, the present one left out. */
@@ -97,8 +81,8 @@ const noMore = (model: Model, what: string, direction: 1 | -1): Model => ({
   notice: `no ${what} ${direction === 1 ? 'after' : 'before'} this`,
 })
 
-export function nextOfKind(model: Model, what: keyof typeof KINDS, direction: 1 | -1): Model {
-  const found = model.trace.find(KINDS[what], fromHere(model, direction), direction)
+export function nextOfKind(model: Model, what: EventStep, direction: 1 | -1): Model {
+  const found = model.trace.find(STEP_EVENTS[what], fromHere(model, direction), direction)
   return found >= 0 ? goTo(model, { kind: 'event', index: found }) : noMore(model, WORDS[what], direction)
 }
 

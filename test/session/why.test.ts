@@ -88,6 +88,12 @@ describe('positions that take a run', () => {
     expect(at('tik#2')).toMatchObject({ problem: 'the program has no label `tik`', help: 'did you mean `tick#2`?' })
   })
 
+  it('a label alone is its first visit, a number alone an event, also with white space around', () => {
+    expect(at('tick')).toEqual(at('tick#1'))
+    expect(at(' 7 ')).toEqual(at('#7'))
+    expect(at('tikc')).toEqual({ problem: '`tikc` is no position', help: 'did you mean `tick`?' })
+  })
+
   it('a TSC value is the first moment that reads at least as much', () => {
     const armed = nested.events[indexOf('apic_timer_arm')] as EventOf<'apic_timer_arm'>
     const place = at(`tsc:0x${armed.virtual_deadline.toString(16)}`) as Cursor
