@@ -4,7 +4,7 @@
  */
 
 import { describe, expect, test } from 'vitest'
-import type { Vcpu } from '../../src/kvm/kvm.ts'
+import type { Vcpu } from '../../src/kvm/vcpu.ts'
 import { recorded } from '../recorded.ts'
 import { msrOf, run, setMsr, started } from './rig.ts'
 

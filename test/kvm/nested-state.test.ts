@@ -4,9 +4,9 @@
  */
 
 import { describe, expect, test } from 'vitest'
-import type { Vcpu } from '../../src/kvm/kvm.ts'
 import type { NestedStateImage } from '../../src/kvm/nested/nested-state-ioctls.ts'
 import type { KvmState } from '../../src/kvm/state.ts'
+import type { Vcpu } from '../../src/kvm/vcpu.ts'
 import type { RunOptions } from '../../src/session/config.ts'
 import { drive, type GuestRun } from '../../src/session/guest-run.ts'
 import { errnoOf, started } from './rig.ts'

@@ -1,7 +1,7 @@
 /** A guest under KVM whose vCPU a test sets up between boot and the first instruction, as the host part of a KVM selftest does. */
 
 import { KvmError } from '../../src/kvm/error.ts'
-import type { Vcpu } from '../../src/kvm/kvm.ts'
+import type { Vcpu } from '../../src/kvm/vcpu.ts'
 import { type RunOptions, resolveRunConfig } from '../../src/session/config.ts'
 import { drive, type GuestRun, type RunEnd, startRun } from '../../src/session/guest-run.ts'
 import type { TraceEvent } from '../../src/spec/trace-events.ts'

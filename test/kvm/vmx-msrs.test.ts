@@ -1,7 +1,8 @@
 /** VMX capability MSRs, set and read by user space: the eight rows that the series added to its test of VMX MSRs (patch 26), by number. */
 
 import { describe, expect, test } from 'vitest'
-import type { Kvm, Vcpu } from '../../src/kvm/kvm.ts'
+import type { Kvm } from '../../src/kvm/kvm.ts'
+import type { Vcpu } from '../../src/kvm/vcpu.ts'
 import type { RunOptions } from '../../src/session/config.ts'
 import { errnoOf, idleVcpu, msrOf, setMsr, started } from './rig.ts'
 
