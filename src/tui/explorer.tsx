@@ -133,9 +133,9 @@ export function startExplorer(trace: TraceSource, place: Place, { streams, start
     })
   }
   function onKeys(keys: readonly string[]): void {
-    if (keys.includes('ctrl-z')) return onSuspend?.()
+    if (keys.includes('ctrl-z')) onSuspend?.()
     if (waiting.length === 0) setImmediate(work)
-    waiting.push(...keys)
+    waiting.push(...keys.filter(key => key !== 'ctrl-z'))
   }
   function onResize(): void {
     show(resized(model, sink.resize()))

@@ -25,6 +25,8 @@ export function guardProcess(explorer: Explorer, onKilled: () => void): Guard {
     onKilled()
     process.kill(process.pid, signal)
   }
+  // A terminal that is closed need not send a signal, and Node dies of putting the modes of one back that is gone.
+  const onHangup = (): void => onSignal('SIGHUP')
   const onCrash = (error: unknown): void => {
     explorer.stop()
     fail(error)
@@ -37,17 +39,25 @@ export function guardProcess(explorer: Explorer, onKilled: () => void): Guard {
     process.off('unhandledRejection', onCrash)
     process.off('exit', onExit)
     process.off('SIGCONT', onContinue)
+    process.stdin.off('end', onHangup)
+    process.stdin.off('error', onHangup)
   }
   for (const signal of DEADLY) process.on(signal, onSignal)
   process.on('uncaughtException', onCrash)
   process.on('unhandledRejection', onCrash)
   process.on('exit', onExit)
   process.on('SIGCONT', onContinue)
+  process.stdin.on('end', onHangup)
+  process.stdin.on('error', onHangup)
   return { crashed, release }
 }
 
-/** Ctrl-Z: stops this process with all that the shell started with it, as the terminal would. */
+/**
+ * Ctrl-Z: stops this process with all that the shell started with it, as the terminal would. Where no shell could go on with it (POSIX:
+ * an orphaned process group), the kernel does not stop it.
+ */
 export function suspendProcess(explorer: Explorer): void {
   explorer.suspend()
   process.kill(0, 'SIGTSTP')
+  explorer.resume()
 }

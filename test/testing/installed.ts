@@ -17,6 +17,8 @@ export interface Finished {
 export interface Installed {
   /** The folder to work in. */
   readonly path: string
+  /** For those that start it themselves. */
+  readonly executable: string
   /** Runs the executable there. */
   readonly vtick: (...argv: readonly string[]) => Promise<Finished>
   readonly write: (name: string, text: string) => void
@@ -48,17 +50,19 @@ export async function installed(files: Readonly<Record<string, string>>): Promis
     writeFileSync(join(path, name), text)
   }
   for (const [name, text] of Object.entries(files)) write(name, text)
+  const executable = join(home, 'dist/cli/main.js')
   return {
     path,
+    executable,
     write,
     read: name => readFileSync(join(path, name), 'utf8'),
-    vtick: (...argv) => run(join(home, 'dist/cli/main.js'), argv, path),
+    vtick: (...argv) => run(executable, argv, path),
     remove: () => rmSync(place, { recursive: true }),
   }
 }
 
 /** Without what the vitest around us sets for its own workers. */
-const environment = (): NodeJS.ProcessEnv => ({
+export const environment = (): NodeJS.ProcessEnv => ({
   ...Object.fromEntries(Object.entries(process.env).filter(([name]) => !/^(VITEST|TEST$|NODE_ENV|FORCE_COLOR|CI$)/.test(name))),
   NO_COLOR: '1',
 })
