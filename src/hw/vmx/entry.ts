@@ -33,7 +33,7 @@ export function vmEntry(engine: Engine, launch: boolean): VmxOutcome {
   if (cpu.movSsBlocking) return fail(engine, ERROR.VMXERR_ENTRY_EVENTS_BLOCKED_BY_MOV_SS.number)
   if (launch && isLaunched(memory, vmcs)) return fail(engine, ERROR.VMXERR_VMLAUNCH_NONCLEAR_VMCS.number)
   if (!launch && !isLaunched(memory, vmcs)) return fail(engine, ERROR.VMXERR_VMRESUME_NONLAUNCHED_VMCS.number)
-  const known = machine.caching ? engine.checkedVmcses.find(memory, vmcs) : undefined
+  const known = machine.caching ? engine.checkedVmcses.find(memory, cpu) : undefined
   const controls = known?.controls ?? controlsOf(memory, vmcs)
   const checks = known?.again ?? CHECKS
   const again: Record<keyof typeof CHECKS, EntryCheck[]> = { control: [], host: [], guest: [] }
@@ -51,7 +51,7 @@ export function vmEntry(engine: Engine, launch: boolean): VmxOutcome {
     failEntry(engine, BigInt(badGuest.qualification ?? 0))
     return { kind: 'entered' }
   }
-  if (known === undefined) engine.checkedVmcses.remember(memory, vmcs, { controls, again })
+  if (known === undefined) engine.checkedVmcses.remember(memory, cpu, { controls, again })
   if (enter(engine, vmcs) && launch) setLaunched(memory, vmcs, true)
   return { kind: 'entered' }
 }

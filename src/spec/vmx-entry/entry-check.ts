@@ -6,8 +6,10 @@
 import { bit } from '../../base/bits.ts'
 import type { LinearBits } from '../address-width.ts'
 import type { MsrName } from '../msrs.ts'
+import { RFLAGS } from '../rflags.ts'
 import type { VmcsFieldName } from '../vmcs-fields.ts'
 import { CONTROL_WORDS, type ControlName, VMX_CONTROLS } from '../vmx-controls.ts'
+import { hasBit } from './conditions.ts'
 
 /** Where a VMCS is kept, and for what processor. */
 export interface EntrySource {
@@ -28,6 +30,8 @@ export interface EntrySource {
 export interface EntryState extends EntrySource {
   readonly number: (name: VmcsFieldName) => number
   readonly has: (control: ControlName) => boolean
+  /** Whether the guest will be in virtual-8086 mode. */
+  readonly isVirtual8086: () => boolean
 }
 
 export interface EntryCheck {
@@ -50,7 +54,12 @@ export function entryStateOf(source: EntrySource): EntryState {
     exit: number(CONTROL_WORDS.exit.field),
     entry: number(CONTROL_WORDS.entry.field),
   }
-  return { ...source, number, has: control => bit(words[VMX_CONTROLS[control].word], VMX_CONTROLS[control].bit) }
+  return {
+    ...source,
+    number,
+    has: control => bit(words[VMX_CONTROLS[control].word], VMX_CONTROLS[control].bit),
+    isVirtual8086: () => hasBit(source.get('GUEST_RFLAGS'), RFLAGS.VM),
+  }
 }
 
 /** The first check that does not hold, or null. */

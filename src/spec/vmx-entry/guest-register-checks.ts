@@ -79,7 +79,7 @@ export const GUEST_RIP_AND_RFLAGS_CHECKS: readonly EntryCheck[] = [
   },
   {
     rule: 'guest RFLAGS.VM is 0 in IA-32e mode and in real mode',
-    holds: v => !flag(v, 'VM') || (!v.has('VM_ENTRY_IA32E_MODE') && cr0Has(v, 'PE')),
+    holds: v => !v.isVirtual8086() || (!v.has('VM_ENTRY_IA32E_MODE') && cr0Has(v, 'PE')),
   },
   { rule: 'an injected external interrupt needs RFLAGS.IF', holds: v => injected(v)?.type !== INJECTION.external || flag(v, 'IF') },
 ]

@@ -7,7 +7,6 @@
 
 import { bit } from '../../base/bits.ts'
 import { CR0 } from '../cr-bits.ts'
-import { RFLAGS } from '../rflags.ts'
 import { areCanonical, hasBit } from './conditions.ts'
 import type { EntryCheck, EntryState } from './entry-check.ts'
 
@@ -26,21 +25,20 @@ const dplOf = (word: number): number => (word >>> 5) & 3
 const isUsable = (word: number): boolean => !bit(word, 16)
 const usable = (v: EntryState, name: Name): boolean => isUsable(rights(v, name))
 
-const isVirtual8086 = (v: EntryState): boolean => hasBit(v.get('GUEST_RFLAGS'), RFLAGS.VM)
 const isUnrestricted = (v: EntryState): boolean => v.has('SECONDARY_EXEC_UNRESTRICTED_GUEST')
 
 /** The rule counts outside virtual-8086 mode, for the usable ones of these registers; CS is always looked at. */
 const each =
   (names: readonly Name[], holds: (v: EntryState, name: Name) => boolean) =>
   (v: EntryState): boolean =>
-    isVirtual8086(v) || names.every(name => (name !== 'CS' && !usable(v, name)) || holds(v, name))
+    v.isVirtual8086() || names.every(name => (name !== 'CS' && !usable(v, name)) || holds(v, name))
 
 const SELECTORS: readonly EntryCheck[] = [
   { rule: 'the guest TR selector has TI 0', holds: v => (selector(v, 'TR') & 4) === 0 },
   { rule: 'a usable guest LDTR has a selector with TI 0', holds: v => !usable(v, 'LDTR') || (selector(v, 'LDTR') & 4) === 0 },
   {
     rule: 'the guest SS and CS selectors have the same RPL',
-    holds: v => isVirtual8086(v) || isUnrestricted(v) || ((selector(v, 'SS') ^ selector(v, 'CS')) & 3) === 0,
+    holds: v => v.isVirtual8086() || isUnrestricted(v) || ((selector(v, 'SS') ^ selector(v, 'CS')) & 3) === 0,
   },
 ]
 
@@ -49,7 +47,7 @@ const HIGH_HALF = 0xffff_ffff_0000_0000n
 const BASES: readonly EntryCheck[] = [
   {
     rule: 'in virtual-8086 mode each guest segment base is its selector times 16',
-    holds: v => !isVirtual8086(v) || CODE_AND_DATA.every(name => base(v, name) === BigInt(selector(v, name) << 4)),
+    holds: v => !v.isVirtual8086() || CODE_AND_DATA.every(name => base(v, name) === BigInt(selector(v, name) << 4)),
   },
   {
     rule: 'guest TR, FS and GS bases, and a usable LDTR base, are canonical',
@@ -68,11 +66,11 @@ const VIRTUAL_8086_RIGHTS = 0xf3
 const VIRTUAL_8086: readonly EntryCheck[] = [
   {
     rule: 'in virtual-8086 mode each guest segment limit is FFFFH',
-    holds: v => !isVirtual8086(v) || CODE_AND_DATA.every(name => limit(v, name) === 0xffff),
+    holds: v => !v.isVirtual8086() || CODE_AND_DATA.every(name => limit(v, name) === 0xffff),
   },
   {
     rule: 'in virtual-8086 mode the guest access rights are F3H',
-    holds: v => !isVirtual8086(v) || CODE_AND_DATA.every(name => rights(v, name) === VIRTUAL_8086_RIGHTS),
+    holds: v => !v.isVirtual8086() || CODE_AND_DATA.every(name => rights(v, name) === VIRTUAL_8086_RIGHTS),
   },
 ]
 
@@ -112,15 +110,15 @@ const RESERVED_LOW = 0xf00
 const RESERVED_HIGH = 0xfffe_0000
 
 const RIGHTS: readonly EntryCheck[] = [
-  { rule: 'the guest CS is accessed code, or data of an unrestricted guest', holds: v => isVirtual8086(v) || codeTypeFits(v) },
+  { rule: 'the guest CS is accessed code, or data of an unrestricted guest', holds: v => v.isVirtual8086() || codeTypeFits(v) },
   { rule: 'a usable guest SS is accessed, writable data', holds: each(['SS'], v => [3, 7].includes(typeOf(rights(v, 'SS')))) },
   {
     rule: 'usable guest DS, ES, FS and GS are accessed, and readable where they are code',
     holds: each(WITHOUT_SS, (v, name) => bit(rights(v, name), 0) && (!bit(rights(v, name), 3) || bit(rights(v, name), 1))),
   },
   { rule: 'guest code and data segments have S 1', holds: each(CODE_AND_DATA, (v, name) => bit(rights(v, name), 4)) },
-  { rule: 'the DPL of guest CS fits its type and the DPL of SS', holds: v => isVirtual8086(v) || codeDplFits(v) },
-  { rule: 'the DPL of guest SS is its RPL, and 0 in real mode', holds: v => isVirtual8086(v) || stackDplFits(v) },
+  { rule: 'the DPL of guest CS fits its type and the DPL of SS', holds: v => v.isVirtual8086() || codeDplFits(v) },
+  { rule: 'the DPL of guest SS is its RPL, and 0 in real mode', holds: v => v.isVirtual8086() || stackDplFits(v) },
   {
     rule: 'the DPL of usable guest DS, ES, FS and GS is not below their RPL',
     holds: each(
@@ -135,7 +133,7 @@ const RIGHTS: readonly EntryCheck[] = [
   },
   {
     rule: 'the guest CS does not have both L and D in IA-32e mode',
-    holds: v => isVirtual8086(v) || !v.has('VM_ENTRY_IA32E_MODE') || (rights(v, 'CS') & 0x6000) !== 0x6000,
+    holds: v => v.isVirtual8086() || !v.has('VM_ENTRY_IA32E_MODE') || (rights(v, 'CS') & 0x6000) !== 0x6000,
   },
   { rule: 'the granularity of guest segments fits their limits', holds: each(CODE_AND_DATA, granularityFits) },
   {
