@@ -16,7 +16,7 @@ import { openRunnableTrace } from './trace-argument.ts'
 export function dumpVmcsCommand(terminal: Terminal, file: string | undefined, at = '@end'): ExitCode {
   const { name, reader } = openRunnableTrace(terminal, file)
   try {
-    const place = placeIn(reader, name, at)
+    const place = placeIn(terminal.io, { name, reader }, at)
     const timeline = openTimeline(reader)
     const view = place.kind === 'event' ? timeline.atEvent(place.index) : timeline.atInstruction(place.count)
     const { machine } = view

@@ -13,6 +13,7 @@ import { openTraceSource, type TraceSource } from '../tui/trace-source.ts'
 import { EXIT, type ExitCode, usageError } from './exit-codes.ts'
 import { isDirectory } from './files.ts'
 import { type LiveOptions, liveGuest } from './live-guest.ts'
+import { marksFile } from './marks-file.ts'
 import { placeIn } from './place-argument.ts'
 import { runSlices } from './slices.ts'
 import { isSourceName } from './source.ts'
@@ -31,7 +32,7 @@ export async function exploreCommand(terminal: Terminal, file: string | undefine
   if (trace === null) return EXIT.interrupted
   const { reader, name } = trace
   try {
-    const place = placeIn(reader, name, options.at)
+    const place = placeIn(terminal.io, { name, reader }, options.at)
     checkFilter(trace, options.filter)
     if (options.plain !== true && isInteractive(terminal, name)) return await onScreen(terminal, trace, place, options)
     terminal.io.stdout.write(plainText(trace, place, options.filter))
@@ -43,7 +44,7 @@ export async function exploreCommand(terminal: Terminal, file: string | undefine
 
 function openSource(terminal: Terminal, file: string | undefined): TraceSource {
   const { name, reader } = openRunnableTrace(terminal, file)
-  placeIn(reader, name, undefined) // there is something to explore
+  placeIn(terminal.io, { name, reader }, undefined) // there is something to explore
   return openTraceSource(reader, name)
 }
 
@@ -74,7 +75,7 @@ export async function exploreDiff(terminal: Terminal, files: readonly string[], 
   const { name, reader } = openRunnableTrace(terminal, file)
   try {
     if (!isInteractive(terminal, name)) throw usageError('--tui needs a terminal', 'leave it out for the differences as text')
-    const place = placeIn(reader, name, undefined)
+    const place = placeIn(terminal.io, { name, reader }, undefined)
     const overlay = { screen: 'diff', at: 0, other: resolve(terminal.io.cwd, other), otherName: other, swapped: true } as const
     return await onScreen(terminal, openTraceSource(reader, name), place, options, overlay)
   } finally {
@@ -99,6 +100,7 @@ async function onScreen(
   if (options.color === false) process.env.NO_COLOR = '1'
   const { explore } = await import('../tui/index.ts')
   const onEnd = (reopening: string): void => io.stderr.write(`vtick: to come back: ${reopening}\n`)
+  const marks = trace.live === undefined && trace.name !== '-' ? { marks: marksFile(io, trace.name) } : {}
   const start = { theme: themeFor(process.env), ascii: options.ascii === true, filter: options.filter ?? '', overlay }
-  return (await explore(trace, place, { start, onEnd })) === 'ctrl-c' ? EXIT.interrupted : EXIT.fine
+  return (await explore(trace, place, { start, onEnd, ...marks })) === 'ctrl-c' ? EXIT.interrupted : EXIT.fine
 }

@@ -7,12 +7,13 @@ import { whatIf } from '../session/what-if.ts'
 import type { TraceReader } from '../trace/file.ts'
 import { groupedNumber } from '../trace/table.ts'
 import { EXIT, type ExitCode, usageError } from './exit-codes.ts'
+import type { Io } from './io.ts'
 import { OWN_DIRECTORY } from './own-directory.ts'
 import { placeIn } from './place-argument.ts'
 import type { ReplayCommandOptions } from './replay.ts'
 import { runSlices } from './slices.ts'
 import type { Terminal } from './terminal.ts'
-import { openRunnableTrace, prepareTracePlace } from './trace-argument.ts'
+import { type NamedTrace, openRunnableTrace, prepareTracePlace } from './trace-argument.ts'
 import { openSink } from './trace-sink.ts'
 
 export async function whatIfCommand(terminal: Terminal, file: string | undefined, options: ReplayCommandOptions): Promise<ExitCode> {
@@ -22,7 +23,7 @@ export async function whatIfCommand(terminal: Terminal, file: string | undefined
       throw usageError(`${name} ran on the bare CPU: there is no KVM that could have parameters`, 'leave --param out')
     const edits = editsOf(reader, options.set ?? [])
     if (options.at !== undefined && edits.length === 0) throw usageError('--at says when --set sets', `add --set ${EDIT_FORMS}`)
-    const at = options.at === undefined ? 0 : instructionsAt(reader, name, options.at)
+    const at = options.at === undefined ? 0 : instructionsAt(terminal.io, { name, reader }, options.at)
     const output = options.output ?? `${OWN_DIRECTORY}/${basename(name).replace(/\.vtrace$/, '')}-what-if.vtrace`
     const slices = whatIf(
       reader,
@@ -49,7 +50,7 @@ function editsOf({ header }: TraceReader, texts: readonly string[]): readonly Ed
   })
 }
 
-function instructionsAt(reader: TraceReader, name: string, at: string): number {
-  const place = placeIn(reader, name, at)
-  return place.kind === 'instruction' ? place.count : openTimeline(reader).instructionOfEvent(place.index)
+function instructionsAt(io: Io, trace: NamedTrace, at: string): number {
+  const place = placeIn(io, trace, at)
+  return place.kind === 'instruction' ? place.count : openTimeline(trace.reader).instructionOfEvent(place.index)
 }

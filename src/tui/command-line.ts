@@ -7,6 +7,7 @@ import { GPR_NAMES } from '../spec/registers.ts'
 import { VMCS_FIELDS } from '../spec/vmcs-fields.ts'
 import { locationNamed, toggleBreakpoint } from './journeys.ts'
 import { BINDINGS, type Command } from './keymap.ts'
+import { jot } from './marks.ts'
 import { addressOf } from './memory-address.ts'
 import { type Model, STATE_VIEWS, THEMES, type ThemeName } from './model.ts'
 import { openDiff } from './overlay.ts'
@@ -61,6 +62,10 @@ export const WORD_COMMANDS: Readonly<Record<string, WordCommand>> = {
     help: 'go to a position: go #100, go label',
     words: labels,
     run: goToNamed,
+  },
+  note: {
+    help: 'a note at this position: note EAX is wrong from here on; without words it is taken away',
+    run: (model, text) => jot(model, { kind: 'note', place: model.place, text }),
   },
   diff: {
     help: 'compare with another trace: diff FILE',

@@ -10,6 +10,7 @@ import { Boundary } from './boundary.tsx'
 import { FrameSink, type Terminal } from './frame-sink.ts'
 import { arrived } from './journeys.ts'
 import { Keyboard } from './keyboard.tsx'
+import { kept, type MarksFile, withMarks } from './marks.ts'
 import type { Model } from './model.ts'
 import { settled } from './movement.ts'
 import { replaced } from './rerun.ts'
@@ -43,6 +44,8 @@ export interface ExplorerOptions {
   readonly streams: ExplorerStreams
   /** What the first model is to have besides the place. */
   readonly start?: Partial<Pick<Model, 'theme' | 'ascii' | 'filter' | 'mouse' | 'overlay'>>
+  /** Where marks and notes of the trace are kept. */
+  readonly marks?: MarksFile
   /** Ctrl-Z was pressed. */
   readonly onSuspend?: () => void
 }
@@ -57,10 +60,11 @@ const LOOK_EVERY = 500
 const SLICE = 8
 const SHOW_EVERY = 100
 
-export function startExplorer(trace: TraceSource, place: Place, { streams, start, onSuspend }: ExplorerOptions): Explorer {
+export function startExplorer(trace: TraceSource, place: Place, { streams, start, marks, onSuspend }: ExplorerOptions): Explorer {
   const { stdin, terminal } = streams
   const sink = new FrameSink(terminal)
-  let model: Model = settled({ ...initialModel(trace, place, sink.size), ...start })
+  const first = settled({ ...initialModel(trace, place, sink.size), ...start })
+  let model: Model = marks === undefined ? first : withMarks(first, marks)
   let waiting: string[] = []
   let ink: Instance | undefined
   let isOver = false
@@ -106,7 +110,9 @@ export function startExplorer(trace: TraceSource, place: Place, { streams, start
     try {
       let next = model
       for (const key of keys) {
-        next = update(next, key)
+        const was: Model = next
+        next = update(was, key)
+        if (marks !== undefined && next.trace === trace) next = kept(was, next, marks)
         if (!next.leaving) continue
         model = next
         stop()

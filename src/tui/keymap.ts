@@ -25,7 +25,7 @@ export interface Binding {
   readonly rank?: number
 }
 
-const EVERYWHERE: readonly ScreenName[] = ['main', 'breakpoints', 'statistics', 'diff', 'why']
+const EVERYWHERE: readonly ScreenName[] = ['main', 'breakpoints', 'marks', 'statistics', 'diff', 'why']
 const LISTS = EVERYWHERE
 
 /** In the order of the help: what moves in time, what searches, what changes the view, the rest. */
@@ -112,6 +112,7 @@ const ROWS = [
   },
   { command: 'set-mark', keys: ['m'], footer: 'mark', rank: 16, help: 'set the mark of the letter that follows' },
   { command: 'go-to-mark', keys: ["'"], footer: 'to mark', help: "go to the mark of the letter that follows; '' is where you were" },
+  { command: 'marks', keys: ['M'], footer: 'marks', help: 'the list of marks and notes; `:note TEXT` writes one here' },
   { command: 'jump-back', keys: ['<'], twin: 'jump-forward', footer: 'jump back', help: 'back through the places you jumped from' },
   { command: 'jump-forward', keys: ['>'], twin: 'jump-back', footer: 'jump on', help: 'forward again' },
 

@@ -1,6 +1,7 @@
 /** What the explorer's screen is a picture of. Plain data beside the recording itself; `update.ts` makes the next one. */
 
 import type { Location } from '../query/location.ts'
+import type { MarkChange } from '../query/marks.ts'
 import type { Place } from '../query/position.ts'
 import type { Edit } from '../session/edit.ts'
 import type { Projection } from '../trace/projection.ts'
@@ -14,7 +15,7 @@ export type PaneName = (typeof PANES)[number]
 export const STATE_VIEWS = ['registers', 'vmcs', 'apic', 'memory', 'cpu'] as const
 export type StateView = (typeof STATE_VIEWS)[number]
 
-export type ScreenName = 'main' | 'breakpoints' | 'statistics' | 'diff' | 'why'
+export type ScreenName = 'main' | 'breakpoints' | 'marks' | 'statistics' | 'diff' | 'why'
 
 export interface Size {
   readonly columns: number
@@ -114,6 +115,10 @@ export interface Model extends View {
   /** A search that is to go on when its hits are known. */
   readonly seeking: Seeking | null
   readonly marks: ReadonlyMap<string, Place>
+  /** By position, as `formatPosition` writes it. */
+  readonly notes: ReadonlyMap<string, string>
+  /** Marks and notes that are not yet in the file. */
+  readonly unsaved: readonly MarkChange[]
   /** The mark that changes are compared with. */
   readonly lastMark: string
   readonly breakpoints: readonly Breakpoint[]

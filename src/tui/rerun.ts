@@ -76,6 +76,7 @@ export function replaced(model: Model): Model {
     folded: new Set(),
     jumps: { back: [], forward: [] },
     marks,
+    notes: new Map(),
     past: [],
     place: { kind: 'event', index: 0 },
     notice:

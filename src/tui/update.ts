@@ -4,6 +4,7 @@ import { formatPosition, type Place } from '../query/position.ts'
 import { breakHere, continueTo, stepOver, visit } from './journeys.ts'
 import { type Command, commandOf } from './keymap.ts'
 import { fold, foldAll, moveFocus, nextCompare, pan, showView, toggleZoom, undo, viewOf, zoomTimeline } from './looking.ts'
+import { jot } from './marks.ts'
 import { type Model, type Size, screenOf } from './model.ts'
 import { clickOrWheel, isMouseKey } from './mouse.ts'
 import { goTo, jumpBack, jumpForward, jumpTo, nextOfKind, nextSelected, step, withCursorInSight } from './movement.ts'
@@ -36,6 +37,8 @@ export function initialModel(trace: TraceSource, place: Place, size: Size): Mode
     search: '',
     seeking: null,
     marks: new Map(),
+    notes: new Map(),
+    unsaved: [],
     lastMark: '',
     breakpoints: [],
     journey: null,
@@ -102,7 +105,7 @@ function letter(model: Model, key: string): Model {
     return marked === undefined ? { ...done, notice: key === 'escape' ? '' : `there is no mark '${key}` } : jumpTo(done, marked)
   }
   if (!/^[a-zA-Z]$/.test(key)) return { ...done, notice: key === 'escape' ? '' : 'a mark is a letter' }
-  return { ...done, marks: new Map(marks).set(key, place), lastMark: key, notice: `mark '${key} is ${formatPosition(place)}` }
+  return jot(done, { kind: 'mark', letter: key, place })
 }
 
 function copy(model: Model, text: string): Model {
@@ -148,6 +151,7 @@ const HANDLERS: Readonly<Record<Command, Handler>> = {
   'previous-change': model => nextChange(model, -1),
   breakpoint: breakHere,
   breakpoints: model => openOverlay(model, 'breakpoints'),
+  marks: model => openOverlay(model, 'marks'),
   why: whyHere,
   edit: editUnderCursor,
   rerun: runAgain,

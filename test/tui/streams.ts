@@ -5,6 +5,7 @@ import { PassThrough } from 'node:stream'
 import xterm from '@xterm/headless'
 import type { Place } from '../../src/query/position.ts'
 import { type Explorer, type ExplorerOptions, startExplorer } from '../../src/tui/explorer.tsx'
+import type { MarksFile } from '../../src/tui/marks.ts'
 import type { TraceSource } from '../../src/tui/trace-source.ts'
 
 const settled = (): Promise<void> => new Promise(resolve => setTimeout(resolve, 0))
@@ -62,10 +63,15 @@ export async function sitDown(
   place: Place,
   [columns, rows]: readonly [number, number],
   start: ExplorerOptions['start'] = {},
+  marks?: MarksFile,
 ): Promise<Sitting> {
   const terminal = new FakeTerminal(columns, rows)
   const keyboard = new FakeKeyboard()
-  const explorer = startExplorer(trace, place, { streams: { stdin: keyboard as unknown as NodeJS.ReadStream, terminal }, start })
+  const explorer = startExplorer(trace, place, {
+    streams: { stdin: keyboard as unknown as NodeJS.ReadStream, terminal },
+    start,
+    ...(marks ? { marks } : {}),
+  })
   explorer.left.catch(() => {}) // whoever wants to know waits for it
   const quiet = async (): Promise<void> => {
     for (let n = 0; n < 4; n++) await settled()

@@ -3,6 +3,7 @@
  * L1's own exits within an exit of L2 in a bracket inside it; a place between two events in a row of its own.
  */
 
+import { formatPosition } from '../../query/position.ts'
 import type { EventKind, TraceEvent } from '../../spec/trace-events.ts'
 import { eventColumns } from '../../trace/format.ts'
 import { EXIT_EVENTS } from '../event-index.ts'
@@ -67,10 +68,12 @@ function eventLine(model: Model, index: number, isCurrent: boolean, { width, dig
   const tone: Tone = isCurrent ? 'current' : (TONES[event.kind] ?? 'plain')
   const edge = isCurrent ? '>' : isHit ? '/' : markAt(model, index) || ' '
   const within = folded.has(index) ? ` (${trace.index.partner[index]! - index - 1} within)` : ''
+  const note = model.notes.get(`#${index}`)
   const left: Span[] = [
     span(`${edge}${String(index).padStart(digits)} ${level} `, isCurrent ? 'current' : 'dim'),
     span(`${bracket(model, index, brackets)} `, isCurrent ? 'current' : 'level0'),
     span(`${word.padEnd(WORD_WIDTH)} ${printable(detail)}${within}`, tone),
+    ...(note === undefined ? [] : [span(`  ${printable(note)}`, isCurrent ? 'current' : 'key')]),
   ]
   if (width < DELTA_WIDTH) return fitted(left, width, isCurrent)
   const delta = deltaText(trace.event, event, index)
@@ -86,11 +89,13 @@ const deltaText = (event: (index: number) => TraceEvent, { tick }: TraceEvent, i
   index === 0 ? '' : `+${grouped(tick - event(index - 1).tick)}`
 
 /** The row of a place between two events: the instruction that comes next. */
-function placeLine({ trace, place }: Model, { width, digits }: Shape): Line {
+function placeLine({ trace, place, notes }: Model, { width, digits }: Shape): Line {
   const next = trace.code(place).find(row => row.kind === 'code' && row.isCurrent)
   const text = next?.kind === 'code' ? next.text : ''
-  const where = place.kind === 'event' ? `#${place.index}, not listed` : `i:${place.count}`
-  return fit([span(`>${' '.repeat(digits)} ${where}  ${text}`, 'current')], width)
+  const at = formatPosition(place)
+  const where = place.kind === 'event' ? `${at}, not listed` : at
+  const note = notes.get(at)
+  return fit([span(`>${' '.repeat(digits)} ${where}  ${text}${note === undefined ? '' : `  ${printable(note)}`}`, 'current')], width)
 }
 
 function rowLine(model: Model, row: EventRow, shape: Shape): Line {

@@ -6,12 +6,14 @@ import type { Model, Overlay } from '../model.ts'
 import type { OverlayRow, OverlayScreen } from '../overlay-screen.ts'
 import { breakpointsScreen } from './breakpoints.ts'
 import { diffScreen } from './diff.ts'
+import { marksScreen } from './marks.ts'
 import { statisticsScreen } from './statistics.ts'
 import { whyScreen } from './why.ts'
 
 const SCREENS: Readonly<Record<Overlay['screen'], (model: Model, width: number) => OverlayScreen>> = {
   breakpoints: breakpointsScreen,
   diff: diffScreen,
+  marks: marksScreen,
   statistics: statisticsScreen,
   why: whyScreen,
 }
