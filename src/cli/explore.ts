@@ -5,11 +5,13 @@
 
 import { statSync } from 'node:fs'
 import { resolve } from 'node:path'
+import type { Command } from 'commander'
 import type { Place } from '../query/position.ts'
 import { isTooSmall, type Overlay } from '../tui/model.ts'
 import { plainText } from '../tui/plain.ts'
 import { themeFor } from '../tui/theme.ts'
 import { openTraceSource, type TraceSource } from '../tui/trace-source.ts'
+import { childCommands } from './child-commands.ts'
 import { EXIT, type ExitCode, usageError } from './exit-codes.ts'
 import { isDirectory } from './files.ts'
 import { type LiveOptions, liveGuest } from './live-guest.ts'
@@ -27,14 +29,19 @@ export interface ExploreCommandOptions extends LiveOptions {
   readonly ascii?: boolean
 }
 
-export async function exploreCommand(terminal: Terminal, file: string | undefined, options: ExploreCommandOptions): Promise<ExitCode> {
+export async function exploreCommand(
+  terminal: Terminal,
+  file: string | undefined,
+  options: ExploreCommandOptions,
+  program: Command,
+): Promise<ExitCode> {
   const trace = file !== undefined && isProgram(terminal, file) ? await runLive(terminal, file, options) : openSource(terminal, file)
   if (trace === null) return EXIT.interrupted
   const { reader, name } = trace
   try {
     const place = placeIn(terminal.io, { name, reader }, options.at)
     checkFilter(trace, options.filter)
-    if (options.plain !== true && isInteractive(terminal, name)) return await onScreen(terminal, trace, place, options)
+    if (options.plain !== true && isInteractive(terminal, name)) return await onScreen(terminal, program, { trace, place, options })
     terminal.io.stdout.write(plainText(trace, place, options.filter))
     return EXIT.fine
   } finally {
@@ -68,7 +75,12 @@ function checkFilter(trace: TraceSource, filter: string | undefined): void {
 }
 
 /** `vtick diff A B --tui`: explores B, the screen of their differences in front. */
-export async function exploreDiff(terminal: Terminal, files: readonly string[], options: CommonOptions): Promise<ExitCode> {
+export async function exploreDiff(
+  terminal: Terminal,
+  files: readonly string[],
+  options: CommonOptions,
+  program: Command,
+): Promise<ExitCode> {
   if (files.length === 1)
     throw usageError(`there is nothing to compare ${files[0]} with`, 'name two traces: `vtick diff A.vtrace B.vtrace --tui`')
   const [other = '', file = ''] = files.length === 0 ? newestTraces(terminal.io, 2) : files
@@ -77,7 +89,7 @@ export async function exploreDiff(terminal: Terminal, files: readonly string[], 
     if (!isInteractive(terminal, name)) throw usageError('--tui needs a terminal', 'leave it out for the differences as text')
     const place = placeIn(terminal.io, { name, reader }, undefined)
     const overlay = { screen: 'diff', at: 0, other: resolve(terminal.io.cwd, other), otherName: other, swapped: true } as const
-    return await onScreen(terminal, openTraceSource(reader, name), place, options, overlay)
+    return await onScreen(terminal, program, { trace: openTraceSource(reader, name), place, options, overlay })
   } finally {
     reader.close()
   }
@@ -89,18 +101,20 @@ function isInteractive({ io }: Terminal, name: string): boolean {
   return io.env.TERM !== 'dumb' && !isTooSmall({ columns: process.stdout.columns, rows: process.stdout.rows })
 }
 
-async function onScreen(
-  { io }: Terminal,
-  trace: TraceSource,
-  place: Place,
-  options: Pick<ExploreCommandOptions, 'color' | 'ascii' | 'filter'>,
-  overlay: Overlay | null = null,
-): Promise<ExitCode> {
+interface Exploration {
+  readonly trace: TraceSource
+  readonly place: Place
+  readonly options: Pick<ExploreCommandOptions, 'color' | 'ascii' | 'filter'>
+  readonly overlay?: Overlay
+}
+
+async function onScreen({ io }: Terminal, program: Command, { trace, place, options, overlay }: Exploration): Promise<ExitCode> {
   process.env.NODE_ENV = 'production'
   if (options.color === false) process.env.NO_COLOR = '1'
   const { explore } = await import('../tui/index.ts')
   const onEnd = (reopening: string): void => io.stderr.write(`vtick: to come back: ${reopening}\n`)
   const marks = trace.live === undefined && trace.name !== '-' ? { marks: marksFile(io, trace.name) } : {}
-  const start = { theme: themeFor(process.env), ascii: options.ascii === true, filter: options.filter ?? '', overlay }
+  const cli = childCommands(io, program, [process.execPath, ...process.execArgv, process.argv[1]!])
+  const start = { cli, theme: themeFor(process.env), ascii: options.ascii === true, filter: options.filter ?? '', overlay: overlay ?? null }
   return (await explore(trace, place, { start, onEnd, ...marks })) === 'ctrl-c' ? EXIT.interrupted : EXIT.fine
 }

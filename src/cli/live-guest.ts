@@ -34,7 +34,7 @@ export function liveGuest(terminal: Terminal, file: string, options: LiveOptions
     times = new Map(inputs.map(name => resolve(terminal.io.cwd, name)).map(path => [path, timeOf(path)]))
     const sink = memorySink()
     const slices = recordInSlices(runConfigOf(words, file, image, options), image, { sink, maxInstructions: options.maxInsns })
-    return { slices, open: () => ({ ...openTraceSource(openTrace(sink.bytes()), file), live }) }
+    return { slices, open: () => ({ ...openTraceSource(openTrace(sink.bytes()), file), bytes: sink.bytes, live }) }
   }
   const live: LiveGuest = {
     words: wordsOf(options),

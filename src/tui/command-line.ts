@@ -5,6 +5,7 @@ import { EDIT_FORMS } from '../session/edit.ts'
 import { MSRS } from '../spec/msrs.ts'
 import { GPR_NAMES } from '../spec/registers.ts'
 import { VMCS_FIELDS } from '../spec/vmcs-fields.ts'
+import { isCliCommand, runCli } from './cli.ts'
 import { locationNamed, toggleBreakpoint } from './journeys.ts'
 import { BINDINGS, type Command } from './keymap.ts'
 import { jot } from './marks.ts'
@@ -119,14 +120,18 @@ export const WORD_COMMANDS: Readonly<Record<string, WordCommand>> = {
 }
 
 /** Everything that may stand first. */
-const NAMES: readonly string[] = [...Object.keys(WORD_COMMANDS), ...BINDINGS.map(({ command }) => command)]
+const namesOf = ({ cli }: Pick<Model, 'cli'>): readonly string[] => [
+  ...new Set([...Object.keys(WORD_COMMANDS), ...BINDINGS.map(({ command }) => command), ...(cli?.commands ?? []).map(({ name }) => name)]),
+]
 
 /** What the last word of a line may become. */
-export function wordsThatFit(text: string, trace: TraceSource): readonly string[] {
-  const words = text.split(/\s+/)
-  const last = words.at(-1)!
-  const pool = words.length === 1 ? NAMES : (WORD_COMMANDS[words[0]!]?.words?.(trace) ?? [])
-  return pool.filter(word => word.startsWith(last))
+export function wordsThatFit({ trace, cli }: Pick<Model, 'trace' | 'cli'>, text: string): readonly string[] {
+  const [first = '', ...rest] = text.split(/\s+/)
+  if (rest.length === 0) return namesOf({ cli }).filter(name => name.startsWith(first))
+  const last = rest.at(-1)!
+  const options = cli?.commands.find(({ name }) => name === first)?.options ?? []
+  const words = last.startsWith('-') ? options : (WORD_COMMANDS[first]?.words?.(trace) ?? options)
+  return words.filter(word => word.startsWith(last))
 }
 
 /** Undefined where no command, or more than one, begins so. */
@@ -142,7 +147,9 @@ export function runCommandLine(model: Model, line: string, run: RunCommand): Mod
   if (/^(#?\d+|i:\d+|[\d.]+%|@end)$/.test(text)) return WORD_COMMANDS.go!.run(model, text)
   const [name = '', ...rest] = text.split(/\s+/)
   const wordCommand = WORD_COMMANDS[name]
-  if (wordCommand !== undefined) return wordCommand.run(model, rest.join(' '))
+  const hasOptions = rest.some(word => word.startsWith('--'))
+  if (wordCommand !== undefined && !(hasOptions && isCliCommand(model, name))) return wordCommand.run(model, rest.join(' '))
+  if (isCliCommand(model, name)) return runCli(model, text)
   const command = commandNamed(name)
   return command === undefined ? `no command \`${name}\`; ? lists them` : run(model, command)
 }

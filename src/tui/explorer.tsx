@@ -7,6 +7,8 @@ import { type Instance, render } from 'ink'
 import { formatPosition, type Place } from '../query/position.ts'
 import { backgroundWork } from './background.ts'
 import { Boundary } from './boundary.tsx'
+import { type CliRun, cliRun } from './cli.ts'
+import { reopening } from './copying.ts'
 import { FrameSink, type Terminal } from './frame-sink.ts'
 import { arrived } from './journeys.ts'
 import { Keyboard } from './keyboard.tsx'
@@ -16,7 +18,7 @@ import { settled } from './movement.ts'
 import { replaced } from './rerun.ts'
 import { Screen } from './screen.tsx'
 import type { TraceSource } from './trace-source.ts'
-import { initialModel, reopening, resized, update } from './update.ts'
+import { initialModel, resized, update } from './update.ts'
 
 /** Where it draws and what it listens to: the process's own streams, or a test's. */
 export interface ExplorerStreams {
@@ -43,7 +45,7 @@ export interface Explorer {
 export interface ExplorerOptions {
   readonly streams: ExplorerStreams
   /** What the first model is to have besides the place. */
-  readonly start?: Partial<Pick<Model, 'theme' | 'ascii' | 'filter' | 'mouse' | 'overlay'>>
+  readonly start?: Partial<Pick<Model, 'theme' | 'ascii' | 'filter' | 'mouse' | 'overlay' | 'cli'>>
   /** Where marks and notes of the trace are kept. */
   readonly marks?: MarksFile
   /** Ctrl-Z was pressed. */
@@ -52,6 +54,13 @@ export interface ExplorerOptions {
 
 /** With what has been found out since. */
 const found = (model: Model): Model => replaced(arrived(settled(model)))
+
+/** Nobody looks at it any more. */
+function leaveRun(run: CliRun | undefined): void {
+  if (run === undefined) return
+  run.onNews = null
+  if (run.status === undefined) run.stop()
+}
 
 /** Milliseconds between two looks at whether a source has changed. */
 const LOOK_EVERY = 500
@@ -79,6 +88,7 @@ export function startExplorer(trace: TraceSource, place: Place, { streams, start
     isOver = true
     if (slice !== undefined) clearImmediate(slice)
     clearInterval(watch)
+    leaveRun(cliRun(model))
     terminal.off('resize', onResize)
     ink?.unmount()
     sink.leave()
@@ -99,6 +109,9 @@ export function startExplorer(trace: TraceSource, place: Place, { streams, start
   const show = (next: Model): void => {
     if (next.copied !== null && next.copied !== model.copied) sink.copy(next.copied.text)
     if (next.mouse !== model.mouse) sink.setMouse(next.mouse)
+    const [was, run] = [cliRun(model), cliRun(next)]
+    if (was !== run) leaveRun(was)
+    if (run !== undefined) run.onNews = () => isOver || show(model)
     model = next
     ink?.rerender(tree())
     shownAt = performance.now()

@@ -25,7 +25,7 @@ export interface Binding {
   readonly rank?: number
 }
 
-const EVERYWHERE: readonly ScreenName[] = ['main', 'breakpoints', 'marks', 'statistics', 'diff', 'why']
+const EVERYWHERE: readonly ScreenName[] = ['main', 'breakpoints', 'marks', 'statistics', 'diff', 'why', 'output']
 const LISTS = EVERYWHERE
 
 /** In the order of the help: what moves in time, what searches, what changes the view, the rest. */
@@ -157,8 +157,8 @@ const ROWS = [
   { command: 'projection', keys: ['p'], footer: 'projection', screens: ['diff'], rank: 3, help: 'compare by arch, exits, timing, all' },
   { command: 'choose', keys: ['return'], footer: 'go there', screens: LISTS, help: 'go to what the row is about' },
   { command: 'command-line', keys: [':'], footer: 'command', rank: 23, help: 'type a command; Tab completes it' },
-  { command: 'copy-position', keys: ['y'], footer: 'copy', help: 'copy this position' },
-  { command: 'copy-command', keys: ['Y'], footer: 'copy command', help: 'copy the command that opens this view' },
+  { command: 'copy-position', keys: ['y'], footer: 'copy', screens: EVERYWHERE, help: 'copy this position, or the one of the row' },
+  { command: 'copy-command', keys: ['Y'], footer: 'copy command', screens: EVERYWHERE, help: 'copy the command that shows this again' },
   { command: 'undo', keys: ['u'], footer: 'undo', help: 'undo the last change of the view' },
   { command: 'repeat', keys: ['.'], footer: 'again', help: 'the last command again' },
   { command: 'palette', keys: ['?'], footer: 'all keys', rank: 0, screens: EVERYWHERE, help: 'find a command by name; Enter runs it' },

@@ -5,6 +5,7 @@ import type { MarkChange } from '../query/marks.ts'
 import type { Place } from '../query/position.ts'
 import type { Edit } from '../session/edit.ts'
 import type { Projection } from '../trace/projection.ts'
+import type { Cli, CliRequest } from './cli.ts'
 import type { Command } from './keymap.ts'
 import type { TraceSource } from './trace-source.ts'
 
@@ -15,7 +16,7 @@ export type PaneName = (typeof PANES)[number]
 export const STATE_VIEWS = ['registers', 'vmcs', 'apic', 'memory', 'cpu'] as const
 export type StateView = (typeof STATE_VIEWS)[number]
 
-export type ScreenName = 'main' | 'breakpoints' | 'marks' | 'statistics' | 'diff' | 'why'
+export type ScreenName = 'main' | 'breakpoints' | 'marks' | 'statistics' | 'diff' | 'why' | 'output'
 
 export interface Size {
   readonly columns: number
@@ -75,6 +76,8 @@ export interface Overlay {
   readonly swapped?: boolean
   /** Of the why screen. */
   readonly question?: WhyQuestion
+  /** Of the output screen. */
+  readonly request?: CliRequest
   /** The screen that comes back when this one is closed. */
   readonly behind?: Overlay
 }
@@ -135,6 +138,8 @@ export interface Model extends View {
   readonly lastCommand: Command | null
   /** What is to be put on the clipboard; a new object for each time. */
   readonly copied: { readonly text: string } | null
+  /** The commands of the command line, where they can be run. */
+  readonly cli: Cli | null
   readonly mouse: boolean
   readonly theme: ThemeName
   /** Frames and bars in ASCII. */

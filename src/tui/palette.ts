@@ -1,7 +1,18 @@
-/** Finding a command by what one remembers of it. */
+/** Finding a command by what one remembers of it: what has a key, then what takes words on the command line. */
 
-import { BINDINGS, type Binding, isOnScreen } from './keymap.ts'
+import { WORD_COMMANDS } from './command-line.ts'
+import { BINDINGS, type Command, isOnScreen, keyLabels } from './keymap.ts'
 import { type Model, screenOf } from './model.ts'
+
+export interface PaletteRow {
+  /** As they are printed on the keyboard; `:` for what is typed. */
+  readonly keys: readonly string[]
+  readonly label: string
+  readonly name: string
+  readonly help: string
+  /** What Enter runs; without it the name goes to the command line, for its words. */
+  readonly command?: Command
+}
 
 /** The letters in order, anything between them; better the closer together and the earlier they stand. Infinite: not in it. */
 export function fuzzyDistance(typed: string, text: string): number {
@@ -18,21 +29,37 @@ export function fuzzyDistance(typed: string, text: string): number {
 }
 
 /** A name counts before the help, and a key by itself is what it says. */
-function distanceTo(binding: Binding, typed: string): number {
-  if (binding.keys.includes(typed)) return -1
-  const name = fuzzyDistance(typed, binding.command)
-  const help = binding.help.toLowerCase().indexOf(typed.toLowerCase())
+function distanceTo(row: PaletteRow, typed: string): number {
+  if (row.keys.includes(typed)) return -1
+  const name = fuzzyDistance(typed, row.name)
+  const help = row.help.toLowerCase().indexOf(typed.toLowerCase())
   return Math.min(name, help < 0 ? Number.POSITIVE_INFINITY : 100 + help)
 }
 
+/** Everything that can be asked for on the present screen. */
+function validRows(model: Model): readonly PaletteRow[] {
+  const screen = screenOf(model)
+  const bound = BINDINGS.filter(binding => binding.command !== 'palette' && isOnScreen(binding, screen)).map(
+    (binding): PaletteRow => ({ ...binding, label: keyLabels(binding), name: binding.command }),
+  )
+  if (screen !== 'main') return bound
+  const typed = Object.entries(WORD_COMMANDS).map(([name, { help }]): PaletteRow => ({ keys: [], label: ':', name, help }))
+  const others = (model.cli?.commands ?? []).filter(({ name }) => WORD_COMMANDS[name] === undefined)
+  return [
+    ...bound,
+    ...typed,
+    ...others.map(({ name, help }): PaletteRow => ({ keys: [], label: ':', name, help: `vtick ${name}: ${help}` })),
+  ]
+}
+
 /** The commands of the present screen that fit what is typed, best first. */
-export function paletteRows(model: Model): readonly Binding[] {
+export function paletteRows(model: Model): readonly PaletteRow[] {
   const typed = model.prompt?.text ?? ''
-  const valid = BINDINGS.filter(binding => binding.command !== 'palette' && isOnScreen(binding, screenOf(model)))
+  const valid = validRows(model)
   if (typed === '') return valid
   return valid
-    .map(binding => ({ binding, distance: distanceTo(binding, typed) }))
+    .map(row => ({ row, distance: distanceTo(row, typed) }))
     .filter(({ distance }) => distance < Number.POSITIVE_INFINITY)
     .toSorted((a, b) => a.distance - b.distance)
-    .map(({ binding }) => binding)
+    .map(({ row }) => row)
 }

@@ -7,9 +7,10 @@ import type { Model, Prompt } from './model.ts'
 import { nextSelected, withCursorInSight } from './movement.ts'
 import { paletteRows } from './palette.ts'
 import { goToNamed } from './positions.ts'
+import { openPrompt } from './prompt-opening.ts'
 
 /** The completions of a command line, as they would replace its last word. */
-export const completionsOf = ({ prompt, trace }: Model): readonly string[] => wordsThatFit(prompt?.text ?? '', trace)
+export const completionsOf = (model: Model): readonly string[] => wordsThatFit(model, model.prompt?.text ?? '')
 
 /** What is known of the text so far: how many events it finds, where a position lies. */
 export function promptNews(model: Model): string {
@@ -85,7 +86,8 @@ function enter(model: Model, run: RunCommand): Model {
   switch (kind) {
     case 'palette': {
       const chosen = paletteRows(model)[at]
-      return chosen === undefined ? withPrompt(model, { trouble: 'no command fits' }) : run(closed, chosen.command)
+      if (chosen === undefined) return withPrompt(model, { trouble: 'no command fits' })
+      return chosen.command === undefined ? openPrompt(closed, 'command', `${chosen.name} `) : run(closed, chosen.command)
     }
     case 'search':
       return search(model, closed, text.trim())

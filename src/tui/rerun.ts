@@ -28,7 +28,14 @@ function liveRunFor(trace: TraceSource, request: RerunRequest): LiveRun | string
   if (request.edit === null) return trace.live!.begin()
   const sink = memorySink()
   const slices = whatIf(trace.reader, { edits: [request.edit], at: request.at }, sink)
-  return { slices, open: () => ({ ...openTraceSource(openTrace(sink.bytes()), trace.name), ...(trace.live ? { live: trace.live } : {}) }) }
+  return {
+    slices,
+    open: () => ({
+      ...openTraceSource(openTrace(sink.bytes()), trace.name),
+      bytes: sink.bytes,
+      ...(trace.live ? { live: trace.live } : {}),
+    }),
+  }
 }
 
 /** The run that a request began; the same for the same request. */

@@ -52,6 +52,8 @@ export interface LiveGuest {
 export interface TraceSource {
   /** Where the run is of a source, not of a trace file. */
   readonly live?: LiveGuest
+  /** The recording, where it is in no file. */
+  readonly bytes?: () => Uint8Array
   /** The file's name as the user gave it. */
   readonly name: string
   readonly count: number

@@ -1,6 +1,7 @@
 /** The next model after a key. Pure: the recording it asks never changes. */
 
-import { formatPosition, type Place } from '../query/position.ts'
+import type { Place } from '../query/position.ts'
+import { copyCommand, copyPosition } from './copying.ts'
 import { breakHere, continueTo, stepOver, visit } from './journeys.ts'
 import { type Command, commandOf } from './keymap.ts'
 import { fold, foldAll, moveFocus, nextCompare, pan, showView, toggleZoom, undo, viewOf, zoomTimeline } from './looking.ts'
@@ -50,6 +51,7 @@ export function initialModel(trace: TraceSource, place: Place, size: Size): Mode
     past: [],
     lastCommand: null,
     copied: null,
+    cli: null,
     mouse: true,
     theme: '16',
     ascii: false,
@@ -106,20 +108,6 @@ function letter(model: Model, key: string): Model {
   }
   if (!/^[a-zA-Z]$/.test(key)) return { ...done, notice: key === 'escape' ? '' : 'a mark is a letter' }
   return jot(done, { kind: 'mark', letter: key, place })
-}
-
-function copy(model: Model, text: string): Model {
-  return { ...model, copied: { text }, notice: `copied: ${text}` }
-}
-
-/** A file name as a shell takes it. */
-export const shellWord = (text: string): string => (/^[\w./:@%+=-]+$/.test(text) ? text : `'${text.replaceAll("'", "'\\''")}'`)
-
-/** The command that opens this view again. */
-export function reopening({ trace, place, filter }: Pick<Model, 'trace' | 'place' | 'filter'>): string {
-  const filtered = filter === '' ? '' : ` --filter '${filter.replaceAll("'", "'\\''")}'`
-  const words = (trace.live?.words ?? []).map(word => ` ${shellWord(word)}`).join('')
-  return `vtick explore ${shellWord(trace.name)}${words} --at '${formatPosition(place)}'${filtered}`
 }
 
 type Handler = (model: Model) => Model
@@ -201,8 +189,8 @@ const HANDLERS: Readonly<Record<Command, Handler>> = {
   statistics: model => openOverlay(model, 'statistics'),
   choose: model => choose(model),
   'command-line': model => openPrompt(model, 'command'),
-  'copy-position': model => copy(model, formatPosition(model.place)),
-  'copy-command': model => copy(model, reopening(model)),
+  'copy-position': copyPosition,
+  'copy-command': copyCommand,
   undo,
   repeat: model => (model.lastCommand === null ? model : run(model, model.lastCommand)),
   palette: model => openPrompt(model, 'palette'),

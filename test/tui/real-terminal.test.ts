@@ -60,12 +60,15 @@ describe.skipIf(!hasTmux)('the explorer on a real terminal (skipped without tmux
 
   const back = (at: string): string => `vtick: to come back: vtick explore t.vtrace --at '${at}'\n`
 
-  test('it is resized, stopped with Ctrl-Z, gone on with, and left with Ctrl-C', async () => {
+  test('it is resized, runs a command, is stopped with Ctrl-Z, gone on with, and left with Ctrl-C', async () => {
     const pane = await explore('sitting')
     await pane.resize(120, 40)
     await pane.until(/── timeline.*\n(.*\n){5}.*f filter .*q quit/)
     await pane.keys('j')
     await pane.until(/>\s*301 L1/)
+    await pane.keys(':stat', 'Enter')
+    await pane.until(/> done.*IO_INSTRUCTION/s)
+    await pane.keys('q')
     await pane.keys('C-z')
     await pane.until(/Stopped/)
     expect(await pane.leftovers()).toEqual([])

@@ -175,7 +175,7 @@ describe('the keymap', () => {
       expect(binding.footer, binding.command).not.toBe('')
       expect(commandOf(binding.keys[0]!, binding.screens?.[0] ?? 'main')).toBe(binding.command)
     }
-    const listed = paletteRows(update(begin(3), '?')).map(({ command }) => command)
+    const listed = paletteRows(update(begin(3), '?')).flatMap(({ command }) => command ?? [])
     const expected = BINDINGS.filter(({ command, screens = ['main'] }) => command !== 'palette' && screens.includes('main'))
     expect(listed).toEqual(expected.map(({ command }) => command))
   })

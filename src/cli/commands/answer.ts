@@ -37,7 +37,7 @@ function addDiff({ program, open, finish }: CommandHost): void {
     .action(async (files: string[], options: DiffCommandOptions & { readonly tui?: boolean }) => {
       if (options.tui === true) {
         const { exploreDiff } = await import('../explore.ts')
-        return finish(await exploreDiff(open(options), files, options))
+        return finish(await exploreDiff(open(options), files, options, program))
       }
       const { diffCommand } = await import('../diff.ts')
       finish(diffCommand(open(options), files, options))

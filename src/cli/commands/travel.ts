@@ -63,7 +63,7 @@ function addExplore({ program, open, finish }: CommandHost): void {
     .option('--ascii', 'frames and bars in ASCII')
     .action(async (file: string | undefined, options: ExploreCommandOptions) => {
       const { exploreCommand } = await import('../explore.ts')
-      finish(await exploreCommand(open(options), file, options))
+      finish(await exploreCommand(open(options), file, options, program))
     })
 }
 

@@ -7,6 +7,7 @@ import type { OverlayRow, OverlayScreen } from '../overlay-screen.ts'
 import { breakpointsScreen } from './breakpoints.ts'
 import { diffScreen } from './diff.ts'
 import { marksScreen } from './marks.ts'
+import { outputScreen } from './output.ts'
 import { statisticsScreen } from './statistics.ts'
 import { whyScreen } from './why.ts'
 
@@ -14,6 +15,7 @@ const SCREENS: Readonly<Record<Overlay['screen'], (model: Model, width: number) 
   breakpoints: breakpointsScreen,
   diff: diffScreen,
   marks: marksScreen,
+  output: outputScreen,
   statistics: statisticsScreen,
   why: whyScreen,
 }

@@ -1,6 +1,5 @@
 /** The palette over the panes: the commands that what was typed may mean, with their keys and what they do. */
 
-import { keyLabels } from '../keymap.ts'
 import { overlayRows } from '../layout.ts'
 import { fit, type Line, span } from '../lines.ts'
 import type { Model } from '../model.ts'
@@ -16,11 +15,11 @@ export function paletteLines(model: Model): readonly Line[] {
   const found = paletteRows(model)
   const top = Math.min(Math.max(0, at - rows + 1), Math.max(0, found.length - rows))
   const title = `──[all keys]─ ${found.length} commands; type to find one, Enter runs it `
-  const lines = found.slice(top, top + rows).map((binding, row): Line => {
+  const lines = found.slice(top, top + rows).map(({ label, name, help }, row): Line => {
     const isCurrent = top + row === at
-    const keys = `${isCurrent ? '>' : ' '}${keyLabels(binding)}`.padEnd(KEYS_COLUMN)
-    if (isCurrent) return fit([span(`${keys} ${binding.command.padEnd(NAME_COLUMN)} ${binding.help}`, 'current')], columns)
-    return fit([span(keys, 'key'), span(` ${binding.command.padEnd(NAME_COLUMN)} `, 'dim'), span(binding.help)], columns)
+    const keys = `${isCurrent ? '>' : ' '}${label}`.padEnd(KEYS_COLUMN)
+    if (isCurrent) return fit([span(`${keys} ${name.padEnd(NAME_COLUMN)} ${help}`, 'current')], columns)
+    return fit([span(keys, 'key'), span(` ${name.padEnd(NAME_COLUMN)} `, 'dim'), span(help)], columns)
   })
   return [fit([span(title.padEnd(columns, '─'), 'focus')], columns), ...lines]
 }
