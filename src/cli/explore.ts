@@ -14,6 +14,7 @@ import { openTraceSource, type TraceSource } from '../tui/trace-source.ts'
 import { childCommands } from './child-commands.ts'
 import { EXIT, type ExitCode, usageError } from './exit-codes.ts'
 import { isDirectory } from './files.ts'
+import type { Io } from './io.ts'
 import { type LiveOptions, liveGuest } from './live-guest.ts'
 import { marksFile } from './marks-file.ts'
 import { placeIn } from './place-argument.ts'
@@ -27,6 +28,7 @@ export interface ExploreCommandOptions extends LiveOptions {
   readonly filter?: string
   readonly plain?: boolean
   readonly ascii?: boolean
+  readonly screenReader?: boolean
 }
 
 export async function exploreCommand(
@@ -41,7 +43,8 @@ export async function exploreCommand(
   try {
     const place = placeIn(terminal.io, { name, reader }, options.at)
     checkFilter(trace, options.filter)
-    if (options.plain !== true && isInteractive(terminal, name)) return await onScreen(terminal, program, { trace, place, options })
+    if (options.plain !== true && isInteractive(terminal, name, isListening(terminal.io, options)))
+      return await onScreen(terminal, program, { trace, place, options })
     terminal.io.stdout.write(plainText(trace, place, options.filter))
     return EXIT.fine
   } finally {
@@ -95,16 +98,21 @@ export async function exploreDiff(
   }
 }
 
-/** Keys must come from a terminal and the picture go to one that is big enough and can place a cursor. */
-function isInteractive({ io }: Terminal, name: string): boolean {
+/** Ink's own switch for screen readers is one, too. */
+const isListening = ({ env }: Io, { screenReader }: Pick<ExploreCommandOptions, 'screenReader'>): boolean =>
+  screenReader === true || env.INK_SCREEN_READER === 'true'
+
+/** Keys must come from a terminal and the picture go to one that is big enough and can place a cursor; words need no more than a terminal. */
+function isInteractive({ io }: Terminal, name: string, isSpoken = false): boolean {
   if (!io.stdout.isTerminal || !io.isStdinTerminal || name === '-') return false
+  if (isSpoken) return true
   return io.env.TERM !== 'dumb' && !isTooSmall({ columns: process.stdout.columns, rows: process.stdout.rows })
 }
 
 interface Exploration {
   readonly trace: TraceSource
   readonly place: Place
-  readonly options: Pick<ExploreCommandOptions, 'color' | 'ascii' | 'filter'>
+  readonly options: Pick<ExploreCommandOptions, 'color' | 'ascii' | 'filter' | 'screenReader'>
   readonly overlay?: Overlay
 }
 
@@ -116,5 +124,7 @@ async function onScreen({ io }: Terminal, program: Command, { trace, place, opti
   const marks = trace.live === undefined && trace.name !== '-' ? { marks: marksFile(io, trace.name) } : {}
   const cli = childCommands(io, program, [process.execPath, ...process.execArgv, process.argv[1]!])
   const start = { cli, theme: themeFor(process.env), ascii: options.ascii === true, filter: options.filter ?? '', overlay: overlay ?? null }
-  return (await explore(trace, place, { start, onEnd, ...marks })) === 'ctrl-c' ? EXIT.interrupted : EXIT.fine
+  return (await explore(trace, place, { start, onEnd, isListening: isListening(io, options), ...marks })) === 'ctrl-c'
+    ? EXIT.interrupted
+    : EXIT.fine
 }

@@ -17,6 +17,7 @@ import type { Model } from './model.ts'
 import { settled } from './movement.ts'
 import { replaced } from './rerun.ts'
 import { Screen } from './screen.tsx'
+import { SpeechSink } from './speech-sink.ts'
 import type { TraceSource } from './trace-source.ts'
 import { initialModel, resized, update } from './update.ts'
 
@@ -48,6 +49,8 @@ export interface ExplorerOptions {
   readonly start?: Partial<Pick<Model, 'theme' | 'ascii' | 'filter' | 'mouse' | 'overlay' | 'cli'>>
   /** Where marks and notes of the trace are kept. */
   readonly marks?: MarksFile
+  /** Somebody listens: lines of text instead of a screen. */
+  readonly isListening?: boolean
   /** Ctrl-Z was pressed. */
   readonly onSuspend?: () => void
 }
@@ -69,9 +72,13 @@ const LOOK_EVERY = 500
 const SLICE = 8
 const SHOW_EVERY = 100
 
-export function startExplorer(trace: TraceSource, place: Place, { streams, start, marks, onSuspend }: ExplorerOptions): Explorer {
+export function startExplorer(
+  trace: TraceSource,
+  place: Place,
+  { streams, start, marks, isListening = false, onSuspend }: ExplorerOptions,
+): Explorer {
   const { stdin, terminal } = streams
-  const sink = new FrameSink(terminal)
+  const sink = isListening ? new SpeechSink(terminal) : new FrameSink(terminal)
   const first = settled({ ...initialModel(trace, place, sink.size), ...start })
   let model: Model = marks === undefined ? first : withMarks(first, marks)
   let waiting: string[] = []
@@ -102,16 +109,17 @@ export function startExplorer(trace: TraceSource, place: Place, { streams, start
   }
   const tree = () => (
     <Boundary onError={fail}>
-      <Screen model={model} />
+      {isListening ? null : <Screen model={model} />}
       <Keyboard onKeys={onKeys} />
     </Boundary>
   )
-  const show = (next: Model): void => {
+  const show = (next: Model, isAsked = false): void => {
     if (next.copied !== null && next.copied !== model.copied) sink.copy(next.copied.text)
     if (next.mouse !== model.mouse) sink.setMouse(next.mouse)
     const [was, run] = [cliRun(model), cliRun(next)]
     if (was !== run) leaveRun(was)
     if (run !== undefined) run.onNews = () => isOver || show(model)
+    if (sink instanceof SpeechSink) sink.present(model, next, isAsked)
     model = next
     ink?.rerender(tree())
     shownAt = performance.now()
@@ -131,7 +139,7 @@ export function startExplorer(trace: TraceSource, place: Place, { streams, start
         stop()
         return settle.resolve(key === 'ctrl-c' ? 'ctrl-c' : 'quit')
       }
-      show(found(next))
+      show(found(next), true)
     } catch (error) {
       fail(error)
     }
@@ -170,6 +178,7 @@ export function startExplorer(trace: TraceSource, place: Place, { streams, start
   // What Ink makes for screen readers is the text of the rows, one under the other: our frame is no more than that, and the grid of
   // styled characters that it makes otherwise takes most of a frame's time.
   ink = render(tree(), { stdout: sink.stream(), stdin, debug: true, patchConsole: false, exitOnCtrlC: false, isScreenReaderEnabled: true })
+  if (sink instanceof SpeechSink) sink.greet(model)
   workOn()
   return {
     left,

@@ -9,15 +9,21 @@ import type { TraceSource } from './trace-source.ts'
 export interface ExploreOptions {
   readonly start: NonNullable<ExplorerOptions['start']>
   readonly marks?: MarksFile
+  readonly isListening?: boolean
   /** Told the command that opens the last view again, whatever ended it, when the terminal has been given back. */
   readonly onEnd: (reopening: string) => void
 }
 
 /** Explores on the process's own terminal until the person leaves; says by which key. */
-export async function explore(trace: TraceSource, place: Place, { start, marks, onEnd }: ExploreOptions): Promise<Departure> {
+export async function explore(
+  trace: TraceSource,
+  place: Place,
+  { start, marks, isListening = false, onEnd }: ExploreOptions,
+): Promise<Departure> {
   const explorer: Explorer = startExplorer(trace, place, {
     streams: { stdin: process.stdin, terminal: process.stdout },
     start,
+    isListening,
     ...(marks === undefined ? {} : { marks }),
     onSuspend: () => suspendProcess(explorer),
   })

@@ -35,7 +35,7 @@ const SIZES = [
 
 const file = marksFile({ ...processIo(), cwd: folder }, 't.vtrace')
 const sit = (size: readonly [number, number] = [120, 40], index = 300): Promise<Sitting> =>
-  sitDown(trace, { kind: 'event', index }, size, {}, file)
+  sitDown(trace, { kind: 'event', index }, size, {}, { marks: file })
 const screenOf = async (person: Sitting): Promise<string> => (await person.screen()).join('\n')
 
 it.each(SIZES)('marks and notes of one sitting are there in the next, at %ix%i', async (columns, rows) => {

@@ -4,7 +4,7 @@ import { describe, expect, it } from 'vitest'
 import { ALL_KEYS } from '../../src/tui/keymap.ts'
 import { openTraceSource } from '../../src/tui/trace-source.ts'
 import { recorded } from '../recorded.ts'
-import { type Sitting, sitDown } from './streams.ts'
+import { BYTES, type Sitting, sitDown } from './streams.ts'
 
 const { reader, events } = recorded('examples/one-shot.asm', { defines: { TICKS: '5' } })
 const trace = openTraceSource(reader, 'one-shot.vtrace')
@@ -18,25 +18,6 @@ const SIZES = [
   [110, 30],
   [200, 50],
 ] as const
-
-const BYTES: Readonly<Record<string, string>> = {
-  'ctrl-d': '\x04',
-  'ctrl-u': '\x15',
-  'ctrl-c': '\x03',
-  down: '\x1b[B',
-  up: '\x1b[A',
-  pagedown: '\x1b[6~',
-  pageup: '\x1b[5~',
-  home: '\x1b[H',
-  end: '\x1b[F',
-  tab: '\t',
-  'shift-tab': '\x1b[Z',
-  escape: '\x1b',
-  left: '\x1b[D',
-  right: '\x1b[C',
-  space: ' ',
-  return: '\r',
-}
 
 const ESC = '\x1b['
 /** Erases the screen, or from the cursor to its end. */

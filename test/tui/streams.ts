@@ -5,10 +5,29 @@ import { PassThrough } from 'node:stream'
 import xterm from '@xterm/headless'
 import type { Place } from '../../src/query/position.ts'
 import { type Explorer, type ExplorerOptions, startExplorer } from '../../src/tui/explorer.tsx'
-import type { MarksFile } from '../../src/tui/marks.ts'
 import type { TraceSource } from '../../src/tui/trace-source.ts'
 
 const settled = (): Promise<void> => new Promise(resolve => setTimeout(resolve, 0))
+
+/** What a terminal sends for the keys that have names. */
+export const BYTES: Readonly<Record<string, string>> = {
+  'ctrl-d': '\x04',
+  'ctrl-u': '\x15',
+  'ctrl-c': '\x03',
+  down: '\x1b[B',
+  up: '\x1b[A',
+  pagedown: '\x1b[6~',
+  pageup: '\x1b[5~',
+  home: '\x1b[H',
+  end: '\x1b[F',
+  tab: '\t',
+  'shift-tab': '\x1b[Z',
+  escape: '\x1b',
+  left: '\x1b[D',
+  right: '\x1b[C',
+  space: ' ',
+  return: '\r',
+}
 
 class FakeTerminal extends EventEmitter {
   columns: number
@@ -63,14 +82,14 @@ export async function sitDown(
   place: Place,
   [columns, rows]: readonly [number, number],
   start: ExplorerOptions['start'] = {},
-  marks?: MarksFile,
+  more: Pick<ExplorerOptions, 'marks' | 'isListening'> = {},
 ): Promise<Sitting> {
   const terminal = new FakeTerminal(columns, rows)
   const keyboard = new FakeKeyboard()
   const explorer = startExplorer(trace, place, {
     streams: { stdin: keyboard as unknown as NodeJS.ReadStream, terminal },
     start,
-    ...(marks ? { marks } : {}),
+    ...more,
   })
   explorer.left.catch(() => {}) // whoever wants to know waits for it
   const quiet = async (): Promise<void> => {

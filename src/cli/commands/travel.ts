@@ -61,6 +61,7 @@ function addExplore({ program, open, finish }: CommandHost): void {
     .option('--filter <filter>', 'show only the events that a filter lets through, as in `vtick query`')
     .option('--plain', 'as text, also on a terminal')
     .option('--ascii', 'frames and bars in ASCII')
+    .option('--screen-reader', 'no screen: a line of words for each key (INK_SCREEN_READER=true says so too)')
     .action(async (file: string | undefined, options: ExploreCommandOptions) => {
       const { exploreCommand } = await import('../explore.ts')
       finish(await exploreCommand(open(options), file, options, program))

@@ -45,6 +45,8 @@ export function footerHints(model: Model, width: number, used: number): readonly
 
 const SIGNS = { search: '/', filter: 'filter: ', 'go-to': 'go to: ', command: ':', palette: '? ' } as const
 
+export const promptSign = (kind: keyof typeof SIGNS): string => SIGNS[kind]
+
 function promptLine(model: Model, width: number): Line {
   const { prompt } = model
   const { kind, text, trouble } = prompt!

@@ -24,6 +24,8 @@ const screenFor = (model: Model, { screen }: Overlay): OverlayScreen => SCREENS[
 
 export const overlayRowsOf = (model: Model): readonly OverlayRow[] => (model.overlay === null ? [] : screenFor(model, model.overlay).rows)
 
+export const overlayTitle = (model: Model): string => (model.overlay === null ? '' : screenFor(model, model.overlay).title)
+
 export function overlayLines(model: Model): readonly Line[] {
   const { columns } = model.size
   const { at } = model.overlay!

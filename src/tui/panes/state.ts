@@ -7,7 +7,7 @@ import type { Location } from '../../query/location.ts'
 import type { StateRow } from '../../session/timeline-state.ts'
 import { comparePlace } from '../compare.ts'
 import { EXTRA_WIDE, regionOf } from '../layout.ts'
-import { fit, type Line, span, widthOf } from '../lines.ts'
+import { fit, type Line, lineText, span, widthOf } from '../lines.ts'
 import { memoryAddress } from '../memory-address.ts'
 import type { Model, StateView } from '../model.ts'
 import { registerBlock, registerLines } from './registers.ts'
@@ -92,6 +92,22 @@ export function pointInState(model: Model, row: number, column: number): Model {
   const startOf = ({ at }: Pick): number => block.lines[line]!.slice(0, at).reduce((sum, { text }) => sum + widthOf(text), 0)
   const found = block.picks.findLastIndex(pick => pick.row === line && startOf(pick) <= column)
   return found < 0 ? model : { ...model, stateAt: found }
+}
+
+const spoken = (text: string): string => text.trim().replace(/^\*/, 'changed: ').replace(/ +/g, ' ')
+
+/** All rows as text, for those who listen. */
+export const stateTexts = (model: Model): readonly string[] => blockInSight(model).lines.map(line => spoken(lineText(line)))
+
+/** The value under the cursor with what is said about it. */
+export function valueUnderCursor(model: Model): string {
+  const { lines, picks } = blockInSight(model)
+  const pick = picks[within(model.stateAt, picks)]
+  if (pick === undefined) return ''
+  const [name, value] = lines[pick.row]!.slice(pick.at)
+  const next = picks.find(({ row }) => row > pick.row)?.row ?? lines.length
+  const under = lines.slice(pick.row + 1, next).map(line => lineText(line).trim())
+  return [spoken(`${name?.text ?? ''} ${value?.text ?? ''}`), ...under].join(' ')
 }
 
 /** How to ask about the value under the cursor. */
