@@ -9,15 +9,17 @@ import { openTimeline, type TimelineView } from '../session/timeline.ts'
 import type { VmcsFieldName } from '../spec/vmcs-fields.ts'
 import { CONTROL_WORDS, type ControlName, VMX_CONTROLS } from '../spec/vmx-controls.ts'
 import { EXIT, type ExitCode, usageError } from './exit-codes.ts'
-import { placeIn } from './place-argument.ts'
+import { placeIn, requireEvents } from './place-argument.ts'
 import type { Terminal } from './terminal.ts'
 import { openRunnableTrace } from './trace-argument.ts'
 
-export function dumpVmcsCommand(terminal: Terminal, file: string | undefined, at = '@end'): ExitCode {
+export async function dumpVmcsCommand(terminal: Terminal, file: string | undefined, at = '@end'): Promise<ExitCode> {
   const { name, reader } = openRunnableTrace(terminal, file)
   try {
-    const place = placeIn(terminal.io, { name, reader }, at)
+    requireEvents(reader, name)
     const timeline = openTimeline(reader)
+    const place = await placeIn(terminal, timeline, { name, at })
+    if (place === null) return EXIT.interrupted
     const view = place.kind === 'event' ? timeline.atEvent(place.index) : timeline.atInstruction(place.count)
     const { machine } = view
     const { mode, currentVmcs } = machine.cpus[view.cpu]!.vmx

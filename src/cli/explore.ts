@@ -17,7 +17,7 @@ import { isDirectory } from './files.ts'
 import type { Io } from './io.ts'
 import { type LiveOptions, liveGuest } from './live-guest.ts'
 import { marksFile } from './marks-file.ts'
-import { placeIn } from './place-argument.ts'
+import { placeIn, requireEvents } from './place-argument.ts'
 import { runSlices } from './slices.ts'
 import { isSourceName } from './source.ts'
 import type { CommonOptions, Terminal } from './terminal.ts'
@@ -31,6 +31,8 @@ export interface ExploreCommandOptions extends LiveOptions {
   readonly screenReader?: boolean
 }
 
+const BEGINNING: Place = { kind: 'event', index: 0 }
+
 export async function exploreCommand(
   terminal: Terminal,
   file: string | undefined,
@@ -41,8 +43,9 @@ export async function exploreCommand(
   if (trace === null) return EXIT.interrupted
   const { reader, name } = trace
   try {
-    const place = placeIn(terminal.io, { name, reader }, options.at)
     checkFilter(trace, options.filter)
+    const place = options.at === undefined ? BEGINNING : await placeIn(terminal, trace.timeline, { name, at: options.at })
+    if (place === null) return EXIT.interrupted
     if (options.plain !== true && isInteractive(terminal, name, isListening(terminal.io, options)))
       return await onScreen(terminal, program, { trace, place, options })
     terminal.io.stdout.write(plainText(trace, place, options.filter))
@@ -54,7 +57,7 @@ export async function exploreCommand(
 
 function openSource(terminal: Terminal, file: string | undefined): TraceSource {
   const { name, reader } = openRunnableTrace(terminal, file)
-  placeIn(terminal.io, { name, reader }, undefined) // there is something to explore
+  requireEvents(reader, name)
   return openTraceSource(reader, name)
 }
 
@@ -90,9 +93,9 @@ export async function exploreDiff(
   const { name, reader } = openRunnableTrace(terminal, file)
   try {
     if (!isInteractive(terminal, name)) throw usageError('--tui needs a terminal', 'leave it out for the differences as text')
-    const place = placeIn(terminal.io, { name, reader }, undefined)
+    requireEvents(reader, name)
     const overlay = { screen: 'diff', at: 0, other: resolve(terminal.io.cwd, other), otherName: other, swapped: true } as const
-    return await onScreen(terminal, program, { trace: openTraceSource(reader, name), place, options, overlay })
+    return await onScreen(terminal, program, { trace: openTraceSource(reader, name), place: BEGINNING, options, overlay })
   } finally {
     reader.close()
   }

@@ -6,14 +6,14 @@ import { openTimeline } from '../session/timeline.ts'
 import { whatIf } from '../session/what-if.ts'
 import type { TraceReader } from '../trace/file.ts'
 import { groupedNumber } from '../trace/table.ts'
+import { cursorIn } from './cursor-argument.ts'
 import { EXIT, type ExitCode, usageError } from './exit-codes.ts'
-import type { Io } from './io.ts'
 import { OWN_DIRECTORY } from './own-directory.ts'
-import { placeIn } from './place-argument.ts'
+import { requireEvents } from './place-argument.ts'
 import type { ReplayCommandOptions } from './replay.ts'
 import { runSlices } from './slices.ts'
 import type { Terminal } from './terminal.ts'
-import { type NamedTrace, openRunnableTrace, prepareTracePlace } from './trace-argument.ts'
+import { openRunnableTrace, prepareTracePlace } from './trace-argument.ts'
 import { openSink } from './trace-sink.ts'
 
 export async function whatIfCommand(terminal: Terminal, file: string | undefined, options: ReplayCommandOptions): Promise<ExitCode> {
@@ -23,7 +23,8 @@ export async function whatIfCommand(terminal: Terminal, file: string | undefined
       throw usageError(`${name} ran on the bare CPU: there is no KVM that could have parameters`, 'leave --param out')
     const edits = editsOf(reader, options.set ?? [])
     if (options.at !== undefined && edits.length === 0) throw usageError('--at says when --set sets', `add --set ${EDIT_FORMS}`)
-    const at = options.at === undefined ? 0 : instructionsAt(terminal.io, { name, reader }, options.at)
+    const at = options.at === undefined ? 0 : await instructionsAt(terminal, reader, { name, at: options.at })
+    if (at === null) return EXIT.interrupted
     const output = options.output ?? `${OWN_DIRECTORY}/${basename(name).replace(/\.vtrace$/, '')}-what-if.vtrace`
     const slices = whatIf(
       reader,
@@ -50,7 +51,7 @@ function editsOf({ header }: TraceReader, texts: readonly string[]): readonly Ed
   })
 }
 
-function instructionsAt(io: Io, trace: NamedTrace, at: string): number {
-  const place = placeIn(io, trace, at)
-  return place.kind === 'instruction' ? place.count : openTimeline(trace.reader).instructionOfEvent(place.index)
+async function instructionsAt(terminal: Terminal, reader: TraceReader, { name, at }: { name: string; at: string }): Promise<number | null> {
+  requireEvents(reader, name)
+  return (await cursorIn(terminal, openTimeline(reader), { name, at }))?.instructions ?? null
 }

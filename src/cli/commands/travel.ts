@@ -87,7 +87,7 @@ function addDumpVmcs({ program, open, finish }: CommandHost): void {
     .argument('[position]', POSITION_FORMS, '@end')
     .action(async (file: string | undefined, at: string, options: CommonOptions) => {
       const { dumpVmcsCommand } = await import('../dump-vmcs.ts')
-      finish(dumpVmcsCommand(open(options), file, at))
+      finish(await dumpVmcsCommand(open(options), file, at))
     })
 }
 
