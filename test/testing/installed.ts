@@ -5,6 +5,7 @@ import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync,
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { transformWithOxc } from 'vite'
+import { bundle } from '../../scripts/bundle.ts'
 
 const ROOT = join(import.meta.dirname, '../..')
 
@@ -26,9 +27,11 @@ export interface Installed {
   readonly remove: () => void
 }
 
-/** The sources as JavaScript, their imports with the names of the output. */
+/** The library as JavaScript, its imports with the names of the output. */
 async function translate(target: string): Promise<void> {
-  const sources = readdirSync(join(ROOT, 'src'), { recursive: true, encoding: 'utf8' }).filter(path => /\.tsx?$/.test(path))
+  const sources = readdirSync(join(ROOT, 'src'), { recursive: true, encoding: 'utf8' }).filter(
+    path => /\.tsx?$/.test(path) && !/^(cli|tui)\b/.test(path),
+  )
   await Promise.all(
     sources.map(async path => {
       const { code } = await transformWithOxc(readFileSync(join(ROOT, 'src', path), 'utf8'), path)
@@ -44,6 +47,7 @@ export async function installed(files: Readonly<Record<string, string>>): Promis
   const home = join(place, 'package')
   const path = join(place, 'work')
   await translate(join(home, 'dist'))
+  await bundle(join(home, 'dist'))
   for (const name of ['asm', 'node_modules', 'package.json']) symlinkSync(join(ROOT, name), join(home, name))
   const write = (name: string, text: string): void => {
     mkdirSync(dirname(join(path, name)), { recursive: true })
