@@ -65,7 +65,7 @@ export function applyEdit(machine: Machine, text: string): void {
 }
 
 function setRegister(machine: Machine, { index, low, size }: Extract<Settable, { kind: 'register' }>, value: bigint): void {
-  const { gpr } = machine.registers[machine.running]!
+  const { gpr } = machine.registers[machine.turn.cpu]!
   if (size === 64 || size === 32)
     gpr[index] = value // a 32-bit write clears the upper half
   else {
@@ -75,7 +75,7 @@ function setRegister(machine: Machine, { index, low, size }: Extract<Settable, {
 }
 
 function setMemory(machine: Machine, { address, bytes }: Extract<Settable, { kind: 'memory' }>, value: bigint): void {
-  const cpu = machine.running
+  const cpu = machine.turn.cpu
   const view = { machine, cpu, tick: machine.tick, instructions: retired(machine), eventIndex: 0 }
   const registers = guestRegisters(view)
   for (let i = 0; i < bytes; i++) {

@@ -48,7 +48,7 @@ export function guestRegisters(view: TimelineView, index = view.cpu): GuestRegis
   const cpu = machine.cpus[index]!
   const { gpr, rip, rflags, cr, pdpte } = machine.registers[index]!
   const level = cpu.vmx.mode === 'non-root' ? 1 : 0
-  if (isUnderKvm(machine) && level === 0) return savedRegisters(machine, cpu.vmx.currentVmcs)
+  if (isUnderKvm(machine) && level === 0) return savedRegisters(machine, index)
   const [cs, ss] = [cpu.segments[1]!, cpu.segments[2]!]
   return {
     level,
@@ -69,9 +69,12 @@ export function guestRegisters(view: TimelineView, index = view.cpu): GuestRegis
 }
 
 /** The guest while KVM has the CPU: KVM leaves the other registers in place. */
-function savedRegisters(machine: TimelineView['machine'], vmcs: number): GuestRegisters {
-  const { registers, memory } = machine
-  const { gpr, cr } = registers[0]!
+function savedRegisters(machine: TimelineView['machine'], cpu: number): GuestRegisters {
+  const { registers, cpus, memory } = machine
+  const { gpr, cr } = registers[cpu]!
+  const kvm = vcpuOf(machine, cpu)
+  const { currentVmcs } = cpus[cpu]!.vmx
+  const vmcs = currentVmcs >= 0 || kvm === undefined ? currentVmcs : kvm.vcpu.vmcs01 // nothing loaded before the first entry
   const field = (name: VmcsFieldName): bigint => readField(memory, vmcs, name)
   return {
     level: 0,
@@ -82,7 +85,7 @@ function savedRegisters(machine: TimelineView['machine'], vmcs: number): GuestRe
     cr2: cr[2]!,
     cr3: field('GUEST_CR3'),
     cr4: field('GUEST_CR4'),
-    efer: vcpuOf(machine)?.vcpu.efer ?? field('GUEST_IA32_EFER'),
+    efer: kvm?.vcpu.efer ?? field('GUEST_IA32_EFER'),
     pdptes: [field('GUEST_PDPTR0'), field('GUEST_PDPTR1'), field('GUEST_PDPTR2'), field('GUEST_PDPTR3')],
     cs: Number(field('GUEST_CS_SELECTOR')),
     ss: Number(field('GUEST_SS_SELECTOR')),
@@ -93,7 +96,7 @@ function savedRegisters(machine: TimelineView['machine'], vmcs: number): GuestRe
 
 /** Whose code a CPU runs: under KVM 1, or 2 for L2; on the bare CPU 1 for a guest of the program's and 0 for the program. */
 export function levelOf(machine: TimelineView['machine'], cpu: number): 0 | 1 | 2 {
-  const kvm = vcpuOf(machine)
+  const kvm = vcpuOf(machine, cpu)
   if (kvm !== undefined) return kvm.vcpu.nested.guestMode ? 2 : 1
   return machine.cpus[cpu]!.vmx.mode === 'non-root' ? 1 : 0
 }
@@ -110,18 +113,17 @@ export interface GuestTimer {
 export function guestTimer({ machine, tick, cpu: index }: TimelineView): GuestTimer {
   const cpu = machine.cpus[index]!
   const tsc = physicalTsc(tick, cpu.msrs[MSRS.MSR_IA32_TSC_ADJUST.index] ?? 0n)
-  if (isUnderKvm(machine)) {
-    const kvm = machine.host as KvmState
-    return kvmTimer(machine, tsc, kvm.vms[0]!.vcpus[0]!, (kvm.hostTimers[0]?.lapic ?? 0n) !== 0n)
-  }
+  const kvm = vcpuOf(machine, index)
+  if (kvm !== undefined) return kvmTimer(machine, tsc, kvm.vcpu)
   return { tsc, deadline: cpu.apic.deadline, carrier: cpu.apic.deadline === 0n ? 'none' : 'APIC timer' }
 }
 
-function kvmTimer({ cpus, memory }: TimelineView['machine'], physical: bigint, vcpu: VcpuState, isHostTimerActive: boolean): GuestTimer {
-  const { timer, tscOffset: offset, tscMultiplier: multiplier } = vcpu
+function kvmTimer({ cpus, memory, host }: TimelineView['machine'], physical: bigint, vcpu: VcpuState): GuestTimer {
+  const { cpu, timer, tscOffset: offset, tscMultiplier: multiplier } = vcpu
+  const isHostTimerActive = ((host as KvmState).hostTimers[cpu]?.lapic ?? 0n) !== 0n
   const tsc = virtualTsc(physical, { offset, multiplier })
   if (timer.apicVirtTimerInUse) {
-    const { mode, currentVmcs, guestDeadline } = cpus[0]!.vmx
+    const { mode, currentVmcs, guestDeadline } = cpus[cpu]!.vmx
     const armed = mode === 'non-root' ? guestDeadline : readField(memory, currentVmcs, 'GUEST_DEADLINE_PHY')
     const deadline = armed === 0n ? 0n : readField(memory, currentVmcs, 'GUEST_DEADLINE_VIR')
     return { tsc, deadline, carrier: isHostTimerActive ? 'host timer' : 'guest timer' }
@@ -131,14 +133,15 @@ function kvmTimer({ cpus, memory }: TimelineView['machine'], physical: bigint, v
 }
 
 /** The tick at which the guest's TSC reaches a value; now if it did. */
-export function tickOfGuestTsc({ machine, tick }: TimelineView, value: bigint): number {
-  const adjust = machine.cpus[0]!.msrs[MSRS.MSR_IA32_TSC_ADJUST.index] ?? 0n
-  const write = convertDeadline(value, physicalTsc(tick, adjust), tscViewOf(machine))
+export function tickOfGuestTsc({ machine, tick, cpu }: TimelineView, value: bigint): number {
+  const adjust = machine.cpus[cpu]!.msrs[MSRS.MSR_IA32_TSC_ADJUST.index] ?? 0n
+  const write = convertDeadline(value, physicalTsc(tick, adjust), tscViewOf(machine, cpu))
   return write.kind === 'armed' ? tickOf(write.deadline, adjust) : tick
 }
 
-function tscViewOf(machine: TimelineView['machine']): TscView {
-  if (!isUnderKvm(machine)) return { offset: 0n, multiplier: MULTIPLIER_ONE }
-  const { tscOffset: offset, tscMultiplier: multiplier } = (machine.host as KvmState).vms[0]!.vcpus[0]!
+function tscViewOf(machine: TimelineView['machine'], cpu: number): TscView {
+  const kvm = vcpuOf(machine, cpu)
+  if (kvm === undefined) return { offset: 0n, multiplier: MULTIPLIER_ONE }
+  const { tscOffset: offset, tscMultiplier: multiplier } = kvm.vcpu
   return { offset, multiplier }
 }

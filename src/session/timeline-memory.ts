@@ -25,11 +25,11 @@ const PAGE_OFFSET = 0xfffn
 
 export const isUnderKvm = (machine: Machine): boolean => machine.cpus[0]!.vmx.rootSoftware === 'kvm'
 
-/** KVM's VM and vCPU; undefined on the bare CPU and before they are made. */
-export function vcpuOf(machine: Machine): { readonly vm: VmState; readonly vcpu: VcpuState } | undefined {
+/** KVM's VM, and the vCPU that is pinned to a CPU; undefined on the bare CPU and before they are made. */
+export function vcpuOf(machine: Machine, cpu: number): { readonly vm: VmState; readonly vcpu: VcpuState } | undefined {
   if (!isUnderKvm(machine)) return undefined
   const vm = (machine.host as KvmState | null)?.vms[0]
-  const vcpu = vm?.vcpus[0]
+  const vcpu = vm?.vcpus[cpu]
   return vm && vcpu && { vm, vcpu }
 }
 
@@ -56,7 +56,7 @@ function eptWalk(machine: Machine, pointer: bigint, address: number, hostOf: (at
 /** Host-physical address of what the guest that runs takes for physical; undefined where there is no memory. */
 export function hostPhysical({ machine, cpu = 0 }: MemoryView, guestPhysical: number, trail?: Trail): number | undefined {
   const inRam = (host: number | undefined): number | undefined => (host === undefined || host >= machine.memory.size ? undefined : host)
-  const kvm = vcpuOf(machine)
+  const kvm = vcpuOf(machine, cpu)
   if (kvm !== undefined) {
     const { vm, vcpu } = kvm
     const ofL1 = (physical: number): number | undefined => {

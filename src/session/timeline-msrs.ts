@@ -32,7 +32,7 @@ export function guestMsr(view: TimelineView, index: number): bigint | undefined 
     const value = guestApic(view, apicOffsetOf(index))
     return value === undefined ? undefined : BigInt(value)
   }
-  const kvm = vcpuOf(machine)
+  const kvm = vcpuOf(machine, cpu)
   const isGuestRunning = kvm === undefined || machine.cpus[cpu]!.vmx.mode === 'non-root'
   if (index === MSRS.MSR_FS_BASE.index && isGuestRunning) return machine.registers[cpu]!.segmentBase[4]
   if (index === MSRS.MSR_GS_BASE.index && isGuestRunning) return machine.registers[cpu]!.segmentBase[5]

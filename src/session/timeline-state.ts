@@ -16,7 +16,7 @@ import { CONTROL_WORDS, type ControlWord, VMX_CONTROLS } from '../spec/vmx-contr
 import type { TimelineView } from './timeline.ts'
 import { guestApic } from './timeline-apic.ts'
 import { guestTimer } from './timeline-guest.ts'
-import { isUnderKvm } from './timeline-memory.ts'
+import { isUnderKvm, vcpuOf } from './timeline-memory.ts'
 import { vmcsField } from './timeline-vmcs.ts'
 
 export type StateRow =
@@ -60,7 +60,7 @@ function vmcsNote(name: VmcsFieldName, value: bigint): string {
 
 /** The current VMCS by group. What is zero in the host and exit groups is left out, and so are fields nobody uses. */
 export function vmcsRows(view: TimelineView): readonly StateRow[] {
-  const { mode, currentVmcs } = view.machine.cpus[view.machine.running]!.vmx
+  const { mode, currentVmcs } = view.machine.cpus[view.cpu]!.vmx
   if (currentVmcs < 0) return [heading('no VMCS is current here')]
   const names = Object.keys(VMCS_FIELDS) as VmcsFieldName[]
   const where = `VMCS at ${hex(currentVmcs)}${mode === 'non-root' ? ', guest state as of the last exit' : ''}`
@@ -87,13 +87,13 @@ const DEADLINE: Location = { kind: 'msr', index: MSRS.MSR_IA32_TSC_DEADLINE.inde
 export function timerRows(view: TimelineView): readonly StateRow[] {
   const { machine, tick } = view
   const { tsc, deadline, carrier } = guestTimer(view)
-  const cpu = machine.cpus[machine.running]!
+  const cpu = machine.cpus[view.cpu]!
   const physical = physicalTsc(tick, cpu.msrs[MSRS.MSR_IA32_TSC_ADJUST.index] ?? 0n)
   const row = (name: string, value: bigint, now: bigint, location?: Location): StateRow[] =>
     value === 0n ? [] : [valueRow(name, hex(value), distance(value - now), location)]
   const kvm = isUnderKvm(machine) ? (machine.host as KvmState) : null
-  const host = kvm?.hostTimers[0]
-  const timer = kvm?.vms[0]?.vcpus[0]?.timer
+  const host = kvm?.hostTimers[view.cpu]
+  const timer = vcpuOf(machine, view.cpu)?.vcpu.timer
   const virtual = timer?.apicVirtTimerInUse === true
   return [
     heading(`timer, carried by ${carrier === 'none' ? 'nobody' : `the ${carrier}`}`),
@@ -144,8 +144,8 @@ export function apicRows(view: TimelineView): readonly StateRow[] {
 
 export function cpuRows(view: TimelineView): readonly StateRow[] {
   const { machine } = view
-  const vcpu = isUnderKvm(machine) ? (machine.host as KvmState).vms[0]?.vcpus[0] : undefined
-  const msrs = vcpu?.msrs ?? machine.cpus[machine.running]!.msrs
+  const { vcpu } = vcpuOf(machine, view.cpu) ?? {}
+  const msrs = vcpu?.msrs ?? machine.cpus[view.cpu]!.msrs
   const word = (value: number): string => (value >>> 0).toString(16).padStart(8, '0')
   const features = (leaf: number, subleaf: number, row: Readonly<Record<'eax' | 'ebx' | 'ecx' | 'edx', number>>): string =>
     CPUID_FEATURES.filter(fact => fact.leaf === leaf && fact.subleaf === subleaf && ((row[fact.register] >>> fact.bit) & 1) === 1)

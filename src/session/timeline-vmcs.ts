@@ -18,7 +18,7 @@ export function vmcsAddress({ machine, cpu }: TimelineView, name: VmcsName): num
     const { currentVmcs } = machine.cpus[cpu]!.vmx
     return currentVmcs < 0 ? undefined : currentVmcs
   }
-  const { vcpu } = vcpuOf(machine) ?? {}
+  const { vcpu } = vcpuOf(machine, cpu) ?? {}
   if (vcpu === undefined) return undefined
   if (name === 'vmcs01') return vcpu.vmcs01
   if (vcpu.nested.currentVmptr < 0) return undefined
@@ -30,7 +30,7 @@ export function vmcsField(view: TimelineView, field: VmcsFieldName, name: VmcsNa
   const address = vmcsAddress(view, name)
   if (address === undefined) return undefined
   if (name !== 'vmcs12') return readField(view.machine.memory, address, field)
-  const { vcpu } = vcpuOf(view.machine)!
+  const { vcpu } = vcpuOf(view.machine, view.cpu)!
   const { shadowStale, shadowVmcs } = vcpu.nested
   if (!shadowStale && isWritableShadowField(field)) return readField(view.machine.memory, shadowVmcs.vmcs, field)
   return VMCS12_OFFSETS.has(field) ? readVmcs12({ cpu: view.machine, vcpu }, field) : undefined

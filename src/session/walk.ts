@@ -7,10 +7,11 @@
  */
 
 import type { Image } from '../assembler/image.ts'
+import type { Machine } from '../hw/machine.ts'
 import { retired } from '../hw/run.ts'
 import type { TraceEvent } from '../spec/trace-events.ts'
 import type { RunConfig } from './config.ts'
-import { deliverInput, type GuestRun, startRun, turn } from './guest-run.ts'
+import { deliverInput, startRun, turn } from './guest-run.ts'
 import type { TimelineView } from './timeline.ts'
 
 /** One executed instruction. */
@@ -29,9 +30,10 @@ export interface WalkOptions {
   readonly maxInstructions: number
 }
 
-/** The instruction that the guest stands before. */
+/** The instruction that a CPU stands before. */
 interface Begun {
   readonly rip: bigint
+  /** That the CPU has retired. */
   readonly instructions: number
   readonly event: number
 }
@@ -41,8 +43,8 @@ export function walk(config: RunConfig, image: Image, options: WalkOptions, visi
   for (const _ of walkInSlices(config, image, options, visit));
 }
 
-/** Turns of the driver in a slice. */
-const SLICE_TURNS = 256
+/** Instructions in a slice, at most. */
+const SLICE_INSTRUCTIONS = 256
 
 /** The same in slices, for callers that have something else to look after in between. */
 export function* walkInSlices(
@@ -51,41 +53,74 @@ export function* walkInSlices(
   options: WalkOptions,
   visit: (step: WalkStep) => void,
 ): Generator<void, void, undefined> {
-  let events = 0
-  let guest: GuestRun | null = null
-  const current: { begun: Begun | null } = { begun: null }
-  const viewOf = ({ machine }: GuestRun): TimelineView => ({
-    machine,
-    instructions: retired(machine),
-    eventIndex: events,
-    tick: machine.tick,
-    cpu: machine.turn.cpu,
-  })
-  /** The guest stands before the instruction at `rip`; `isDone` says whether the one before was executed. */
-  const stand = (at: GuestRun, rip: bigint, isDone: (begun: Begun, instructions: number) => boolean): void => {
-    const { begun } = current
-    const instructions = retired(at.machine)
-    if (begun !== null && isDone(begun, instructions)) visit({ rip: begun.rip, next: rip, event: begun.event, view: viewOf(at) })
-    current.begun = { rip, instructions, event: events }
-  }
-  const observe = (event: TraceEvent): void => {
-    if (event.kind === 'kvm_entry' && guest !== null) stand(guest, event.rip, begun => begun.rip !== event.rip)
-    events++
-    if (guest !== null) guest.machine.pause = true
-  }
-  guest = startRun(config, image, observe)
+  const walker = new Walker(visit)
+  const guest = startRun(config, image, event => walker.observe(event))
+  const { machine } = guest
+  walker.follow(machine)
   if (options.input !== undefined && options.input.length > 0) deliverInput(guest, 'uart', options.input)
-  for (let turns = 1; ; turns++) {
-    if (turns % SLICE_TURNS === 0) yield
-    const { machine } = guest
-    const { vmx } = machine.cpus[0]!
+  for (;;) {
     const instructions = retired(machine)
-    if (config.mode === 'bare' || vmx.mode === 'non-root')
-      stand(guest, machine.registers[0]!.rip[0]!, (begun, retired) => retired > begun.instructions)
     if (instructions >= options.maxInstructions) return
-    if (turn(guest, instructions + 1) === null) continue
-    const { begun } = current
-    if (begun !== null) visit({ rip: begun.rip, next: null, event: begun.event, view: viewOf(guest) })
-    return
+    const end = turn(guest, Math.min(options.maxInstructions, instructions + SLICE_INSTRUCTIONS))
+    walker.settle()
+    if (end !== null) return walker.end()
+    yield
+  }
+}
+
+class Walker {
+  readonly #visit: (step: WalkStep) => void
+  #machine: Machine | null = null
+  /** Of each CPU. */
+  #begun: (Begun | null)[] = []
+  #events = 0
+
+  constructor(visit: (step: WalkStep) => void) {
+    this.#visit = visit
+  }
+
+  follow(machine: Machine): void {
+    this.#machine = machine
+    this.#begun = machine.cpus.map(() => null)
+    machine.look = engine => {
+      this.settle()
+      this.#stand(engine.index, engine.rip)
+      return false
+    }
+  }
+
+  observe(event: TraceEvent): void {
+    if (event.kind === 'kvm_entry' && this.#machine !== null) {
+      const begun = this.#begun[event.cpu]
+      if (begun && begun.rip !== event.rip) this.#done(event.cpu, event.rip)
+      this.#stand(event.cpu, event.rip)
+    }
+    this.#events++
+  }
+
+  /** Visits what was retired since the last look; at most one CPU's last instruction. */
+  settle(): void {
+    const { cpus, engines } = this.#machine!
+    for (const [cpu, begun] of this.#begun.entries())
+      if (begun !== null && cpus[cpu]!.instructions > begun.instructions) this.#done(cpu, engines[cpu]!.rip)
+  }
+
+  /** What ended the run is done, whether it retired or not. */
+  end(): void {
+    this.#done(this.#machine!.turn.cpu, null)
+  }
+
+  #stand(cpu: number, rip: bigint): void {
+    this.#begun[cpu] = { rip, instructions: this.#machine!.cpus[cpu]!.instructions, event: this.#events }
+  }
+
+  #done(cpu: number, next: bigint | null): void {
+    const begun = this.#begun[cpu]
+    if (!begun) return
+    this.#begun[cpu] = null
+    const machine = this.#machine!
+    for (const engine of machine.engines) engine.flush()
+    const view = { machine, instructions: retired(machine), eventIndex: this.#events, tick: machine.tick, cpu }
+    this.#visit({ rip: begun.rip, next, event: begun.event, view })
   }
 }
