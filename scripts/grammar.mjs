@@ -11,7 +11,7 @@ const generate = require('nearley/lib/generate.js')
 const lint = require('nearley/lib/lint.js')
 const language = require('nearley/lib/nearley-language-bootstrapped.js')
 
-const GRAMMARS = { 'assembler/grammar.ne': 'assembler/grammar.ts', 'query/filter.ne': 'query/filter-grammar.ts' }
+const GRAMMARS = { 'assembler/grammar.ne': 'assembler/grammar.ts', 'query/expression.ne': 'query/expression-grammar.ts' }
 
 const src = join(dirname(fileURLToPath(import.meta.url)), '..', 'src')
 

@@ -54,7 +54,7 @@ interface Source {
   readonly text: string
 }
 
-const GENERATED = ['assembler/grammar.ts', 'query/filter-grammar.ts']
+const GENERATED = ['assembler/grammar.ts', 'query/expression-grammar.ts']
 
 const sources: readonly Source[] = readdirSync(SRC, { recursive: true, encoding: 'utf8' })
   .filter(path => /\.tsx?$/.test(path) && !GENERATED.includes(path))

@@ -1,7 +1,7 @@
 /** `vtick query`: the events of a trace that a filter lets through. */
 
 import { compileFilter } from '../query/filter.ts'
-import { checkField, FilterError } from '../query/filter-fields.ts'
+import { checkField, FilterError, troubleIn } from '../query/filter-fields.ts'
 import type { Matcher } from '../query/filter-tests.ts'
 import { selectEvents } from '../query/select.ts'
 import { exitReasonName } from '../spec/exit-reasons.ts'
@@ -44,10 +44,8 @@ export function matcherOf(text: string, reader: TraceReader): Matcher {
   }
 }
 
-function filterError(text: string, { column, message, help }: FilterError): UserError {
-  const where = text.trim() === '' ? '' : ` in \`${text}\` at column ${column + 1}`
-  return usageError(`${message}${where}`, help || 'see `vtick query --help`')
-}
+const filterError = (text: string, error: FilterError): UserError =>
+  usageError(troubleIn(text, error), error.help || 'see `vtick query --help`')
 
 function* firstOf(indexes: Iterable<number>): Generator<number, void, undefined> {
   for (const index of indexes) {

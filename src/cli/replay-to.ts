@@ -1,7 +1,7 @@
 /** `vtick replay --to POSITION --until EXPRESSION`: the state of a recorded run at a place, or where something becomes true behind it. */
 
 import { hex } from '../base/u64.ts'
-import { FilterError } from '../query/filter.ts'
+import { FilterError, troubleIn } from '../query/filter-fields.ts'
 import { stopOf } from '../session/expression-stop.ts'
 import { openTimeline, type Timeline, type TimelineView } from '../session/timeline.ts'
 import { guestRegisters, guestTimer, levelOf } from '../session/timeline-guest.ts'
@@ -58,7 +58,8 @@ function stopNamed(timeline: Timeline, text: string): Stop {
   try {
     return stopOf(timeline, text)
   } catch (error) {
-    if (error instanceof FilterError) throw usageError(`--until ${text}: ${error.message}`, error.help || 'as in `rax == 5` or `exit(HLT)`')
+    if (error instanceof FilterError)
+      throw usageError(`--until: ${troubleIn(text, error)}`, error.help || 'as in `rax == 5` or `exit(HLT)`')
     throw error
   }
 }

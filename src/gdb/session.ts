@@ -211,7 +211,9 @@ export class GdbSession {
     const bytes = Number.parseInt(kind!, 16)
     if (type === '2' && (bytes < 1 || bytes > PACKET_SIZE)) return REFUSED
     const stop: Stop =
-      type === '2' ? { kind: 'change', location: { kind: 'memory', address: at, bytes } } : { kind: 'address', address: at }
+      type === '2'
+        ? { kind: 'change', of: { kind: 'location', location: { kind: 'memory', address: at, bytes } } }
+        : { kind: 'address', address: at }
     this.#stops.set(key, { stop, reply: { 0: 'swbreak:;', 1: 'hwbreak:;', 2: `watch:${at.toString(16)};` }[type] })
     return OK
   }

@@ -23,6 +23,10 @@ export class FilterError extends Error {
   }
 }
 
+/** What is wrong with a text, and where in it. */
+export const troubleIn = (text: string, { column, message }: FilterError): string =>
+  text.trim() === '' ? message : `${message} in \`${text}\` at column ${column + 1}`
+
 /** The event's stamp and its number; every event has them. */
 export const STAMP_FIELDS = ['event', 'tick', 'cpu', 'level'] as const
 export type StampField = (typeof STAMP_FIELDS)[number]
@@ -33,11 +37,13 @@ export const EVENT_KINDS = Object.keys(TRACE_EVENTS) as EventKind[]
 
 export const fieldsOf = (kind: EventKind): Readonly<Record<string, FieldType>> => TRACE_EVENTS[kind].fields
 
-const FIELD_NAMES: ReadonlySet<string> = new Set([...STAMP_FIELDS, ...EVENT_KINDS.flatMap(kind => Object.keys(fieldsOf(kind)))])
+export const FIELD_NAMES: ReadonlySet<string> = new Set([...STAMP_FIELDS, ...EVENT_KINDS.flatMap(kind => Object.keys(fieldsOf(kind)))])
+
+export const isField = (name: string): boolean => FIELD_NAMES.has(name)
 
 /** Refuses a field that no event has. */
 export function checkField(name: string, column: number): void {
-  if (FIELD_NAMES.has(name)) return
+  if (isField(name)) return
   const near = nearest(name, FIELD_NAMES)
   throw new FilterError(
     column,

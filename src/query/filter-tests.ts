@@ -8,6 +8,7 @@ import { basicExitReason } from '../spec/exit-reasons.ts'
 import type { EventKind, FieldType } from '../spec/trace-events.ts'
 import type { Column } from '../trace/columns.ts'
 import type { EventColumns, KindTable } from '../trace/event-chunk.ts'
+import type { Comparison, ExpressionNode, ValueNode, Word } from './expression-nodes.ts'
 import {
   checkField,
   EVENT_KINDS,
@@ -19,7 +20,7 @@ import {
   namedValue,
   type ProgramNames,
 } from './filter-fields.ts'
-import type { Comparison, FilterNode, FilterValue } from './filter-nodes.ts'
+import { valueText } from './location.ts'
 
 /** One kind's events in one chunk. */
 export interface View {
@@ -44,26 +45,33 @@ export interface Matcher {
 
 export const columnOf = ({ fields, columns }: KindTable, field: string): Column => columns[fields.indexOf(field)]!
 
-export function kindTest({ text, column }: FilterValue): Matcher {
+export function kindTest({ text, column }: Word): Matcher {
   const kinds = kindsNamed(text, column)
   return { needsExitMsrs: false, mayMatch: kind => kinds.has(kind), bind: ({ table }) => kinds.has(table.kind) }
 }
 
-type Node<K extends FilterNode['kind']> = Extract<FilterNode, { kind: K }>
+type Node<K extends ExpressionNode['kind']> = Extract<ExpressionNode, { kind: K }>
 
 const isText = (type: FieldType): boolean => type === 'text' || type === 'bytes'
 
 /** The value as a number of the field. */
-export function numberOf(value: FilterValue, field: string, program: ProgramNames): bigint {
+export function numberOf(value: ValueNode, field: string, program: ProgramNames): bigint {
   switch (value.kind) {
     case 'number':
       return BigInt(value.text.replaceAll('_', ''))
+    case 'sum': {
+      const [left, right] = [numberOf(value.left, field, program), numberOf(value.right, field, program)]
+      return BigInt.asUintN(64, value.sign === '+' ? left + right : left - right)
+    }
+    case 'place':
+    case 'memory':
+      throw new FilterError(value.column, `\`${valueText(value)}\` is no number of an event`, 'compare the field with a number or a name')
     case 'name':
       return namedValue(field, value.text, value.column, program)
     case 'text':
       throw new FilterError(value.column, `\`${field}\` is a number`, 'compare it with a number or a name')
     default:
-      return unreachable(value.kind)
+      return unreachable(value)
   }
 }
 
@@ -127,7 +135,7 @@ function texts(field: string, holds: (value: string) => boolean): Matcher {
 }
 
 /** JavaScript compares numbers with bigints by value, and exactly. */
-const ORDERS: Readonly<Record<Exclude<Comparison, '~'>, (a: number | bigint, b: number | bigint) => boolean>> = {
+export const ORDERS: Readonly<Record<Exclude<Comparison, '~'>, (a: number | bigint, b: number | bigint) => boolean>> = {
   // biome-ignore lint/suspicious/noDoubleEquals: a number and a bigint of the same value are equal only so
   '==': (a, b) => a == b,
   // biome-ignore lint/suspicious/noDoubleEquals: a number and a bigint of the same value are equal only so
@@ -146,13 +154,26 @@ const TEXT_TESTS: Partial<Record<Comparison, (wanted: string) => (text: string) 
 
 const anyKindHas = (field: string, wantsText: boolean): boolean => EVENT_KINDS.some(kind => has(kind, field, wantsText))
 
+/** The field on the left of a comparison. */
+function fieldNamed(left: ValueNode): Word {
+  if (left.kind !== 'name')
+    throw new FilterError(
+      left.column,
+      `\`${valueText(left)}\` is no field of an event`,
+      'write the field first, as in `reason == MSR_WRITE`',
+    )
+  checkField(left.text, left.column)
+  return left
+}
+
 /** `reason == MSR_WRITE`. A field that is text in some kinds and a number in others is compared as what the value fits. */
-export function comparison({ field, comparison: sign, value }: Node<'comparison'>, program: ProgramNames): Matcher {
-  checkField(field.text, field.column)
+export function comparison({ left, comparison: sign, value }: Node<'comparison'>, program: ProgramNames): Matcher {
+  const field = fieldNamed(left)
   const asText = TEXT_TESTS[sign]
   const mayBeText = anyKindHas(field.text, true)
   const mayBeNumber = anyKindHas(field.text, false)
-  if (mayBeText && asText !== undefined && (value.kind === 'text' || !mayBeNumber)) return texts(field.text, asText(value.text))
+  if (mayBeText && asText !== undefined && (value.kind === 'text' || !mayBeNumber))
+    return texts(field.text, asText(value.kind === 'text' ? value.text : valueText(value)))
   if (sign === '~' || !mayBeNumber)
     throw new FilterError(
       field.column,
@@ -167,11 +188,11 @@ export function comparison({ field, comparison: sign, value }: Node<'comparison'
 }
 
 /** `tick in 1000..2000`, both ends included. */
-export function range({ field, from, to }: Node<'range'>, program: ProgramNames): Matcher {
-  checkField(field.text, field.column)
+export function range({ left, from, to }: Node<'range'>, program: ProgramNames): Matcher {
+  const field = fieldNamed(left)
   if (!anyKindHas(field.text, false)) throw new FilterError(field.column, `\`${field.text}\` is text`, 'a range is for numbers')
   const low = numberOf(from, field.text, program)
   const high = numberOf(to, field.text, program)
-  if (low > high) throw new FilterError(from.column, `the range ends before it begins`, `write \`${to.text}..${from.text}\``)
+  if (low > high) throw new FilterError(from.column, `the range ends before it begins`, `write \`${valueText(to)}..${valueText(from)}\``)
   return numbers(field.text, found => found >= low && found <= high)
 }

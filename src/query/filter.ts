@@ -6,69 +6,47 @@
  *     field COMPARISON value   == != < <= > >=, and ~ for a pattern; also `field in from..to`, both ends included
  *     exit(REASON [, MSR])     irq(VECTOR)     msr(INDEX)     line([FILE,] LINE)     at(LABEL)
  *     and or not ( )           && || !
+ *
+ * What asks about the state besides (breakpoints, `--until`) is the same language: `stop-expression.ts`.
  */
 
-import nearley from 'nearley'
 import type { TraceHeader } from '../trace/file.ts'
+import type { ExpressionNode } from './expression-nodes.ts'
 import { filterCalls } from './filter-calls.ts'
 import { FilterError, type ProgramNames } from './filter-fields.ts'
-import compiled from './filter-grammar.ts'
-import type { FilterNode } from './filter-nodes.ts'
 import { comparison, kindTest, type Matcher, range } from './filter-tests.ts'
+import { registerNamed, valueText } from './location.ts'
+import { readExpression } from './parse.ts'
 
 export { FilterError } from './filter-fields.ts'
 
-/** Longer texts are nobody's filter; nearley takes some microseconds for each token. */
-const MAX_LENGTH = 10_000
 const MAX_DEPTH = 100
 
-const grammar = nearley.Grammar.fromCompiled(compiled as unknown as nearley.CompiledRules)
-
-interface SyntaxTrouble {
-  readonly token?: { readonly text: string; readonly offset: number }
-  readonly offset?: number
-}
-
-/** The tree of a filter. Throws `FilterError`. */
-export function parseFilter(text: string): FilterNode {
-  if (text.length > MAX_LENGTH) throw new FilterError(MAX_LENGTH, `a filter has at most ${MAX_LENGTH} characters`)
-  const parser = new nearley.Parser(grammar)
-  try {
-    parser.feed(text)
-  } catch (error) {
-    const { token } = error as SyntaxTrouble
-    if (token === undefined) throw error
-    const help = token.text === '=' ? 'to compare, write `==`' : 'as in `exit and reason == MSR_WRITE`'
-    throw new FilterError(token.offset, `\`${token.text.trim()}\` does not fit here`, help)
-  }
-  const [tree] = parser.results as FilterNode[]
-  if (tree === undefined)
-    throw new FilterError(text.length, text.trim() === '' ? 'the filter is empty' : 'the filter ends too early', 'as in `irq(0xec)`')
-  return tree
-}
-
-/** How many ways there are to read a filter: 1, or the grammar is wrong. */
-export function countFilterParses(text: string): number {
-  const parser = new nearley.Parser(grammar)
-  parser.feed(text)
-  return parser.results.length
-}
-
-const programNames = ({ symbols }: TraceHeader['image']): ProgramNames => new Map(symbols.map(({ name, value }) => [name, value]))
+export const programNames = ({ symbols }: TraceHeader['image']): ProgramNames => new Map(symbols.map(({ name, value }) => [name, value]))
 
 /** A filter for the traces of a program. Throws `FilterError`. */
-export function compileFilter(text: string, image: TraceHeader['image']): Matcher {
-  const program = programNames(image)
-  const visit = (node: FilterNode, depth: number): Matcher => {
-    if (depth > MAX_DEPTH) throw new FilterError(0, `a filter nests at most ${MAX_DEPTH} deep`)
+export const compileFilter = (text: string, image: TraceHeader['image']): Matcher =>
+  readExpression(text, tree => eventMatcher(tree, image, programNames(image)))
+
+/** Throws where the text nests deeper than anybody's. */
+export function checkDepth(node: ExpressionNode, depth = 0): void {
+  if (depth > MAX_DEPTH) throw new FilterError(0, `an expression nests at most ${MAX_DEPTH} deep`)
+  if (node.kind === 'not') checkDepth(node.of, depth + 1)
+  if (node.kind === 'and' || node.kind === 'or') for (const side of [node.left, node.right]) checkDepth(side, depth + 1)
+}
+
+/** A tree that asks about events alone. */
+export function eventMatcher(tree: ExpressionNode, image: TraceHeader['image'], program: ProgramNames): Matcher {
+  checkDepth(tree)
+  const visit = (node: ExpressionNode): Matcher => {
     switch (node.kind) {
       case 'or':
       case 'and':
-        return (node.kind === 'or' ? either : both)(visit(node.left, depth + 1), visit(node.right, depth + 1))
+        return (node.kind === 'or' ? either : both)(visit(node.left), visit(node.right))
       case 'not':
-        return inverse(visit(node.of, depth + 1))
-      case 'kind':
-        return kindTest(node.name)
+        return inverse(visit(node.of))
+      case 'bare':
+        return kindOf(node.value)
       case 'comparison':
         return comparison(node, program)
       case 'range':
@@ -77,7 +55,12 @@ export function compileFilter(text: string, image: TraceHeader['image']): Matche
         return filterCalls(node, program, image)
     }
   }
-  return visit(parseFilter(text), 0)
+  return visit(tree)
+}
+
+function kindOf(value: Extract<ExpressionNode, { kind: 'bare' }>['value']): Matcher {
+  if (value.kind === 'name' && registerNamed(value.text) === undefined) return kindTest(value)
+  throw new FilterError(value.column, `\`${valueText(value)}\` names no event`, 'name a kind, as in `kvm_exit` or `hrtimer_*`')
 }
 
 const either = (a: Matcher, b: Matcher): Matcher => ({

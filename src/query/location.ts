@@ -15,7 +15,9 @@ import { APIC_REGISTERS, type ApicRegisterName } from '../spec/apic-registers.ts
 import { MSRS } from '../spec/msrs.ts'
 import { GPR_NAMES, HIGH_BYTE_NAMES } from '../spec/registers.ts'
 import { VMCS_FIELDS, type VmcsFieldName } from '../spec/vmcs-fields.ts'
-import type { ProgramNames } from './filter-fields.ts'
+import type { MemoryNode, ValueNode } from './expression-nodes.ts'
+import { FilterError, type ProgramNames } from './filter-fields.ts'
+import { readValue } from './parse.ts'
 
 export const VMCS_NAMES = ['vmcs', 'vmcs01', 'vmcs12', 'vmcs02'] as const
 export type NamedVmcs = (typeof VMCS_NAMES)[number]
@@ -53,6 +55,8 @@ const registers = new Map<string, Location>([
   ...SYSTEM_REGISTERS.map((name): [string, Location] => [name, { kind: 'system', name }]),
 ])
 
+export const REGISTER_NAMES: readonly string[] = [...registers.keys()]
+
 /** A register by its name. */
 export const registerNamed = (name: string): Location | undefined => registers.get(name.toLowerCase())
 
@@ -64,13 +68,22 @@ export function parseNumberText(text: string): bigint | undefined {
   return value >= 1n << 64n ? undefined : value
 }
 
-/** A number, a label, or a label and an offset. */
-export function parseAddress(text: string, program: ProgramNames): bigint | undefined {
-  const [, base = '', sign, offset] = /^(.+?)(?:\s*([+-])\s*([\w]+))?$/.exec(text.trim()) ?? []
-  const start = parseNumberText(base) ?? program.get(base)
-  if (start === undefined || sign === undefined) return start
-  const distance = parseNumberText(offset!)
-  return distance === undefined ? undefined : BigInt.asUintN(64, sign === '+' ? start + distance : start - distance)
+/** A number, a label or a constant of the program, or one of these and an offset; undefined for anything else. */
+export function addressOf(node: ValueNode, program: ProgramNames): bigint | undefined {
+  switch (node.kind) {
+    case 'number':
+      return parseNumberText(node.text)
+    case 'name':
+      return program.get(node.text)
+    case 'sum': {
+      const left = addressOf(node.left, program)
+      const right = addressOf(node.right, program)
+      if (left === undefined || right === undefined) return undefined
+      return BigInt.asUintN(64, node.sign === '+' ? left + right : left - right)
+    }
+    default:
+      return undefined
+  }
 }
 
 const meant = (word: string, names: Iterable<string>, otherwise: string): string => {
@@ -79,23 +92,61 @@ const meant = (word: string, names: Iterable<string>, otherwise: string): string
 }
 
 export function parseLocation(text: string, program: ProgramNames): Location | LocationProblem {
-  const trimmed = text.trim()
-  const register = registerNamed(trimmed)
-  if (register !== undefined) return register
-  if (trimmed === 'exit') return { kind: 'exit' }
-  const memory = /^\[([^\]]+)\](?::(\d{1,5}))?$/.exec(trimmed)
-  if (memory !== null) return memoryAt(memory[1]!, Number(memory[2] ?? 8), program)
-  const prefixed = /^(msr|irq|apic|vmcs\w*)[:.](.+)$/i.exec(trimmed)
-  if (prefixed !== null) return named(prefixed[1]!.toLowerCase(), prefixed[2]!)
-  return { problem: `\`${text}\` is no location`, help: meant(trimmed, registers.keys(), `write ${LOCATION_FORMS}`) }
+  try {
+    return readValue(text, node => locationOf(node, program))
+  } catch (error) {
+    if (error instanceof FilterError) return noLocation(text)
+    throw error
+  }
 }
 
-function memoryAt(text: string, bytes: number, program: ProgramNames): Location | LocationProblem {
-  const address = parseAddress(text, program)
+const noLocation = (text: string): LocationProblem => ({
+  problem: `\`${text}\` is no location`,
+  help: meant(text.trim(), registers.keys(), `write ${LOCATION_FORMS}`),
+})
+
+/** A location whose address does not depend on the moment. */
+export function locationOf(node: ValueNode, program: ProgramNames): Location | LocationProblem {
+  switch (node.kind) {
+    case 'name':
+      return node.text === 'exit' ? { kind: 'exit' } : (registerNamed(node.text) ?? noLocation(node.text))
+    case 'place': {
+      const [, prefix = '', name = ''] = /^(\w+)[:.](\w+)$/.exec(node.text) ?? []
+      return named(prefix.toLowerCase(), name)
+    }
+    case 'memory':
+      return memoryAt(node, program)
+    default:
+      return noLocation(valueText(node))
+  }
+}
+
+/** A value as it is written. */
+export function valueText(node: ValueNode): string {
+  switch (node.kind) {
+    case 'sum':
+      return `${valueText(node.left)}${node.sign}${valueText(node.right)}`
+    case 'memory':
+      return `[${valueText(node.address)}]:${node.bytes}`
+    case 'text':
+      return `"${node.text}"`
+    default:
+      return node.text
+  }
+}
+
+/** What is wrong with a size in bytes. */
+export const sizeProblem = (bytes: number): LocationProblem | undefined =>
+  bytes >= 1 && bytes <= MOST_BYTES
+    ? undefined
+    : { problem: `${bytes} bytes are no size`, help: `write 1 to ${MOST_BYTES}, as in [0x9000]:8` }
+
+function memoryAt({ address: at, bytes }: MemoryNode, program: ProgramNames): Location | LocationProblem {
+  const address = addressOf(at, program)
+  const text = valueText(at)
   if (address === undefined)
     return { problem: `\`${text}\` is no address`, help: meant(text, program.keys(), 'write a number, or a label of the program') }
-  if (bytes < 1 || bytes > MOST_BYTES) return { problem: `${bytes} bytes are no size`, help: `write 1 to ${MOST_BYTES}, as in [0x9000]:8` }
-  return { kind: 'memory', address, bytes }
+  return sizeProblem(bytes) ?? { kind: 'memory', address, bytes }
 }
 
 function named(prefix: string, name: string): Location | LocationProblem {

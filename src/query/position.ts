@@ -9,6 +9,7 @@
  */
 
 import { parseNumberText } from './location.ts'
+import { parsePositionTree } from './parse.ts'
 
 export type Position =
   | { readonly kind: 'event'; readonly index: number }
@@ -26,28 +27,41 @@ export type Place = Extract<Position, { kind: 'event' | 'instruction' }>
 
 export const POSITION_FORMS = "#EVENT, i:INSTRUCTION, tsc:VALUE, PERCENT%, LABEL, LABEL#VISIT, 'MARK, @end or @fail"
 
-const COUNT = /^\d{1,15}$/
-
 const NO_LABELS: ReadonlySet<string> = new Set()
 
 /** Undefined: the text is no position. `labels` are the program's; one alone is its first visit, as a number alone is an event. */
-export function parsePosition(typed: string, labels: ReadonlySet<string> = NO_LABELS): Position | undefined {
-  const text = typed.trim()
-  if (COUNT.test(text)) return { kind: 'event', index: Number(text) }
-  if (labels.has(text)) return { kind: 'visit', label: text, count: 1 }
-  if (text === '@end') return { kind: 'end' }
-  if (text === '@fail') return { kind: 'fail' }
-  if (/^'[a-zA-Z']$/.test(text)) return { kind: 'mark', name: text[1]! }
-  if (text.startsWith('#') && COUNT.test(text.slice(1))) return { kind: 'event', index: Number(text.slice(1)) }
-  if (text.startsWith('i:') && COUNT.test(text.slice(2))) return { kind: 'instruction', count: Number(text.slice(2)) }
-  const value = text.startsWith('tsc:') ? parseNumberText(text.slice(4)) : undefined
-  if (value !== undefined) return { kind: 'tsc', value }
-  const visit = /^([A-Za-z_.?@$][\w.?@$]*)#(\d{1,15})$/.exec(text)
-  if (visit !== null && Number(visit[2]) >= 1) return { kind: 'visit', label: visit[1]!, count: Number(visit[2]) }
-  const percent = /^(\d{1,3}(?:\.\d{1,6})?)%$/.exec(text)
-  if (percent !== null && Number(percent[1]) <= 100) return { kind: 'percent', percent: Number(percent[1]) }
-  return undefined
+export function parsePosition(text: string, labels: ReadonlySet<string> = NO_LABELS): Position | undefined {
+  const [first, second] = parsePositionTree(text) ?? []
+  if (first === undefined) return undefined
+  if (second !== undefined) return visitOf(first.text, Number(second.text.slice(1)))
+  switch (first.type) {
+    case 'event':
+      return { kind: 'event', index: Number(first.text.slice(1)) }
+    case 'number':
+      return countOf(first.text, index => ({ kind: 'event', index }))
+    case 'counted': {
+      const [, word, digits = ''] = /^(i|tsc):(\w+)$/.exec(first.text) ?? []
+      if (word === 'i') return countOf(digits, count => ({ kind: 'instruction', count }))
+      const value = parseNumberText(digits)
+      return value === undefined ? undefined : { kind: 'tsc', value }
+    }
+    case 'percent': {
+      const percent = Number(first.text.slice(0, -1))
+      return percent > 100 ? undefined : { kind: 'percent', percent }
+    }
+    case 'edge':
+      return { kind: first.text === '@end' ? 'end' : 'fail' }
+    case 'name':
+      return labels.has(first.text) ? visitOf(first.text, 1) : undefined
+    default: // a mark; that of the last jump reads like an empty text
+      return first.text.length === 2 && first.text.startsWith("'") ? { kind: 'mark', name: first.text[1]! } : undefined
+  }
 }
+
+const visitOf = (label: string, count: number): Position | undefined => (count < 1 ? undefined : { kind: 'visit', label, count })
+
+const countOf = (digits: string, make: (count: number) => Position): Position | undefined =>
+  /^\d{1,15}$/.test(digits) ? make(Number(digits)) : undefined
 
 /** What a position is in a trace of so many events; undefined where the trace has no such event, or only a run of it could tell. */
 export function resolvePosition(position: Position, events: number): Place | undefined {

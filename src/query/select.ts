@@ -31,17 +31,26 @@ export function* selectByChunk(reader: TraceReader, matcher: Matcher): Generator
   for (let n = 0; n < reader.chunkCount; n++) yield matchesIn(reader, matcher, n)
 }
 
-/** The first match from `from` on, or the last one up to it; -1 for none. */
-export function findEvent(reader: TraceReader, matcher: Matcher, from: number, direction: 1 | -1): number {
+function findIn(reader: TraceReader, matches: (chunk: number) => readonly number[], from: number, direction: 1 | -1): number {
   for (let n = direction === 1 ? 0 : reader.chunkCount - 1; n >= 0 && n < reader.chunkCount; n += direction) {
     const start = reader.chunkStart(n)
     const end = n + 1 < reader.chunkCount ? reader.chunkStart(n + 1) : reader.count
     if (direction === 1 ? end <= from : start > from) continue
-    const found = matchesIn(reader, matcher, n)
+    const found = matches(n)
     const hit = direction === 1 ? found.find(index => index >= from) : found.findLast(index => index <= from)
     if (hit !== undefined) return hit
   }
   return -1
+}
+
+/** Finds the first match from an event on, or the last one up to it; -1 for none. For one who asks again and again: the chunk that was looked through last is remembered. */
+export function eventFinder(reader: TraceReader, matcher: Matcher): (from: number, direction: 1 | -1) => number {
+  let known: { readonly chunk: number; readonly found: readonly number[] } | null = null
+  const matches = (n: number): readonly number[] => {
+    if (known?.chunk !== n) known = { chunk: n, found: matchesIn(reader, matcher, n) }
+    return known.found
+  }
+  return (from, direction) => findIn(reader, matches, from, direction)
 }
 
 /** Every match, one by one. */

@@ -1,6 +1,9 @@
 /** What a location holds at a moment. */
 
+import { pageNumber } from '../base/u64.ts'
+import type { Engine } from '../hw/cpu/engine.ts'
 import type { Machine } from '../hw/machine.ts'
+import { retired } from '../hw/run.ts'
 import { bitsOf, type Location } from '../query/location.ts'
 import { APIC_REGISTERS } from '../spec/apic-registers.ts'
 import { basicExitReason } from '../spec/exit-reasons.ts'
@@ -8,7 +11,7 @@ import { MSRS } from '../spec/msrs.ts'
 import type { TimelineView } from './timeline.ts'
 import { guestApic } from './timeline-apic.ts'
 import { type GuestRegisters, guestRegisters } from './timeline-guest.ts'
-import { type AddressRegisters, linearBytes, pageWalk, type Trail } from './timeline-memory.ts'
+import { type AddressRegisters, isUnderKvm, linearBytes, pageWalk, type Trail } from './timeline-memory.ts'
 import { guestMsr } from './timeline-msrs.ts'
 import { vmcsField } from './timeline-vmcs.ts'
 
@@ -68,14 +71,30 @@ export class MemoryWatch {
   readonly #bytes: number
   #walked: Walked | null = null
 
-  constructor({ address, bytes }: Extract<Location, { kind: 'memory' }>) {
+  constructor({ address, bytes }: Pick<Extract<Location, { kind: 'memory' }>, 'address' | 'bytes'>) {
     this.#address = address
     this.#bytes = bytes
   }
 
-  /** The bytes as text to compare; those that are not mapped too. Asked while the guest is on the CPU. */
-  read(machine: Machine, cpu: number): string {
-    const frames = this.#frames(machine, cpu)
+  /** Undefined where not all of it is mapped. */
+  value(engine: Engine): bigint | undefined {
+    const frames = this.#frames(engine)
+    const { memory } = engine.machine
+    let value = 0n
+    for (let i = this.#bytes - 1; i >= 0; i--) {
+      const address = this.#address + BigInt(i)
+      const frame = frames[pageNumber(address) - pageNumber(this.#address)]
+      if (frame === undefined) return undefined
+      const inFrame = i < 4096 - Number(this.#address & 0xfffn) ? i : Number(address & 0xfffn)
+      value = (value << 8n) | BigInt(memory.read8(frame + inFrame))
+    }
+    return value
+  }
+
+  /** The bytes as text to compare; those that are not mapped too. */
+  read(engine: Engine): string {
+    const { machine } = engine
+    const frames = this.#frames(engine)
     let text = ''
     let address = this.#address
     let left = this.#bytes
@@ -89,18 +108,19 @@ export class MemoryWatch {
     return text
   }
 
-  #frames(machine: Machine, cpu: number): readonly (number | undefined)[] {
+  /** Host-physical addresses of the first byte, and of the pages that follow. */
+  #frames({ machine, index: cpu }: Engine): readonly (number | undefined)[] {
     const walked = this.#walked
     if (walked !== null && holds(walked, machine, cpu)) return walked.frames
-    const { cr, pdpte } = machine.registers[cpu]!
-    const { vmx, msrs } = machine.cpus[cpu]!
+    const { vmx } = machine.cpus[cpu]!
     const trail: Trail = []
-    const registers = { cr0: cr[0]!, cr3: cr[3]!, cr4: cr[4]!, efer: msrs[MSRS.MSR_EFER.index] ?? 0n, pdptes: [...pdpte] }
+    const registers = pagingOf(machine, cpu)
     const frames: (number | undefined)[] = []
     const end = this.#address + BigInt(this.#bytes)
     for (let at = this.#address; at < end; at = (at | 0xfffn) + 1n)
       frames.push(pageWalk({ machine, cpu }, registers, BigInt.asUintN(64, at), trail).host)
-    this.#walked = { ...registers, vmcs: vmx.currentVmcs, mode: vmx.mode, cpu, trail, frames }
+    const { cr0, cr3, cr4, efer, pdptes } = registers
+    this.#walked = { cr0, cr3, cr4, efer, pdptes, vmcs: vmx.currentVmcs, mode: vmx.mode, cpu, trail, frames }
     return frames
   }
 }
@@ -114,13 +134,22 @@ interface Walked extends AddressRegisters {
   readonly frames: readonly (number | undefined)[]
 }
 
+const isInHost = (machine: Machine, cpu: number): boolean => isUnderKvm(machine) && machine.cpus[cpu]!.vmx.mode !== 'non-root'
+
+/** What the guest of a CPU translates with, also while KVM has the CPU. */
+function pagingOf(machine: Machine, cpu: number): AddressRegisters {
+  const { cr, pdpte } = machine.registers[cpu]!
+  const { msrs } = machine.cpus[cpu]!
+  if (isInHost(machine, cpu)) return guestRegisters({ machine, cpu, tick: machine.tick, instructions: retired(machine), eventIndex: 0 })
+  return { cr0: cr[0]!, cr3: cr[3]!, cr4: cr[4]!, efer: msrs[MSRS.MSR_EFER.index] ?? 0n, pdptes: [...pdpte] }
+}
+
 function holds(walked: Walked, machine: Machine, cpu: number): boolean {
-  const { cr } = machine.registers[cpu]!
   const { vmx, msrs } = machine.cpus[cpu]!
+  if (walked.cpu !== cpu || walked.vmcs !== vmx.currentVmcs || walked.mode !== vmx.mode) return false
+  if (isInHost(machine, cpu)) return false // KVM may have changed anything
+  const { cr } = machine.registers[cpu]!
   return (
-    walked.cpu === cpu &&
-    walked.vmcs === vmx.currentVmcs &&
-    walked.mode === vmx.mode &&
     walked.cr0 === cr[0] &&
     walked.cr3 === cr[3] &&
     walked.cr4 === cr[4] &&

@@ -11,6 +11,7 @@
  */
 
 import { assert } from '../base/assert.ts'
+import type { Engine } from '../hw/cpu/engine.ts'
 import type { Machine } from '../hw/machine.ts'
 import { retired } from '../hw/run.ts'
 import type { Snapshot } from '../hw/snapshot.ts'
@@ -177,6 +178,11 @@ export class Timeline {
     if (known !== undefined) return known
     const { instructions } = this.atEvent(index)
     return this.#instructionsAt.get(index) ?? instructions // the boot's own events stand before the first keyframe
+  }
+
+  /** The CPUs, which are the same ones at every moment. */
+  get engines(): readonly Engine[] {
+    return this.#guest.machine.engines
   }
 
   /** Where the machine stands. */

@@ -145,7 +145,7 @@ const stopJudgement = (timeline: Timeline, stops: readonly Stop[]): Judgement =>
       see: engine => watcher.see(engine),
     }
   },
-  meansBefore: found => stops[found]?.kind === 'change',
+  meansBefore: found => stops[found]?.kind === 'change' || stops[found]?.kind === 'access',
 })
 
 /** The nearest event that one of the stops looks for, with that stop. */

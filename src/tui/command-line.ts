@@ -6,7 +6,7 @@ import { MSRS } from '../spec/msrs.ts'
 import { GPR_NAMES } from '../spec/registers.ts'
 import { VMCS_FIELDS } from '../spec/vmcs-fields.ts'
 import { isCliCommand, runCli } from './cli.ts'
-import { locationNamed, toggleBreakpoint } from './journeys.ts'
+import { locationNamed, pointNamed, toggleBreakpoint } from './journeys.ts'
 import { BINDINGS, type Command } from './keymap.ts'
 import { jot } from './marks.ts'
 import { addressOf } from './memory-address.ts'
@@ -73,13 +73,13 @@ export const WORD_COMMANDS: Readonly<Record<string, WordCommand>> = {
     run: (model, text) => (text === '' ? 'diff FILE: the trace to compare with' : openDiff(model, text)),
   },
   break: {
-    help: 'a breakpoint at an address or label, or at events: break judge, break exit(HLT)',
+    help: 'at an address, events or what becomes true: break judge, break exit(HLT), break rax == 5',
     words: labels,
     run: (model, text) => {
       const address = addressOf(model, text)
       if (address !== undefined) return toggleBreakpoint(model, { kind: 'code', address })
-      const { trouble } = model.trace.select(text)
-      return trouble ?? toggleBreakpoint(model, { kind: 'events', filter: text })
+      const point = pointNamed(model.trace, text)
+      return typeof point === 'string' ? point : toggleBreakpoint(model, point)
     },
   },
   watch: {

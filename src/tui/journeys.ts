@@ -3,8 +3,10 @@
  * instruction, to the next change of a value, to a position that only a run can tell. They go on in slices on a machine of their own, so that the screen can be drawn between.
  */
 
+import { FilterError, troubleIn } from '../query/filter-fields.ts'
 import { formatLocation, isProblem, parseLocation } from '../query/location.ts'
 import type { Place } from '../query/position.ts'
+import { stopOf } from '../session/expression-stop.ts'
 import { isNowhere, locate, type NoPosition } from '../session/locate.ts'
 import { stepBackward, stepForward } from '../session/steps.ts'
 import { type Place as Moment, openTimeline, type Timeline } from '../session/timeline.ts'
@@ -32,16 +34,9 @@ function stopFor(trace: TraceSource, point: Breakpoint): Stop {
     case 'code':
       return { kind: 'address', address: point.address }
     case 'change':
-      return { kind: 'change', location: point.location }
-    case 'events':
-      return {
-        kind: 'event',
-        find: (from, direction) => {
-          const selection = trace.select(point.filter)
-          selection.advance(Number.POSITIVE_INFINITY)
-          return selection.next(from, direction)
-        },
-      }
+      return { kind: 'change', of: { kind: 'location', location: point.location } }
+    case 'expression':
+      return stopOf(trace, point.text)
   }
 }
 
@@ -109,8 +104,8 @@ const pointText = (point: Breakpoint): string => {
   switch (point.kind) {
     case 'code':
       return `0x${point.address.toString(16)}`
-    case 'events':
-      return point.filter
+    case 'expression':
+      return point.text
     case 'change':
       return `change of ${formatLocation(point.location)}`
   }
@@ -167,6 +162,17 @@ export function change(model: Model, direction: 1 | -1): Model {
 export function locationNamed(trace: TraceSource, text: string): Extract<Breakpoint, { kind: 'change' }>['location'] | string {
   const parsed = parseLocation(text, programOf(trace))
   return isProblem(parsed) ? `${parsed.problem}; ${parsed.help}` : parsed
+}
+
+/** A breakpoint as typed: an address, or an expression; a text is what is wrong with it. */
+export function pointNamed(trace: TraceSource, text: string): Breakpoint | string {
+  try {
+    const stop = stopOf(trace, text)
+    return stop.kind === 'address' ? { kind: 'code', address: stop.address } : { kind: 'expression', text }
+  } catch (error) {
+    if (error instanceof FilterError) return `${troubleIn(text, error)}${error.help === '' ? '' : `; ${error.help}`}`
+    throw error
+  }
 }
 
 const isSamePoint = (a: Breakpoint, b: Breakpoint): boolean => pointText(a) === pointText(b)

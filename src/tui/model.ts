@@ -39,7 +39,8 @@ export type ComparePoint = 'previous' | 'exit' | 'mark'
 /** The guest is about to execute there; an event that a filter lets through; a value is not what it was. */
 export type Breakpoint =
   | { readonly kind: 'code'; readonly address: bigint }
-  | { readonly kind: 'events'; readonly filter: string }
+  /** Events, or what becomes true of the state, in the language of `stop-expression.ts`. */
+  | { readonly kind: 'expression'; readonly text: string }
   | { readonly kind: 'change'; readonly location: Location }
 
 /** A run of the guest that was asked for: over calls and exits; to one of the stops; to find a position. */

@@ -1,6 +1,7 @@
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
-import { compileFilter, countFilterParses, FilterError } from '../../src/query/filter.ts'
+import { compileFilter, FilterError } from '../../src/query/filter.ts'
+import { countReadings } from '../../src/query/parse.ts'
 import { selectEvents } from '../../src/query/select.ts'
 import { EXIT_REASONS } from '../../src/spec/exit-reasons.ts'
 import type { TraceEvent } from '../../src/spec/trace-events.ts'
@@ -71,13 +72,13 @@ test.each([
   ['a* or b* and c*', 1],
   ['not not exit(HLT) && (irq || !msr(1)) or tick in 1..2', 1],
 ])('%s has one reading', (text, parses) => {
-  expect(countFilterParses(text)).toBe(parses)
+  expect(countReadings(text)).toBe(parses)
 })
 
 test.each([
-  ['', 0, 'the filter is empty', 'as in `irq(0xec)`'],
+  ['', 0, 'the expression is empty', 'as in `irq(0xec)`'],
   ['reason = 3', 7, '`=` does not fit here', 'to compare, write `==`'],
-  ['exit and', 8, 'the filter ends too early', 'as in `irq(0xec)`'],
+  ['exit and', 8, 'the expression ends too early', 'as in `irq(0xec)`'],
   ['exit exit', 5, '`exit` does not fit here', 'as in `exit and reason == MSR_WRITE`'],
   ['raeson == 3', 0, 'no event has a field `raeson`', 'did you mean `reason`?'],
   ['kvm_exti', 0, 'no event is called `kvm_exti`', 'did you mean `kvm_exit`?'],

@@ -73,7 +73,7 @@ describe.each(TRACES)('%s', (_, reader) => {
   })
 
   it('a watch of a register stops behind each change, and backward before it', () => {
-    const stops: Stop[] = [{ kind: 'change', location: parseLocation('rax', new Map()) as Location }]
+    const stops: Stop[] = [{ kind: 'change', of: { kind: 'location', location: parseLocation('rax', new Map()) as Location } }]
     const changes = all.flatMap((each, i) => (i > 0 && all[i - 1]!.rax !== each.rax ? [i] : []))
     expect(changes.length).toBeGreaterThan(3)
     let at: Place = all[0]!

@@ -316,3 +316,16 @@ export function mayWrite(instruction: Instruction): MayWrite {
   known.set(instruction, result)
   return result
 }
+
+/** Memory that the instruction reads and writes by data flow, and whether it does more than that. */
+export function memoryTouched(engine: Engine, instruction: Instruction) {
+  const reads = readsOf(engine)
+  const touches: { address: bigint; bytes: number; isWrite: boolean }[] = []
+  const memory = (address: bigint, bytes: number): bigint => {
+    touches.push({ address, bytes, isWrite: false })
+    return reads.memory(address, bytes)
+  }
+  const { writes, system } = effect({ ...reads, memory }, instruction)
+  for (const write of writes) if (write.kind === 'memory') touches.push({ address: write.address, bytes: write.bytes, isWrite: true })
+  return { touches, isSystem: system !== null }
+}

@@ -8,14 +8,14 @@ import type { OverlayScreen } from '../overlay-screen.ts'
 const row = (line: Line) => ({ line, target: null })
 
 export function breakpointsScreen({ breakpoints, trace }: Model): OverlayScreen {
-  const words: Line = [span('   b sets one at the instruction, :break ADDRESS or FILTER, :watch LOCATION; c and C go to them', 'dim')]
+  const words: Line = [span('   b sets one at the instruction, :break ADDRESS or EXPRESSION, :watch LOCATION; c and C go to them', 'dim')]
   return {
     title: 'breakpoints',
     rows: [
       row(words),
       ...breakpoints.map(point =>
-        point.kind === 'events'
-          ? row([span(`   ${breakpointText(point)}`, 'exit'), span(`  ${trace.select(point.filter).count} events`, 'dim')])
+        point.kind === 'expression' && trace.select(point.text).trouble === undefined
+          ? row([span(`   ${breakpointText(point)}`, 'exit'), span(`  ${trace.select(point.text).count} events`, 'dim')])
           : row([span(`   ${breakpointText(point)}`)]),
       ),
     ],
