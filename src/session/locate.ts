@@ -6,7 +6,7 @@ import { type Place as NamedPlace, POSITION_FORMS, type Position, parsePosition,
 import type { EventKind, EventOf } from '../spec/trace-events.ts'
 import type { Place, Timeline } from './timeline.ts'
 import { guestTimer, tickOfGuestTsc } from './timeline-guest.ts'
-import { type Cursor, START, searchForward } from './travel.ts'
+import { type Cursor, placeOf, START, searchForward } from './travel.ts'
 
 /** What is wrong, and what would be right. */
 export interface NoPosition {
@@ -84,7 +84,7 @@ export function* locate(timeline: Timeline, text: string, marks: Marks = new Map
     case 'event':
       return yield* atEvent(timeline, named.index)
     case 'instruction':
-      return { instructions: named.count, events: 0 }
+      return placeOf(yield* timeline.seek({ instructions: named.count, events: 0 }))
   }
 }
 

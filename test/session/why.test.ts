@@ -88,6 +88,14 @@ describe('positions that take a run', () => {
     expect(at('tik#2')).toMatchObject({ problem: 'the program has no label `tik`', help: 'did you mean `tick#2`?' })
   })
 
+  it('an instruction is the moment before it, with all that came before: the instruction that was retired last counts', () => {
+    const timeline = openTimeline(nested.reader)
+    for (const count of [3, 20, 100]) {
+      const { instructions, eventIndex } = timeline.atMoment({ instructions: count, events: 0 })
+      expect(at(`i:${count}`)).toEqual({ instructions, events: eventIndex })
+    }
+  })
+
   it('a label alone is its first visit, a number alone an event, also with white space around', () => {
     expect(at('tick')).toEqual(at('tick#1'))
     expect(at(' 7 ')).toEqual(at('#7'))
