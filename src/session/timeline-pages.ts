@@ -2,15 +2,12 @@
 
 import type { Image } from '../assembler/image.ts'
 import { bitField, hex } from '../base/u64.ts'
-import { CR0 } from '../spec/cr-bits.ts'
 import type { TimelineView } from './timeline.ts'
 import type { GuestRegisters } from './timeline-guest.ts'
-import { hostPhysical, linearBytes } from './timeline-memory.ts'
+import { linearBytes, pageWalk } from './timeline-memory.ts'
 import { heading, type StateRow, valueRow } from './timeline-state.ts'
 import { symbolsOf } from './timeline-symbols.ts'
 
-const ENTRY_NAMES = ['PTE', 'PDE', 'PDPTE', 'PML4E']
-const ADDRESS = 0x000f_ffff_ffff_f000n
 const FLAGS = ['present', 'writable', 'user', 'write-through', 'no-cache', 'accessed', 'dirty', 'large', 'global'] as const
 
 /** What the low bits and bit 63 of an entry say. */
@@ -19,28 +16,27 @@ function entryFlags(entry: bigint, isLast: boolean): string {
   return [...names, ...(bitField(entry, 63, 1) === 1 ? ['no-execute'] : [])].join(' ') || 'not present'
 }
 
-/** One row for each table, down to the page. */
-export function pageWalkRows(view: TimelineView, { cr0, cr3 }: GuestRegisters, linear: bigint): readonly StateRow[] {
-  if (bitField(cr0, CR0.PG, 1) === 0) return [heading('no paging: linear addresses are physical')]
-  const rows: StateRow[] = [heading(`page tables from CR3 ${hex(cr3)} to ${hex(linear)}`)]
-  let table = Number(cr3 & ADDRESS)
-  for (let level = 3; level >= 0; level--) {
-    const shift = 12 + 9 * level
-    const host = hostPhysical(view, table + bitField(linear, shift, 9) * 8)
-    if (host === undefined) return [...rows, valueRow(ENTRY_NAMES[level]!, 'outside memory')]
-    const entry = view.machine.memory.read64(host)
-    const isLast = level === 0 || (bitField(entry, 7, 1) === 1 && level < 3)
-    rows.push(valueRow(`${ENTRY_NAMES[level]}[${bitField(linear, shift, 9)}]`, hex(entry), entryFlags(entry, isLast)))
-    if (bitField(entry, 0, 1) === 0) return rows
-    if (isLast) {
-      const mask = (1n << BigInt(shift)) - 1n
-      const physical = Number((entry & ADDRESS & ~mask) | (linear & mask))
-      const at = hostPhysical(view, physical)
-      return [...rows, valueRow('physical', hex(physical), at === undefined ? 'no memory there' : `host ${hex(at)}`)]
-    }
-    table = Number(entry & ADDRESS)
+const NAMES: Readonly<Record<number, string>> = { 48: 'PML5E', 39: 'PML4E', 30: 'PDPTE', 22: 'PDE', 21: 'PDE', 12: 'PTE' }
+
+/** One row for each table, down to the page; of any paging mode. */
+export function pageWalkRows(view: TimelineView, registers: GuestRegisters, linear: bigint): readonly StateRow[] {
+  const { format, entries, physical, host } = pageWalk(view, registers, linear)
+  const head = heading(
+    format === null
+      ? 'no paging: linear addresses are physical'
+      : `page tables${format === '4-level' ? '' : ` (${format})`} from CR3 ${hex(registers.cr3)} to ${hex(linear)}`,
+  )
+  const indexBits = format === '32-bit' ? 10 : 9
+  const rows = entries.map(({ shift, entry }, i) => {
+    const isLast = physical !== undefined && i === entries.length - 1
+    const index = bitField(linear, shift, format === 'PAE' && shift === 30 ? 2 : indexBits)
+    return valueRow(`${NAMES[shift]}[${index}]`, hex(entry), entryFlags(entry, isLast))
+  })
+  if (physical === undefined) {
+    const isPresent = ((entries.at(-1)?.entry ?? 1n) & 1n) === 1n
+    return [head, ...rows, ...(isPresent ? [valueRow('the next table', 'outside memory')] : [])]
   }
-  return rows
+  return [head, ...rows, valueRow('physical', hex(physical), host === undefined ? 'no memory there' : `host ${hex(host)}`)]
 }
 
 const ROW_BYTES = 8
