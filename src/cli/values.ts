@@ -88,7 +88,7 @@ export function parseOrigin(text: string): bigint {
   return value
 }
 
-export const parsePort = (text: string): number => integer('--port', text, 'a port', 1, 65_535)
+export const parsePort = (text: string): number => integer('--port', text, 'a port; 0 is any that is free', 0, 65_535)
 
 export const parseTscKhz = (text: string): number => integer('--tsc-khz', text, 'kHz', 1, 2 ** 32)
 

@@ -57,7 +57,7 @@ export class PacketReader {
       if (this.#rest.length > 2 * PACKET_SIZE) this.#rest = ''
       return undefined
     }
-    const body = this.#rest.slice(1, end)
+    const body = this.#rest.slice(this.#rest.lastIndexOf('$', end) + 1, end) // a packet holds no `$`: what was cut off before is noise
     const sum = this.#rest.slice(end + 1, end + 3)
     this.#rest = this.#rest.slice(end + 3)
     return sum.toLowerCase() === checksum(body) ? { kind: 'packet', data: unescaped(body) } : { kind: 'damaged' }

@@ -1,17 +1,20 @@
 /**
- * The registers that gdb sees, as rows in the order of their numbers. The first two features are those that gdb knows for x86-64
- * (the gdb manual, "i386 Features"); behind them stand what a hypervisor's author asks for: control registers, the timer, the
- * current VMCS and the guest's local APIC.
+ * The registers that gdb sees, as rows in the order of their numbers. The first features are those that gdb knows for x86 (the gdb
+ * manual, "i386 Features"): with 64-bit registers, or with the 32-bit ones that real and protected mode have. Behind them stands what
+ * a hypervisor's author asks for (`machine-registers.ts`).
  */
 
 import type { TimelineView } from '../session/timeline.ts'
-import { guestApic } from '../session/timeline-apic.ts'
 import { type GuestRegisters, type GuestTimer, guestRegisters, guestTimer } from '../session/timeline-guest.ts'
-import { vmcsField } from '../session/timeline-vmcs.ts'
-import { APIC_REGISTERS, type ApicRegisterRow } from '../spec/apic-registers.ts'
-import { VMCS_FIELDS, type VmcsFieldName, widthOf } from '../spec/vmcs-fields.ts'
+import { guestSegment } from '../session/timeline-segments.ts'
+import { GPR_NAMES } from '../spec/registers.ts'
+import { APIC, SYSTEM, VMX } from './machine-registers.ts'
 
-/** One moment with what most registers are read from. */
+/** gdb's names. Under the 16-bit one it disassembles 16-bit code; registers and packets are those of i386, so it may be switched. */
+export const ARCHITECTURES = ['i386:x86-64', 'i386', 'i8086'] as const
+export type Architecture = (typeof ARCHITECTURES)[number]
+
+/** One CPU at one moment, with what most registers are read from. */
 export interface Moment {
   readonly view: TimelineView
   readonly guest: GuestRegisters
@@ -35,36 +38,43 @@ export interface Feature {
   readonly registers: readonly RegisterRow[]
 }
 
-/** gdb's order; the numbers are those of the encodings. */
-// biome-ignore format: a table
-const GENERAL: readonly (readonly [name: string, number: number])[] = [
-  ['rax', 0], ['rbx', 3], ['rcx', 1], ['rdx', 2], ['rsi', 6], ['rdi', 7], ['rbp', 5], ['rsp', 4],
-  ...Array.from({ length: 8 }, (_, i) => [`r${8 + i}`, 8 + i] as const),
-]
+/** What gdb knows of a machine. */
+export interface RegisterSet {
+  readonly architecture: Architecture
+  readonly features: readonly Feature[]
+  /** By gdb's numbers. */
+  readonly all: readonly RegisterRow[]
+  /** What the packet `g` holds; gdb asks for the others one by one. */
+  readonly general: readonly RegisterRow[]
+}
 
-/** CS, SS, DS, ES, FS, GS: gdb's order, and the CPU's numbers. */
-const SEGMENTS = { cs: 1, ss: 2, ds: 3, es: 0, fs: 4, gs: 5 } as const
+/** gdb's order of the general registers, as the CPU's numbers. */
+const ORDER = { 64: [0, 3, 1, 2, 6, 7, 5, 4, 8, 9, 10, 11, 12, 13, 14, 15], 32: [0, 1, 2, 3, 4, 5, 6, 7] } as const
+const RSP = 4
+const RBP = 5
+
+/** gdb's order. */
+const SEGMENTS = ['cs', 'ss', 'ds', 'es', 'fs', 'gs'] as const
 
 /** Kernels look at none of them; gdb wants them described. */
 const X87_CONTROL = ['fctrl', 'fstat', 'ftag', 'fiseg', 'fioff', 'foseg', 'fooff', 'fop']
 
 const unavailable = (): undefined => undefined
 
-const CORE: readonly RegisterRow[] = [
-  ...GENERAL.map(([name, number]) => ({
-    name,
-    bits: 64,
-    type: name === 'rsp' || name === 'rbp' ? 'data_ptr' : 'int64',
+const core = (width: 32 | 64): readonly RegisterRow[] => [
+  ...ORDER[width].map(number => ({
+    name: GPR_NAMES[width][number]!,
+    bits: width,
+    type: number === RSP || number === RBP ? 'data_ptr' : `int${width}`,
     read: ({ guest }: Moment) => guest.gpr[number],
   })),
-  { name: 'rip', bits: 64, type: 'code_ptr', read: ({ guest }) => guest.rip },
+  { name: width === 64 ? 'rip' : 'eip', bits: width, type: 'code_ptr', read: ({ guest }) => guest.rip },
   { name: 'eflags', bits: 32, type: 'i386_eflags', read: ({ guest }) => guest.rflags },
-  ...Object.entries(SEGMENTS).map(([name, number]) => ({
+  ...SEGMENTS.map(name => ({
     name,
     bits: 32,
     type: 'int32',
-    read: ({ guest, view }: Moment) =>
-      BigInt(number === 1 ? guest.cs : number === 2 ? guest.ss : view.machine.cpus[view.cpu]!.segments[number]!.selector),
+    read: ({ view }: Moment) => BigInt(guestSegment(view, name).selector),
   })),
   ...Array.from({ length: 8 }, (_, i) => ({
     name: `st${i}`,
@@ -78,8 +88,8 @@ const CORE: readonly RegisterRow[] = [
   ...X87_CONTROL.map(name => ({ name, bits: 32, type: 'int', group: 'float', read: unavailable })),
 ]
 
-const SSE: readonly RegisterRow[] = [
-  ...Array.from({ length: 16 }, (_, i) => ({
+const sse = (width: 32 | 64): readonly RegisterRow[] => [
+  ...Array.from({ length: width / 4 }, (_, i) => ({
     name: `xmm${i}`,
     bits: 128,
     type: 'vec128',
@@ -91,58 +101,30 @@ const SSE: readonly RegisterRow[] = [
   { name: 'mxcsr', bits: 32, type: 'int', group: 'vector', read: ({ view }) => view.machine.registers[view.cpu]!.mxcsr[0]! },
 ]
 
-const system = (name: string, bits: number, read: RegisterRow['read']): RegisterRow => ({
-  name,
-  bits,
-  type: `uint${bits}`,
+const BASES: readonly RegisterRow[] = (['fs', 'gs'] as const).map(name => ({
+  name: `${name}_base`,
+  bits: 64,
+  type: 'uint64',
   group: 'control',
-  read,
-})
+  read: ({ view }) => guestSegment(view, name).base,
+}))
 
-const SYSTEM: readonly RegisterRow[] = [
-  system('cr0', 64, ({ guest }) => guest.cr0),
-  system('cr2', 64, ({ guest }) => guest.cr2),
-  system('cr3', 64, ({ guest }) => guest.cr3),
-  system('cr4', 64, ({ guest }) => guest.cr4),
-  system('cpl', 32, ({ guest }) => BigInt(guest.cpl)),
-  system('tsc', 64, ({ timer }) => timer.tsc),
-  system('tsc_deadline', 64, ({ timer }) => timer.deadline),
-  system('instructions', 64, ({ view }) => BigInt(view.instructions)),
-  system('event', 32, ({ view }) => BigInt(view.eventIndex)),
-]
-
-const VMX: readonly RegisterRow[] = (Object.keys(VMCS_FIELDS) as VmcsFieldName[]).map(name => {
-  const width = widthOf(VMCS_FIELDS[name].encoding)
-  const bits = width === 'natural' ? 64 : width
-  return { name: `vmcs_${name.toLowerCase()}`, bits, type: `uint${bits}`, group: 'vmx', read: ({ view }) => vmcsField(view, name) }
-})
-
-const APIC: readonly RegisterRow[] = Object.entries(APIC_REGISTERS as Readonly<Record<string, ApicRegisterRow>>).flatMap(
-  ([name, { offset, count = 1 }]) =>
-    Array.from({ length: count }, (_, i) => ({
-      name: `${name.toLowerCase()}${count === 1 ? '' : i}`,
-      bits: 32,
-      type: 'uint32',
-      group: 'apic',
-      read: ({ view }: Moment) => {
-        const value = guestApic(view, offset + 16 * i)
-        return value === undefined ? undefined : BigInt(value)
-      },
-    })),
-)
-
-export const FEATURES: readonly Feature[] = [
-  { name: 'org.gnu.gdb.i386.core', registers: CORE },
-  { name: 'org.gnu.gdb.i386.sse', registers: SSE },
-  { name: 'org.vtick.system', registers: SYSTEM },
-  { name: 'org.vtick.vmx', registers: VMX },
-  { name: 'org.vtick.apic', registers: APIC },
-]
-
-export const REGISTERS: readonly RegisterRow[] = FEATURES.flatMap(({ registers }) => registers)
-
-/** What the packet `g` holds; gdb asks for the others one by one. */
-export const GENERAL_REGISTERS: readonly RegisterRow[] = [...CORE, ...SSE]
+export function registersOf(architecture: Architecture): RegisterSet {
+  const width = architecture === 'i386:x86-64' ? 64 : 32
+  const known: readonly Feature[] = [
+    { name: 'org.gnu.gdb.i386.core', registers: core(width) },
+    { name: 'org.gnu.gdb.i386.sse', registers: sse(width) },
+  ]
+  const features: readonly Feature[] = [
+    ...known,
+    { name: width === 64 ? 'org.gnu.gdb.i386.segments' : 'org.vtick.segments', registers: BASES },
+    { name: 'org.vtick.system', registers: SYSTEM },
+    { name: 'org.vtick.vmx', registers: VMX },
+    { name: 'org.vtick.apic', registers: APIC },
+  ]
+  const rowsOf = (of: readonly Feature[]): readonly RegisterRow[] => of.flatMap(({ registers }) => registers)
+  return { architecture, features, all: rowsOf(features), general: rowsOf(known) }
+}
 
 /** A register's bytes, lowest first, as hex digits; `x` where it has no value. */
 export function registerHex({ bits, read }: RegisterRow, moment: Moment): string {

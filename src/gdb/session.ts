@@ -1,32 +1,38 @@
 /**
  * One gdb at a recording: packets in, packets out (the gdb manual, "Remote Protocol", "Packets"). The recording can be looked at and
- * travelled through in both directions; it cannot be written to.
+ * travelled through in both directions; it cannot be written to. A thread is a CPU; all of them stop together, where the recording
+ * stands, and thread N is CPU N - 1.
  */
 
+import { stepCpuBackward, stepCpuForward } from '../session/cpu-step.ts'
 import { stepBackward, stepForward } from '../session/steps.ts'
-import type { Place, Timeline } from '../session/timeline.ts'
+import type { Place, Timeline, TimelineView } from '../session/timeline.ts'
 import { linearBytes } from '../session/timeline-memory.ts'
-import { type Arrival, continueBackward, continueForward, type Journey, type Reason, type Stop } from '../session/travel.ts'
+import { type Arrival, continueBackward, continueForward, type Journey, type Reason } from '../session/travel.ts'
+import { Breakpoints, type GdbStop } from './breakpoints.ts'
 import { PACKET_SIZE, PacketReader, packet, textHex } from './packets.ts'
-import { GENERAL_REGISTERS, type Moment, momentOf, REGISTERS, registerHex } from './registers.ts'
-import { TARGET_XML } from './target-xml.ts'
+import { type Moment, momentOf, type RegisterSet, registerHex } from './registers.ts'
+import { targetXml } from './target-xml.ts'
+import { isThread, parseResume, parseThread, threadText } from './threads.ts'
 
 export interface GdbHost {
   /** Sends bytes to gdb. */
   send(text: string): void
   /** Lets other bytes arrive. */
   breathe(): Promise<void>
-  /** A line after `monitor`, with the place where gdb stands, answered in text; it may move to another place by returning it. */
-  monitor(line: string, place: Place): Promise<{ readonly text: string; readonly place?: Place }>
+  /** A line after `monitor`, answered in text; it may move to another place by returning it. */
+  monitor(line: string, here: Here): Promise<{ readonly text: string; readonly place?: Place }>
+}
+
+/** Where gdb stands. */
+export interface Here {
+  readonly place: Place
+  /** The CPU of the thread that it looks at. */
+  readonly cpu: number
+  readonly breakpoints: Breakpoints
 }
 
 const SUPPORTED = `PacketSize=${PACKET_SIZE.toString(16)};qXfer:features:read+;ReverseStep+;ReverseContinue+;QStartNoAckMode+;vContSupported+;swbreak+;hwbreak+`
-
-/** What gdb asked to stop at, and how it is told. */
-interface GdbStop {
-  readonly stop: Stop
-  readonly reply: string
-}
 
 const OK = 'OK'
 /** What cannot be done here; gdb prints the number only. */
@@ -36,22 +42,38 @@ const NOT_MAPPED = 'E0e'
 export class GdbSession {
   readonly #timeline: Timeline
   readonly #host: GdbHost
+  readonly #registers: RegisterSet
   readonly #packets = new PacketReader()
-  readonly #stops = new Map<string, GdbStop>()
+  readonly #breakpoints = new Breakpoints()
   readonly #waiting: string[] = []
   #place: Place
   #reason: Reason | { readonly kind: 'interrupted' } = { kind: 'step' }
   #stoppedBy = ''
+  /** The CPU whose registers and memory are asked for, and the one that steps; -1: the one that stopped. */
+  #general = -1
+  #control = -1
   #acknowledges = true
   #interrupted = false
   #busy = false
   /** gdb has gone, or asked us to. */
   isOver = false
 
-  constructor(timeline: Timeline, host: GdbHost, place: Place = { instructions: 0, events: 0 }) {
+  constructor(timeline: Timeline, host: GdbHost, registers: RegisterSet, place: Place = { instructions: 0, events: 0 }) {
     this.#timeline = timeline
     this.#host = host
+    this.#registers = registers
     this.#place = place
+  }
+
+  /** The connection is gone: whatever runs is given up. */
+  hangUp(): void {
+    this.isOver = true
+    this.#interrupted = true
+  }
+
+  /** Nothing is being answered. */
+  get isIdle(): boolean {
+    return !this.#busy
   }
 
   /** Takes bytes from gdb; answers when it can. */
@@ -83,23 +105,24 @@ export class GdbSession {
       case '?':
         return this.#stopReply()
       case 'g':
-        return GENERAL_REGISTERS.map(row => registerHex(row, this.#moment())).join('')
+        return this.#registers.general.map(row => registerHex(row, this.#moment())).join('')
       case 'p':
         return this.#register(Number.parseInt(data.slice(1), 16))
       case 'm':
         return this.#memory(data.slice(1))
       case 's':
-        return this.#travel(stepForward(this.#timeline, this.#place, 'instruction'))
+        return this.#step(this.#control)
       case 'c':
         return this.#continue(continueForward)
       case 'b':
         return await this.#backward(data)
       case 'Z':
       case 'z':
-        return this.#stopPoint(data)
+        return this.#breakpoints.take(data)
       case 'H':
+        return this.#select(data)
       case 'T':
-        return OK
+        return isThread(data.slice(1), this.#cpus) ? OK : REFUSED
       case 'P':
       case 'G':
       case 'M':
@@ -121,16 +144,38 @@ export class GdbSession {
     }
   }
 
-  /** Where gdb stands, as long as the timeline has not been elsewhere. */
-  #here: Moment | undefined
+  get #cpus(): number {
+    return this.#timeline.engines.length
+  }
+
+  /** Where gdb stands, and what it looks at there, as long as the timeline has not been elsewhere. */
+  #view: TimelineView | undefined
+  #moments: (Moment | undefined)[] = []
+
+  #standing(): TimelineView {
+    this.#view ??= this.#timeline.atMoment(this.#place)
+    return this.#view
+  }
 
   #moment(): Moment {
-    this.#here ??= momentOf(this.#timeline.atMoment(this.#place))
-    return this.#here
+    const view = this.#standing()
+    const cpu = this.#general < 0 ? view.cpu : this.#general
+    this.#moments[cpu] ??= momentOf({ ...view, cpu })
+    return this.#moments[cpu]
+  }
+
+  /** `Hg2`, `Hc-1`: the thread that what follows is about. 0 and -1 are any. */
+  #select(data: string): string {
+    const thread = parseThread(data.slice(2))
+    if (thread === undefined || thread > this.#cpus) return REFUSED
+    if (data[1] === 'g') this.#general = thread - 1
+    else if (data[1] === 'c') this.#control = thread - 1
+    else return REFUSED
+    return OK
   }
 
   #register(number: number): string {
-    const row = REGISTERS[number]
+    const row = this.#registers.all[number]
     return row === undefined ? REFUSED : registerHex(row, this.#moment())
   }
 
@@ -149,16 +194,22 @@ export class GdbSession {
     return hex === '' && length > 0n ? NOT_MAPPED : hex
   }
 
-  #arrive(place: Place, reason: Reason | { readonly kind: 'interrupted' }, stoppedBy = ''): string {
-    this.#here = undefined
+  #stand(place: Place): void {
+    this.#view = undefined
+    this.#moments = []
     this.#place = place
+  }
+
+  #arrive(place: Place, reason: Reason | { readonly kind: 'interrupted' }, stoppedBy = ''): string {
+    this.#stand(place)
     this.#reason = reason
     this.#stoppedBy = stoppedBy
+    this.#general = -1
     return this.#stopReply()
   }
 
   async #travel(journey: Journey, stops: readonly GdbStop[] = []): Promise<string> {
-    this.#interrupted = false
+    this.#interrupted = this.isOver
     for (;;) {
       const { done, value } = journey.next()
       if (done) {
@@ -168,54 +219,45 @@ export class GdbSession {
       await this.#host.breathe()
       if (!this.#interrupted) continue
       journey.return(undefined as never)
+      if (this.isOver) return ''
       const { instructions, eventIndex } = this.#timeline.atMoment(value)
       return this.#arrive({ instructions, events: eventIndex }, { kind: 'interrupted' })
     }
   }
 
   #continue(direction: typeof continueForward): Promise<string> {
-    const stops = [...this.#stops.values()]
-    return this.#travel(
-      direction(
-        this.#timeline,
-        this.#place,
-        stops.map(({ stop }) => stop),
-      ),
-      stops,
+    const stops = this.#breakpoints.all
+    const journey = direction(
+      this.#timeline,
+      this.#place,
+      stops.map(({ stop }) => stop),
     )
+    return this.#travel(journey, stops)
+  }
+
+  /** An instruction of a CPU, or of the one that stopped; or until it leaves a range. */
+  #step(control: number, within?: readonly [bigint, bigint]): Promise<string> {
+    if (this.#cpus === 1 && within === undefined) return this.#travel(stepForward(this.#timeline, this.#place, 'instruction'))
+    const stops = this.#breakpoints.all
+    const cpu = control < 0 ? this.#standing().cpu : control
+    const step = { cpu, stops: stops.map(({ stop }) => stop), ...(within === undefined ? {} : { within }) }
+    return this.#travel(stepCpuForward(this.#timeline, this.#place, step), stops)
   }
 
   async #backward(data: string): Promise<string> {
-    if (data === 'bs') return await this.#travel(stepBackward(this.#timeline, this.#place, 'instruction'))
-    return data === 'bc' ? await this.#continue(continueBackward) : ''
+    if (data === 'bc') return await this.#continue(continueBackward)
+    if (data !== 'bs') return ''
+    if (this.#cpus === 1) return await this.#travel(stepBackward(this.#timeline, this.#place, 'instruction'))
+    const cpu = this.#control < 0 ? this.#standing().cpu : this.#control
+    return await this.#travel(stepCpuBackward(this.#timeline, this.#place, cpu))
   }
 
   #stopReply(): string {
     const { kind } = this.#reason
-    if (kind === 'interrupted') return 'T02thread:01;'
+    const thread = `thread:${threadText(this.#standing().cpu)};`
+    if (kind === 'interrupted') return `T02${thread}`
     const why = { step: '', begin: 'replaylog:begin;', end: 'replaylog:end;', stop: this.#stoppedBy }[kind]
-    return `T05thread:01;${why}`
-  }
-
-  /** `Z0,address,kind`: 0 software and 1 hardware breakpoint, 2 write watchpoint. */
-  #stopPoint(data: string): string {
-    const [, type, address, kind] = /^[Zz](\d),([0-9a-f]{1,16}),([0-9a-f]{1,8})/.exec(data) ?? []
-    if (address === undefined) return REFUSED
-    if (type !== '0' && type !== '1' && type !== '2') return ''
-    const key = `${type},${address},${kind}`
-    if (data.startsWith('z')) {
-      this.#stops.delete(key)
-      return OK
-    }
-    const at = BigInt(`0x${address}`)
-    const bytes = Number.parseInt(kind!, 16)
-    if (type === '2' && (bytes < 1 || bytes > PACKET_SIZE)) return REFUSED
-    const stop: Stop =
-      type === '2'
-        ? { kind: 'change', of: { kind: 'location', location: { kind: 'memory', address: at, bytes } } }
-        : { kind: 'address', address: at }
-    this.#stops.set(key, { stop, reply: { 0: 'swbreak:;', 1: 'hwbreak:;', 2: `watch:${at.toString(16)};` }[type] })
-    return OK
+    return `T05${thread}${why}`
   }
 
   async #query(data: string): Promise<string> {
@@ -226,15 +268,15 @@ export class GdbSession {
       case 'QStartNoAckMode':
         return OK
       case 'qXfer':
-        return transfer(data)
+        return transfer(data, targetXml(this.#registers))
       case 'qC':
-        return 'QC1'
+        return `QC${threadText(this.#standing().cpu)}`
       case 'qfThreadInfo':
-        return 'm1'
+        return `m${Array.from({ length: this.#cpus }, (_, cpu) => threadText(cpu)).join(',')}`
       case 'qsThreadInfo':
         return 'l'
       case 'qThreadExtraInfo':
-        return textHex('vcpu 0')
+        return this.#threadInfo(data.slice('qThreadExtraInfo,'.length))
       case 'qAttached':
         return '1'
       case 'qSymbol':
@@ -246,31 +288,38 @@ export class GdbSession {
     }
   }
 
+  #threadInfo(thread: string): string {
+    if (!isThread(thread, this.#cpus)) return REFUSED
+    const cpu = Number.parseInt(thread, 16) - 1
+    const { machine } = this.#standing()
+    const { activity, hostIdle } = machine.cpus[cpu]!
+    return textHex(`CPU ${cpu}${hostIdle ? ', halted in KVM' : activity === 'active' ? '' : `, ${activity}`}`)
+  }
+
   async #monitor(line: string): Promise<string> {
-    const { text, place } = await this.#host.monitor(line, this.#place)
-    if (place !== undefined) this.#place = place
-    this.#here = undefined
+    const cpu = this.#general < 0 ? this.#standing().cpu : this.#general
+    const { text, place } = await this.#host.monitor(line, { place: this.#place, cpu, breakpoints: this.#breakpoints })
+    this.#stand(place ?? this.#place)
     return text === '' ? OK : textHex(text)
   }
 
   #verbose(data: string): string | undefined | Promise<string> {
-    if (data === 'vCont?') return 'vCont;c;C;s;S'
-    if (data.startsWith('vCont;s') || data.startsWith('vCont;S'))
-      return this.#travel(stepForward(this.#timeline, this.#place, 'instruction'))
-    if (data.startsWith('vCont;c') || data.startsWith('vCont;C')) return this.#continue(continueForward)
+    if (data === 'vCont?') return 'vCont;c;C;s;S;r'
     if (data.startsWith('vKill')) {
       this.isOver = true
       return OK
     }
-    return ''
+    if (!data.startsWith('vCont;')) return ''
+    const resume = parseResume(data, this.#cpus)
+    if (resume === undefined) return REFUSED
+    return resume.kind === 'continue' ? this.#continue(continueForward) : this.#step(resume.cpu, resume.within)
   }
 }
 
 /** `qXfer:features:read:target.xml:offset,length`. */
-function transfer(data: string): string {
+function transfer(data: string, xml: string): string {
   const range = /^qXfer:features:read:target\.xml:([0-9a-f]+),([0-9a-f]+)$/.exec(data)
   if (range === null) return ''
   const [offset, length] = [Number.parseInt(range[1]!, 16), Number.parseInt(range[2]!, 16)]
-  const part = TARGET_XML.slice(offset, offset + length)
-  return `${offset + length >= TARGET_XML.length ? 'l' : 'm'}${part}`
+  return `${offset + length >= xml.length ? 'l' : 'm'}${xml.slice(offset, offset + length)}`
 }

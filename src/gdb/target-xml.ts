@@ -1,7 +1,7 @@
 /** The target description that gdb reads (the gdb manual, "Target Description Format"), from the rows of `registers.ts`. */
 
 import { RFLAGS } from '../spec/rflags.ts'
-import { FEATURES, type Feature } from './registers.ts'
+import type { Feature, RegisterSet } from './registers.ts'
 
 /** Types that a feature defines before it uses them. */
 const TYPES: Readonly<Record<string, string>> = {
@@ -25,4 +25,6 @@ function featureXml({ name, registers }: Feature): string {
   return `<feature name="${name}">${TYPES[name] ?? ''}${rows.join('')}</feature>`
 }
 
-export const TARGET_XML = `<?xml version="1.0"?><!DOCTYPE target SYSTEM "gdb-target.dtd"><target version="1.0"><architecture>i386:x86-64</architecture>${FEATURES.map(featureXml).join('')}</target>`
+/** The description of one architecture. */
+export const targetXml = ({ architecture, features }: RegisterSet): string =>
+  `<?xml version="1.0"?><!DOCTYPE target SYSTEM "gdb-target.dtd"><target version="1.0"><architecture>${architecture}</architecture>${features.map(featureXml).join('')}</target>`

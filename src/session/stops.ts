@@ -4,6 +4,7 @@
  */
 
 import type { Engine } from '../hw/cpu/engine.ts'
+import { CS } from '../isa/operands.ts'
 import type { Operand } from '../query/operand.ts'
 import type { StateTest } from '../query/stop-expression.ts'
 import { type Access, accessesOf, touches } from './accesses.ts'
@@ -12,11 +13,11 @@ import { MomentReader } from './moment-reader.ts'
 import type { Timeline } from './timeline.ts'
 
 /**
- * address: a CPU is about to execute there. change: what is read is not what it was. event: an event of the recording, by its number,
+ * address: a CPU is about to execute there, by RIP; `isLinear`: by the linear address, which segments move. change: what is read is not what it was. event: an event of the recording, by its number,
  * as `find` says. state: what `holds` says of a moment became true. access: an instruction read, or read or wrote, memory there.
  */
 export type Stop =
-  | { readonly kind: 'address'; readonly address: bigint }
+  | { readonly kind: 'address'; readonly address: bigint; readonly isLinear?: boolean }
   | { readonly kind: 'change'; readonly of: Operand }
   | { readonly kind: 'event'; readonly find: (from: number, direction: 1 | -1) => number }
   | { readonly kind: 'state'; readonly holds: StateTest }
@@ -35,10 +36,14 @@ interface Touching {
   readonly following: bigint
 }
 
+const linearRip = ({ bits, registers }: Engine, rip: bigint): bigint =>
+  bits === 64 ? rip : BigInt.asUintN(32, registers.segmentBase[CS]! + rip)
+
 /** Sees every moment of a stretch in order; says of which stop, by its place in the list, it is one. -1: none. */
 export class Watcher {
   readonly #timeline: Timeline
   readonly #addresses: ReadonlyMap<bigint, number>
+  readonly #linear: ReadonlyMap<bigint, number>
   readonly #changes: readonly Numbered<'change'>[]
   readonly #states: readonly Numbered<'state'>[]
   readonly #accesses: readonly Numbered<'access'>[]
@@ -51,7 +56,10 @@ export class Watcher {
 
   constructor(timeline: Timeline, stops: readonly Stop[]) {
     this.#timeline = timeline
-    this.#addresses = new Map(numbered(stops, 'address').map(({ address, position }) => [address, position]))
+    const addresses = (isLinear: boolean): ReadonlyMap<bigint, number> =>
+      new Map(numbered(stops, 'address').flatMap(row => ((row.isLinear ?? false) === isLinear ? [[row.address, row.position]] : [])))
+    this.#addresses = addresses(false)
+    this.#linear = addresses(true)
     this.#changes = numbered(stops, 'change')
     this.#states = numbered(stops, 'state')
     this.#accesses = numbered(stops, 'access')
@@ -73,7 +81,9 @@ export class Watcher {
 
   /** The address that is stopped at here; changes and truth need a moment before. */
   stopAt(engine: Engine): number {
-    return this.#addresses.size === 0 ? -1 : (this.#addresses.get(engine.rip) ?? -1)
+    if (this.#addresses.size + this.#linear.size === 0) return -1
+    const { rip } = engine
+    return this.#addresses.get(rip) ?? this.#linear.get(linearRip(engine, rip)) ?? -1
   }
 
   see(engine: Engine): number {

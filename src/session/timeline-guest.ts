@@ -12,7 +12,8 @@ import type { KvmState, VcpuState } from '../kvm/state.ts'
 import { MSRS } from '../spec/msrs.ts'
 import type { VmcsFieldName } from '../spec/vmcs-fields.ts'
 import type { TimelineView } from './timeline.ts'
-import { isUnderKvm, vcpuOf } from './timeline-memory.ts'
+import { vcpuOf } from './timeline-memory.ts'
+import { savedIn } from './timeline-segments.ts'
 
 export interface GuestRegisters {
   /** 0: VMX root operation or none; 1: a guest's code is what runs. */
@@ -48,7 +49,8 @@ export function guestRegisters(view: TimelineView, index = view.cpu): GuestRegis
   const cpu = machine.cpus[index]!
   const { gpr, rip, rflags, cr, pdpte } = machine.registers[index]!
   const level = cpu.vmx.mode === 'non-root' ? 1 : 0
-  if (isUnderKvm(machine) && level === 0) return savedRegisters(machine, index)
+  const saved = savedIn({ ...view, cpu: index })
+  if (saved !== undefined) return savedRegisters(machine, index, saved)
   const [cs, ss] = [cpu.segments[1]!, cpu.segments[2]!]
   return {
     level,
@@ -69,12 +71,9 @@ export function guestRegisters(view: TimelineView, index = view.cpu): GuestRegis
 }
 
 /** The guest while KVM has the CPU: KVM leaves the other registers in place. */
-function savedRegisters(machine: TimelineView['machine'], cpu: number): GuestRegisters {
-  const { registers, cpus, memory } = machine
+function savedRegisters(machine: TimelineView['machine'], cpu: number, vmcs: number): GuestRegisters {
+  const { registers, memory } = machine
   const { gpr, cr } = registers[cpu]!
-  const kvm = vcpuOf(machine, cpu)
-  const { currentVmcs } = cpus[cpu]!.vmx
-  const vmcs = currentVmcs >= 0 || kvm === undefined ? currentVmcs : kvm.vcpu.vmcs01 // nothing loaded before the first entry
   const field = (name: VmcsFieldName): bigint => readField(memory, vmcs, name)
   return {
     level: 0,
@@ -85,7 +84,7 @@ function savedRegisters(machine: TimelineView['machine'], cpu: number): GuestReg
     cr2: cr[2]!,
     cr3: field('GUEST_CR3'),
     cr4: field('GUEST_CR4'),
-    efer: kvm?.vcpu.efer ?? field('GUEST_IA32_EFER'),
+    efer: vcpuOf(machine, cpu)?.vcpu.efer ?? field('GUEST_IA32_EFER'),
     pdptes: [field('GUEST_PDPTR0'), field('GUEST_PDPTR1'), field('GUEST_PDPTR2'), field('GUEST_PDPTR3')],
     cs: Number(field('GUEST_CS_SELECTOR')),
     ss: Number(field('GUEST_SS_SELECTOR')),

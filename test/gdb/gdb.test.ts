@@ -1,14 +1,12 @@
-/** A recording behind the remote protocol: packets by the gdb manual's rules, and a session with the real gdb. */
+/** A recording behind the remote protocol: packets by the gdb manual's rules. Sessions with the real gdb are in `real-gdb.test.ts`. */
 
-import { createRequire } from 'node:module'
-import { join } from 'node:path'
-import { pathToFileURL } from 'node:url'
-import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import fc from 'fast-check'
+import { beforeAll, describe, expect, test } from 'vitest'
 import { PacketReader, packet } from '../../src/gdb/packets.ts'
+import { registersOf } from '../../src/gdb/registers.ts'
 import { GdbSession } from '../../src/gdb/session.ts'
+import { parseResume } from '../../src/gdb/threads.ts'
 import { openTimeline } from '../../src/session/timeline.ts'
-import { hasTool, run } from '../assembler/tools.ts'
-import { Directory, guestSource, ROOT } from '../cli/vtick.ts'
 import { recorded } from '../recorded.ts'
 
 const bytes = (text: string): Buffer => Buffer.from(text, 'latin1')
@@ -44,7 +42,7 @@ describe('a session', () => {
       breathe: async () => {},
       monitor: async (line: string) => ({ text: `heard ${line}\n` }),
     }
-    session = new GdbSession(openTimeline(reader), host)
+    session = new GdbSession(openTimeline(reader), host, registersOf('i386:x86-64'))
   })
 
   /** What comes back, without acknowledgement, frame and checksum. */
@@ -76,63 +74,66 @@ describe('a session', () => {
     expect(await ask(`qRcmd,${Buffer.from('stat').toString('hex')}`)).toBe(Buffer.from('heard stat\n').toString('hex'))
     expect(await ask('mzz')).toBe('E01')
   })
+
+  test('asks for a damaged packet again, and answers the next one', async () => {
+    sent.length = 0
+    await session.receive(bytes('$g#00'))
+    expect(sent).toEqual(['-'])
+    expect(await ask('qC')).toBe('QC01')
+  })
+
+  test('stops a long way at an interrupt, where it has come to, and goes on from there', async () => {
+    sent.length = 0
+    await Promise.all([session.receive(bytes(packet('c'))), session.receive(bytes('\x03'))])
+    expect(sent.join('')).toMatch(/\$T0[25]thread:01;/)
+  })
+
+  test('gives every packet an answer, whatever it holds', async () => {
+    const word = fc.constantFrom(
+      ...'?gpmscbZzHTPGMXqQv!,;:#$}*0123456789abcdef-'.split(''),
+      'vCont;',
+      'qXfer:features:read:target.xml:',
+      'Z2,',
+      'Hg',
+    )
+    await fc.assert(
+      fc.asyncProperty(fc.array(word, { maxLength: 12 }), async words => {
+        const data = words.join('')
+        if (/^[Dk]|^vKill/.test(data)) return
+        sent.length = 0
+        await session.receive(bytes(packet(data)))
+        expect(sent.join('')).toMatch(/^\+?\$.*#[0-9a-f]{2}$/s)
+      }),
+      { numRuns: 200, seed: 1 },
+    )
+    await session.receive(bytes('garbage \xff\x00 #12 $$$ \n'))
+    expect(await ask('qC')).toBe('QC01')
+  })
+
+  test('is over when gdb detaches', async () => {
+    expect(await ask('D')).toBe('OK')
+    expect([session.isOver, session.isIdle]).toEqual([true, true])
+  })
 })
 
-const hasGdb = hasTool('gdb')
-
-describe.skipIf(!hasGdb)('the real gdb', () => {
-  const place = new Directory({
-    'guest.asm': guestSource(
-      'mov r12, 1',
-      'mov qword [counter], 7',
-      'here: xor eax, eax',
-      'cpuid',
-      'inc r12',
-      'exit 0',
-      'align 8',
-      'counter: dq 0',
-    ),
+describe('what threads are told', () => {
+  test.each([
+    ['vCont;c', { kind: 'continue' }],
+    ['vCont;s:1;c', { kind: 'step', cpu: 0 }],
+    ['vCont;c:1;s:2', { kind: 'step', cpu: 1 }],
+    ['vCont;S05', { kind: 'step', cpu: -1 }],
+    ['vCont;r100000,100010:2;c', { kind: 'step', cpu: 1, within: [0x100000n, 0x100010n] }],
+    ['vCont;s:3', undefined],
+    ['vCont;x', undefined],
+  ])('%s', (data, resume) => {
+    expect(parseResume(data, 2)).toEqual(resume)
   })
-  const VTICK = `${process.execPath} --import ${pathToFileURL(createRequire(import.meta.url).resolve('tsx')).href} ${join(ROOT, 'src/cli/main.ts')}`
+})
 
-  afterAll(() => place.remove())
-
-  test('stops at lines and at changes of memory, in both directions, and sees the VMCS', async () => {
-    expect((await place.vtick('run guest.asm --record guest.vtrace')).code).toBe(0)
-    expect((await place.vtick('asm guest.asm -f exec -g -o guest.elf')).code).toBe(0)
-    const script = [
-      `target remote | ${VTICK} gdb guest.vtrace`,
-      'break here',
-      'continue',
-      'info line *$rip',
-      'stepi',
-      'x/i $rip',
-      'stepi',
-      'printf "exited: rip %d, reason %d\\n", (long)$rip == $vmcs_guest_rip, $vmcs_vm_exit_reason',
-      'stepi',
-      'printf "r12 %d\\n", $r12',
-      'delete',
-      'watch *(long*)&counter',
-      'reverse-continue',
-      'info line *$rip',
-      'printf "counter %d\\n", *(long*)&counter',
-      'delete',
-      'reverse-continue',
-      'continue',
-    ]
-    const shown = run('gdb', ['-nx', '-batch', ...script.flatMap(line => ['-ex', line]), 'guest.elf'], place.path)
-    const told = shown.split('\n').filter(line => /^(Line|=>|exited|r12|counter|No more|Old|New)/.test(line))
-    expect(told).toEqual([
-      expect.stringMatching(/^Line 4 of "guest.asm" starts at address 0x\w+ <here>/),
-      expect.stringMatching(/^=> 0x\w+ <here\+2>:\tcpuid/),
-      'exited: rip 1, reason 10', // CPUID (Intel SDM, "VMX Basic Exit Reasons")
-      'r12 2',
-      'Old value = 7',
-      'New value = 0',
-      expect.stringMatching(/^Line 3 of "guest.asm"/),
-      'counter 0',
-      'No more reverse-execution history.',
-      'No more reverse-execution history.',
-    ])
-  }, 60_000)
+test('16- and 32-bit programs have the registers of i386 in the order of its packets', () => {
+  const names = (architecture: Parameters<typeof registersOf>[0]): string[] => registersOf(architecture).general.map(({ name }) => name)
+  // gdb's regformats: i386 begins eax ecx edx ebx esp ebp esi edi eip; amd64 rax rbx rcx rdx rsi rdi rbp rsp r8 to r15 rip.
+  expect(names('i386').slice(0, 11)).toEqual(['eax', 'ecx', 'edx', 'ebx', 'esp', 'ebp', 'esi', 'edi', 'eip', 'eflags', 'cs'])
+  expect(names('i386:x86-64').slice(0, 9)).toEqual(['rax', 'rbx', 'rcx', 'rdx', 'rsi', 'rdi', 'rbp', 'rsp', 'r8'])
+  expect(names('i8086')).toEqual(names('i386'))
 })

@@ -8,7 +8,7 @@ import type { GdbCommandOptions } from '../gdb.ts'
 import type { ReplayCommandOptions } from '../replay.ts'
 import type { ReplayToOptions } from '../replay-to.ts'
 import type { CommonOptions, ReadingOptions } from '../terminal.ts'
-import { gather, parseInstructionCount, parseParameter, parsePort } from '../values.ts'
+import { gather, parseCpuCount, parseInstructionCount, parseMemory, parseParameter, parsePort } from '../values.ts'
 import { addSourceOptions, type CommandHost, NEWEST } from './host.ts'
 
 export function addTravelCommands(host: CommandHost): void {
@@ -111,11 +111,25 @@ A location is ${LOCATION_FORMS}; a label may stand for an address.
   vtick why T.vtrace @end '[counter]:8'`
 
 function addGdb({ program, open, main, finish }: CommandHost): void {
-  program
+  const command = program
     .command('gdb')
-    .description("a trace behind gdb's remote protocol, to step and continue in both directions")
-    .argument('[trace]', NEWEST)
-    .option('--port <port>', 'listen on 127.0.0.1 instead of talking over stdin and stdout', parsePort)
+    .description("a trace, or a guest run for it, behind gdb's remote protocol: to step and continue in both directions")
+    .argument('[trace]', `${NEWEST}; or a program, which is run and recorded into .vtick/ first`)
+  addSourceOptions(command)
+    .option('--param <name=value>', "a module parameter of KVM's for a program, as apic_timer_virt=0 (repeatable)", parseParameter)
+    .addOption(new Option('--level <level>', 'L2: a program one level deeper').choices(['L1', 'L2']))
+    .option('--bare', 'a program on the CPU itself, with no KVM')
+    .option('-m, --memory <mib>', 'memory of a program in MiB', parseMemory)
+    .option('--smp <n>', 'number of CPUs of a program (default: 1)', parseCpuCount)
+    .option('--max-insns <n>', 'stop a program after so many instructions', parseInstructionCount, MOST_LIVE)
+    .option('--port <port>', 'listen on 127.0.0.1 instead of talking over stdin and stdout; 0 is any that is free', parsePort)
+    .addOption(
+      new Option('--arch <name>', 'the registers that gdb sees (default: those of the mode that the program starts in)').choices([
+        'x86-64',
+        'i386',
+        'i8086',
+      ]),
+    )
     .addHelpText('after', GDB_HELP)
     .action(async (file: string | undefined, options: GdbCommandOptions) => {
       const { gdbCommand } = await import('../gdb.ts')
@@ -126,4 +140,7 @@ function addGdb({ program, open, main, finish }: CommandHost): void {
 const GDB_HELP = `
 In gdb, with the guest's lines from \`vtick asm guest.asm -f exec -g\`:
   gdb guest.elf -ex 'target remote | npx vtick gdb guest.vtrace'
-  reverse-stepi, reverse-continue, watch, info registers control, info registers vmx, monitor help`
+  reverse-stepi, reverse-continue, watch, rwatch, awatch, info threads, info registers control, info registers vmx, monitor help
+A thread of gdb's is a CPU. A program that starts in 16- or 32-bit mode has the registers of i386, so that \`set architecture i8086\`
+and back works; from 64-bit mode on attach again with --arch x86-64. gdb waits two seconds for an answer: record a longer run first,
+or \`set remotetimeout 60\`.`
