@@ -146,7 +146,7 @@ function handleEptViolation(c: Context): ExitOutcome {
     mapHostPage(c, APIC_DEFAULT_BASE, c.vm.apicAccessPage)
     return 'resume'
   }
-  return mapGuestPage(c, guestPhysical, (qualification & QUALIFICATION_WRITE) !== 0n) ? 'resume' : emulateInstruction(c)
+  return mapGuestPage(c, guestPhysical, (qualification & QUALIFICATION_WRITE) !== 0n) ? 'resume' : emulateAccess(c)
 }
 
 /** Of an EPT violation: the access was a write. */
@@ -171,8 +171,16 @@ function handleNestedViolation(c: Context, guestPhysical: number, qualification:
     case 'misconfiguration':
       return nestedVmexit(c, { reason: 'EXIT_REASON_EPT_MISCONFIG', reflected: true })
     case 'no-memory':
-      return emulateInstruction(c)
+      return emulateAccess(c)
   }
+}
+
+/** Of an instruction; the delivery of an event is nothing that can be emulated (KVM_INTERNAL_ERROR_DELIVERY_EV). */
+function emulateAccess(c: Context): ExitOutcome {
+  if (c.vcpu.injected === null) return emulateInstruction(c)
+  const event = c.vcpu.injected.information.toString(16)
+  const address = c.cpu.vmread('GUEST_PHYSICAL_ADDRESS').toString(16)
+  return internalError(c, `the delivery of event 0x${event} touched guest-physical address 0x${address}, where there is no memory`)
 }
 
 function internalError({ vcpu }: Context, why: string): ExitOutcome {

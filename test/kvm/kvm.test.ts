@@ -116,4 +116,8 @@ describe('a guest', () => {
     const { end } = runKvm('mov rax, cr4\nor eax, 0x200\nmov cr4, rax\nmov rax, 0x30000000\nmovups xmm0, [rax]')
     expect(end).toMatchObject({ reason: 'internal-error', why: expect.stringContaining('does not emulate') })
   })
+  test('whose page tables have no memory ends the run where an exception is to be delivered', () => {
+    const { end } = runKvm('lidt [idtr]\nmov eax, 0x30000000\nmov cr3, rax\nidtr: dw 0xfff\ndq 0')
+    expect(end).toMatchObject({ reason: 'internal-error', why: expect.stringContaining('delivery of event 0x80000b0e') })
+  })
 })
