@@ -39,10 +39,23 @@ export function restoreSnapshot(machine: Machine, { state, registers, pages }: S
   const { memory } = machine
   memory.clear()
   for (const [page, bytes] of pages) memory.writeBytes(page * PAGE_SIZE, bytes)
+  restoreProcessors(machine, { state, registers })
+}
+
+/** Back to a snapshot with all pages, from which memory differs in `written` at most: what `restoreSnapshot` does, by these alone. */
+export function rewind(machine: Machine, snapshot: Snapshot, written: readonly number[]): void {
+  const { memory } = machine
+  const kept = new Map(snapshot.pages)
+  for (const page of written) memory.writeBytes(page * PAGE_SIZE, kept.get(page) ?? ZERO_PAGE)
+  restoreProcessors(machine, snapshot)
+}
+
+/** The registers and the plain state; nothing derived stays. */
+function restoreProcessors(machine: Machine, { state, registers }: Omit<Snapshot, 'pages'>): void {
   registerBytes(machine).set(registers)
   Object.assign(machine, structuredClone(state))
   machine.decoded.pages.clear()
-  memory.unmarkPaging()
+  machine.memory.unmarkPaging()
   for (const engine of machine.engines) {
     engine.delivering = null
     engine.dropTranslations()

@@ -1,25 +1,26 @@
 /**
- * A guest hypervisor and its guest as enemies: nested state, VMCS fields and EPT entries that nobody would write, and code in L2 that
- * tries addresses, MSRs and ports at random. Whatever they do, the run ends in a way that has a name, and memory of the host that is
+ * A guest hypervisor and its guest as enemies: nested state, VMCS fields and EPT entries that nobody would write, and code in both that
+ * tries addresses, MSRs, ports and instructions at random. Whatever they do, the run ends in a way that has a name, and memory of the host that is
  * not theirs is neither written nor seen.
  */
 
 import { createHash } from 'node:crypto'
 import { rootMachine } from '../../../src/hw/root-cpu.ts'
-import { restoreSnapshot, type Snapshot, takeSnapshot } from '../../../src/hw/snapshot.ts'
+import { rewind, type Snapshot, takeSnapshot } from '../../../src/hw/snapshot.ts'
 import { contextOf } from '../../../src/kvm/context.ts'
 import { KvmError } from '../../../src/kvm/error.ts'
 import { readVmcs12, VMCS12_OFFSETS, vmcs12Width } from '../../../src/kvm/nested/vmcs12.ts'
 import type { KvmState, MemorySlot } from '../../../src/kvm/state.ts'
 import { drive, type GuestRun, instructionsOf, reattach } from '../../../src/session/guest-run.ts'
 import { started } from '../rig.ts'
+import { attack, hostileCode } from './hostile-code.ts'
 
 const PAGE = 4096
 /** Where L2's memory begins in L1's. */
 const L2_MEMORY = 64 * 2 ** 20
 /** A page of the host's own, filled with this: it must stay, and nobody may come to know it. */
-const SECRET_AT = 4 * 2 ** 20
-const SECRET = 0x5ec2_e700_5ec2_e7ffn
+export const SECRET_AT = 4 * 2 ** 20
+export const SECRET = 0x5ec2_e700_5ec2_e7ffn
 const INSTRUCTIONS = 120
 
 export interface Arena {
@@ -28,7 +29,7 @@ export interface Arena {
   readonly slot: MemorySlot
 }
 
-const kvmOf = ({ machine }: GuestRun): KvmState => machine.host as KvmState
+export const kvmOf = ({ machine }: GuestRun): KvmState => machine.host as KvmState
 
 /** L2 is about to run under the stock hypervisor. */
 export function createArena(): Arena {
@@ -36,6 +37,7 @@ export function createArena(): Arena {
   const vcpu = kvmOf(guest).vms[0]!.vcpus[0]!
   for (let at = SECRET_AT; at < SECRET_AT + PAGE; at += 8) guest.machine.memory.write64(at, SECRET)
   drive(guest, 1_000_000, () => vcpu.phase === 'enter' && vcpu.nested.guestMode && !vcpu.nested.runPending)
+  // This also takes the marks of what was written until now.
   return { guest, beginning: takeSnapshot(guest.machine, false), slot: kvmOf(guest).vms[0]!.slots[0]! }
 }
 
@@ -58,33 +60,6 @@ function address(random: () => number, { slot }: Arena): number {
     0xfee0_0000,
   ])
   return Math.max(0, rim + (pick(random, [-PAGE, 0, PAGE, 8, -8]) as number))
-}
-
-const bytesOf = (value: bigint, count: number): number[] =>
-  Array.from({ length: count }, (_, index) => Number((value / 256n ** BigInt(index)) % 256n))
-
-/** One instruction, or a few that go together, of a guest that tries things. */
-function hostile(random: () => number, arena: Arena): number[] {
-  const where = bytesOf(BigInt(address(random, arena)), 8)
-  const number = bytesOf(BigInt(random()), 4)
-  return pick<() => number[]>(random, [
-    () => [0x48, 0xb8, ...where, 0x48, 0x89, 0x08], // mov rax, address; mov [rax], rcx
-    () => [0x48, 0xb8, ...where, 0x48, 0x8b, 0x18], // mov rbx, [rax]
-    () => [0x48, 0xb8, ...where, 0xff, 0xd0], // call rax
-    () => [0x48, 0xb8, ...where, 0x0f, 0x22, 0xd8], // mov cr3, rax
-    () => [0x48, 0xb8, ...where, 0x0f, 0x01, 0x10], // lgdt [rax]
-    () => [
-      0xb9,
-      ...pick(random, [number, [0xe0, 6, 0, 0], [0x80, 0, 0, 0xc0], [0x1b, 0, 0, 0], [0x3f, 8, 0, 0], [0x80, 4, 0, 0]]),
-      0x0f,
-      pick(random, [0x32, 0x30]),
-    ],
-    () => [0x66, 0xba, number[0]!, random() % 4 === 0 ? number[1]! : 0, pick(random, [0xec, 0xed, 0xee, 0xef])],
-    () => [0x0f, 0x01, pick(random, [0xc1, 0xc2, 0xc3, 0xc4, 0xd4])],
-    () => [0x0f, 0xa2],
-    () => [0xfb, 0xf4],
-    () => number,
-  ])()
 }
 
 const EDGES = [
@@ -118,7 +93,8 @@ function twist(random: () => number, arena: Arena, vmcs12: Uint8Array): void {
 }
 
 /** Writes entries into a table of L1's EPT. */
-function misdirect(random: () => number, { guest, slot }: Arena, eptPointer: bigint, arena: Arena): void {
+function misdirect(random: () => number, arena: Arena, eptPointer: bigint): void {
+  const { guest, slot } = arena
   const { memory } = guest.machine
   let table = Number(eptPointer & 0x3fff_ffff_f000n)
   for (let level = 3; level >= 0 && table + PAGE <= slot.size; level--) {
@@ -130,23 +106,35 @@ function misdirect(random: () => number, { guest, slot }: Arena, eptPointer: big
   }
 }
 
-/** One case: how it ended, and what is wrong, if anything is. */
-export function tryCase(arena: Arena, random: () => number): { readonly end: string; readonly wrong: string } {
-  const { guest, beginning, slot } = arena
-  const { machine } = guest
-  restoreSnapshot(machine, beginning)
-  reattach(guest)
-  machine.memory.takeWrittenPages()
-  const c = contextOf(rootMachine(machine), 0)
-  const rip = Number(readVmcs12(c, 'GUEST_RIP') % 2n ** 32n)
-  const code = Array.from({ length: 12 }, () => hostile(random, arena)).flat()
-  machine.memory.writeBytes(slot.hostPhysical + L2_MEMORY + (rip % (8 * 2 ** 20 - PAGE)), Uint8Array.from(code))
-  misdirect(random, arena, readVmcs12(c, 'EPT_POINTER'), arena)
-  const end = attempt(arena, random)
-  return { end, wrong: wrongIn(arena) }
+/** Code for whoever has its memory from there in L1's. */
+function plant(random: () => number, arena: Arena, memoryFrom: number, entry: number): void {
+  const attacks = Array.from({ length: 12 }, () => attack(random, () => address(random, arena)))
+  const { guest, slot } = arena
+  for (const [at, bytes] of hostileCode(entry, attacks)) guest.machine.memory.writeBytes(slot.hostPhysical + memoryFrom + at, bytes)
 }
 
-function attempt({ guest, slot }: Arena, random: () => number, arena = { guest, slot } as Arena): string {
+/** One case: how it ended, and what is wrong, if anything is. */
+export function tryCase(arena: Arena, random: () => number): { readonly end: string; readonly wrong: string } {
+  const c = contextOf(rootMachine(arena.guest.machine), 0)
+  plant(random, arena, L2_MEMORY, Number(c.cpu.vmread('GUEST_RIP')))
+  if (random() % 2 === 0) plant(random, arena, 0, Number(readVmcs12(c, 'HOST_RIP')))
+  misdirect(random, arena, readVmcs12(c, 'EPT_POINTER'))
+  return { end: attempt(arena, random), wrong: judge(arena) }
+}
+
+/** What is wrong; then the arena is as at the beginning, but for what was written past the map of written pages. */
+export function judge(arena: Arena): string {
+  const { guest, beginning } = arena
+  const written = guest.machine.memory.takeWrittenPages()
+  const wrong = wrongIn(arena, written)
+  rewind(guest.machine, beginning, written)
+  reattach(guest)
+  guest.machine.memory.takeWrittenPages() // the marks that this left
+  return wrong
+}
+
+function attempt(arena: Arena, random: () => number): string {
+  const { guest } = arena
   try {
     if (random() % 2 === 0) {
       const { vcpu } = guest.vmm!
@@ -162,25 +150,31 @@ function attempt({ guest, slot }: Arena, random: () => number, arena = { guest, 
   }
 }
 
-/** Written pages and translations outside the guest; a register that holds the secret. */
-function wrongIn({ guest, slot }: Arena): string {
+/** A page of the host among the `written`; the secret in a register or in memory of the guest; the host in an EPT. */
+function wrongIn({ guest, slot }: Arena, written: readonly number[]): string {
   const { machine } = guest
   const kvm = kvmOf(guest)
   const [first, end] = [slot.hostPhysical / PAGE, (slot.hostPhysical + slot.size) / PAGE]
-  const isTheirs = (page: number): boolean => (page >= first && page < end) || page >= kvm.lowestHostPage / PAGE
-  const stray = machine.memory.takeWrittenPages().find(page => !isTheirs(page))
+  const isGuests = (page: number): boolean => page >= first && page < end
+  const stray = written.find(page => !isGuests(page) && page < kvm.lowestHostPage / PAGE)
   if (stray !== undefined) return `host page 0x${stray.toString(16)} was written`
   if (machine.registers[0]!.gpr.includes(SECRET)) return 'a register holds the secret of the host'
-  const { shadowEpt } = kvm.vms[0]!.vcpus[0]!.nested
-  const leaf = leaves(guest, shadowEpt.root, 3).find(page => page < first || page >= end)
-  return leaf === undefined ? '' : `the EPT that L2 runs on maps host page 0x${leaf.toString(16)}`
+  const told = written.find(page => isGuests(page) && quadwords(guest, page).includes(SECRET))
+  if (told !== undefined) return `page 0x${told.toString(16)} of the guest holds the secret of the host`
+  const { eptRoot, apicAccessPage, vcpus } = kvm.vms[0]!
+  const l1 = leaves(guest, eptRoot, 3).find(page => !isGuests(page) && page !== apicAccessPage / PAGE)
+  if (l1 !== undefined) return `the EPT that L1 runs on maps host page 0x${l1.toString(16)}`
+  const l2 = leaves(guest, vcpus[0]!.nested.shadowEpt.root, 3).find(page => !isGuests(page))
+  return l2 === undefined ? '' : `the EPT that L2 runs on maps host page 0x${l2.toString(16)}`
 }
+
+const quadwords = ({ machine }: GuestRun, page: number): BigUint64Array =>
+  new BigUint64Array(machine.memory.buffer, machine.memory.ram.byteOffset + page * PAGE, PAGE / 8)
 
 /** Host pages that the tables below `table` map. */
 function leaves(guest: GuestRun, table: number, level: number): number[] {
   const found: number[] = []
-  for (let index = 0; index < 512; index++) {
-    const entry = guest.machine.memory.read64(table + index * 8)
+  for (const entry of quadwords(guest, table / PAGE)) {
     if ((entry & 7n) === 0n) continue
     const target = Number(entry & 0x000f_ffff_ffff_f000n)
     if (level === 0) found.push(target / PAGE)
