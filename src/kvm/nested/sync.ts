@@ -18,7 +18,9 @@ const RARE: readonly VmcsFieldName[] = [
   'GUEST_PENDING_DBG_EXCEPTIONS',
 ]
 
-const RARE_FIELDS: ReadonlySet<VmcsFieldName> = new Set([...RARE, 'GUEST_DEADLINE_PHY', 'GUEST_DEADLINE_VIR'])
+const PDPTES = ['GUEST_PDPTR0', 'GUEST_PDPTR1', 'GUEST_PDPTR2', 'GUEST_PDPTR3'] as const
+
+const RARE_FIELDS: ReadonlySet<VmcsFieldName> = new Set([...RARE, ...PDPTES, 'GUEST_DEADLINE_PHY', 'GUEST_DEADLINE_VIR'])
 
 export const isRareField = (name: VmcsFieldName): boolean => RARE_FIELDS.has(name)
 
@@ -50,6 +52,8 @@ export function syncVmcs02ToVmcs12Rare(c: Context): void {
   if (!vcpu.nested.needSyncRare) return
   withVmcs02(c, () => {
     for (const name of RARE) writeVmcs12(c, name, cpu.vmread(name))
+    // A CPU without EPT leaves them alone.
+    if (vmcs12Has(c, 'SECONDARY_EXEC_ENABLE_EPT')) for (const name of PDPTES) writeVmcs12(c, name, cpu.vmread(name))
     saveGuestTimer(c)
   })
   vcpu.nested.needSyncRare = false

@@ -54,6 +54,16 @@ export function nestedVmexit(c: Context, exit: NestedExit): ExitOutcome {
   return resumeL1(c, interruptionType(exit.interruption ?? 0) === INTR_TYPE.nmi && isInformationValid(exit.interruption ?? 0))
 }
 
+const LINEAR_ADDRESS_IF: Partial<Record<ExitReason, bigint>> = {
+  EXIT_REASON_EPT_VIOLATION: 1n << 7n, // it is valid
+  EXIT_REASON_IO_INSTRUCTION: 1n << 4n, // INS or OUTS
+  EXIT_REASON_CR_ACCESS: 1n << 6n, // LMSW of memory
+}
+
+/** By a bit of the qualification. Any other exit leaves the field as it was; in vmcs02 an exit that was not L1's may have written it. */
+const namesLinearAddress = (reason: ExitReason, qualification: bigint): boolean =>
+  (qualification & (LINEAR_ADDRESS_IF[reason] ?? 0n)) !== 0n
+
 function recordExit(c: Context, { reason, qualification, interruption, interruptionError, reflected }: NestedExit): void {
   const { cpu, vcpu } = c
   const put = (name: VmcsFieldName, value: bigint | number): void => writeVmcs12(c, name, value)
@@ -69,7 +79,7 @@ function recordExit(c: Context, { reason, qualification, interruption, interrupt
   passOn('VM_EXIT_INSTRUCTION_LEN')
   passOn('VMX_INSTRUCTION_INFO')
   if (reflected) {
-    put('GUEST_LINEAR_ADDRESS', cpu.vmread('GUEST_LINEAR_ADDRESS'))
+    if (namesLinearAddress(reason, qualification ?? 0n)) put('GUEST_LINEAR_ADDRESS', cpu.vmread('GUEST_LINEAR_ADDRESS'))
     if (reason === 'EXIT_REASON_EPT_VIOLATION' || reason === 'EXIT_REASON_EPT_MISCONFIG')
       put('GUEST_PHYSICAL_ADDRESS', cpu.vmread('GUEST_PHYSICAL_ADDRESS'))
   }
