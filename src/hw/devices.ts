@@ -5,9 +5,10 @@
 
 import { unreachable } from '../base/assert.ts'
 import { dueTick, readMmio, readPort, receive, settle, writeMmio, writePort } from '../devices/bus.ts'
-import type { BusAccess, BusEffect } from '../devices/devices.ts'
-import { NOT_DUE } from '../devices/moment.ts'
+import type { BusAccess, BusEffect, BusState } from '../devices/devices.ts'
+import { type Moment, NOT_DUE } from '../devices/moment.ts'
 import { picRequestsInterrupt } from '../devices/pic.ts'
+import { rebaseDevices } from '../devices/rebase.ts'
 import { raise } from './apic/interrupts.ts'
 import { deliverMessage } from './apic/messages.ts'
 import type { Machine } from './machine.ts'
@@ -76,6 +77,12 @@ const HOST_DEVICE_VECTOR = 0x22
 /** Under KVM what devices do reaches the guest through user space, which needs a CPU to run on. */
 function interruptHost(machine: Machine): void {
   if (machine.bus.outbox.length > 0) raise(machine, 0, HOST_DEVICE_VECTOR)
+}
+
+/** The devices of another machine at its moment `from` go on here. */
+export function restoreDevices(machine: Machine, devices: BusState, from: Moment): void {
+  machine.bus = rebaseDevices(devices, from, accessNow(machine).moment)
+  finish(machine, 0, accessNow(machine))
 }
 
 /** Acts on what an access brought about, and asks for the next moment that something comes due. */

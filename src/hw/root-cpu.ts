@@ -13,6 +13,7 @@ import type { Engine } from './cpu/engine.ts'
 import { ownTsc, readMsr, writeMsr } from './cpu/msrs.ts'
 import { isXcr0 } from './cpu/system/extended-state.ts'
 import { cpuidContext } from './cpu/system/state.ts'
+import { loadXsaveImage, xsaveImage } from './cpu/xsave-image.ts'
 import { enterHostMode } from './host-mode.ts'
 import type { Machine } from './machine.ts'
 import type { CostName } from './time/costs.ts'
@@ -51,6 +52,13 @@ export interface RootCpu {
   cpuid(leaf: number, subleaf: number): CpuidResult
   /** XSETBV of XCR0; the value must be one that the CPU takes. */
   xsetbv(value: bigint): void
+  xgetbv(): bigint
+  /** The x87, SSE and AVX registers as an XSAVE area in the standard format, and back: `bytes` is one that `xsave` gave. */
+  xsave(): Uint8Array
+  xrstor(bytes: Uint8Array): void
+  /** DR0 to DR3 and DR6. */
+  dr(index: number): bigint
+  setDr(index: number, value: bigint): void
   gpr(index: number): bigint
   setGpr(index: number, value: bigint): void
   cr2(): bigint
@@ -134,6 +142,13 @@ function rootCpu(machine: Machine, engine: Engine): RootCpu {
     xsetbv: value => {
       if (!isXcr0(engine, value)) throw new RootMisuse(`XSETBV of 0x${value.toString(16)} failed`)
       registers.xcr0[0] = value
+    },
+    xgetbv: () => registers.xcr0[0]!,
+    xsave: () => xsaveImage(registers),
+    xrstor: bytes => loadXsaveImage(registers, bytes),
+    dr: register => registers.dr[register]!,
+    setDr: (register, value) => {
+      registers.dr[register] = value
     },
     gpr: register => registers.gpr[register]!,
     setGpr: (register, value) => {

@@ -82,16 +82,17 @@ export function writeCr4(c: Context, value: bigint): boolean {
   return !has(value ^ before, CR4.PAE) || loadPdptes(c)
 }
 
-const PDPTES = ['GUEST_PDPTR0', 'GUEST_PDPTR1', 'GUEST_PDPTR2', 'GUEST_PDPTR3'] as const
+export const PDPTES = ['GUEST_PDPTR0', 'GUEST_PDPTR1', 'GUEST_PDPTR2', 'GUEST_PDPTR3'] as const
 const PDPTE_PRESENT = 1n
 /** Bits 2:1 and 8:5, and those beyond the physical address. */
 const PDPTE_RESERVED = 0x1e6n | (~((1n << BigInt(PHYSICAL_ADDRESS_BITS)) - 1n) & 0xffff_ffff_ffff_ffffn)
 
+export const isPaePaging = (c: Context): boolean => has(readCr0(c), CR0.PG) && has(readCr4(c), CR4.PAE) && !has(c.vcpu.efer, EFER.LMA)
+
 /** With PAE paging and EPT the CPU takes the four entries from the VMCS (Linux `load_pdptrs`). False where one has a reserved bit set. */
 export function loadPdptes(c: Context): boolean {
   const { cpu, vcpu, vm } = c
-  const isPae = has(readCr0(c), CR0.PG) && has(readCr4(c), CR4.PAE) && !has(vcpu.efer, EFER.LMA)
-  if (!isPae || vcpu.nested.guestMode) return true
+  if (!isPaePaging(c) || vcpu.nested.guestMode) return true
   const table = hostAddress(vm, Number(cpu.vmread('GUEST_CR3') & 0xffff_ffe0n))
   if (table < 0) return false
   const entries = PDPTES.map((_, index) => cpu.memory.read64(table + index * 8))

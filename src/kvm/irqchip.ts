@@ -30,6 +30,16 @@ export interface Irqchip {
   levels: Record<IrqSource, number>
 }
 
+/** `struct kvm_irqchip` of all three chips, and the levels of the lines: what KVM_GET_IRQCHIP gives. */
+export type IrqchipImage = Omit<Irqchip, 'routes'>
+
+export const getIrqchip = ({ pics, ioApic, levels }: Irqchip): IrqchipImage => structuredClone({ pics, ioApic, levels })
+
+export function setIrqchip(v: VmContext, image: IrqchipImage): void {
+  Object.assign(v.vm.chips!, structuredClone(image))
+  for (const { vcpu } of contextsOf(v)) vcpu.scanIoApic = true
+}
+
 const PIC_PINS = 16
 
 /** Linux's default: every line at the pins of its number. */

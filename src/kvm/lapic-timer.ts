@@ -259,11 +259,6 @@ export function readDeadline(c: Context): bigint {
   return c.vcpu.timer.tscDeadline
 }
 
-/** The TSC has changed under the deadline: the armed one is computed anew. */
-export function rearmDeadline(c: Context, deadline: bigint): void {
-  if (deadline !== 0n && !hasDefect(c, 'stale-deadline')) writeDeadline(c, deadline)
-}
-
 export function writeDeadline(c: Context, value: bigint): void {
   const { timer } = c.vcpu
   if (!isApicEnabled(c) || timerMode(c) !== 'tsc-deadline') return
@@ -323,6 +318,22 @@ export function currentCount(c: Context): number {
   if (timer.tscDeadline <= now) return 0
   const initial = apicRegister(c, 'APIC_TMICT')
   return Math.floor((Number(cyclesToNs(c, timer.tscDeadline - now)) * initial) / timer.periodNs)
+}
+
+/**
+ * User space has set all registers (Linux `kvm_apic_set_state`): the count goes on from where the current-count register says, and in
+ * deadline mode `deadline` is armed. A one-shot count that is over stays over.
+ */
+export function restoreTimer(c: Context, deadline: bigint): void {
+  const { timer } = c.vcpu
+  timer.mode = modeOf(apicRegister(c, 'APIC_LVTT'))
+  timer.periodNs = periodOf(c, apicRegister(c, 'APIC_TMICT'))
+  const left = apicRegister(c, 'APIC_TMCCT')
+  const count = left === 0 && timer.mode === 'periodic' ? apicRegister(c, 'APIC_TMICT') : left
+  const end = count === 0 ? 0n : guestNow(c) + nsToCycles(c, periodOf(c, count))
+  timer.tscDeadline = timer.mode === 'tsc-deadline' ? deadline : end
+  evaluateVirtTimer(c)
+  startTimer(c)
 }
 
 /** The APIC is switched off. */

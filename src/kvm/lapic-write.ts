@@ -10,6 +10,7 @@ import { endOfInterrupt } from './eoi.ts'
 import { sendCommand } from './interrupt-messages.ts'
 import { acceptInterrupt, apicRegister, isSoftwareEnabled, isX2apic, nameApic, resetApic, setApicRegister } from './lapic.ts'
 import { disableTimer, writeDivide, writeInitialCount, writeLvtt } from './lapic-timer.ts'
+import type { MsrAccess } from './msr-access.ts'
 import { updateApicVirtualization } from './vmcs01.ts'
 
 /** False where the write raises #GP. */
@@ -57,7 +58,11 @@ function writeLocalVector(c: Context, name: ApicRegisterName, value: number): vo
 /** The CPU's virtualization takes the ID for the vCPU's number: with another one APICv is over, for good. */
 function writeId(c: Context, value: number): void {
   setApicRegister(c, 'APIC_ID', value)
-  if (!isX2apic(c) && value >>> 24 !== c.vcpu.id) setApicvInhibit(c, 'apicIdModified', true)
+  checkApicId(c)
+}
+
+export function checkApicId(c: Context): void {
+  if (!isX2apic(c) && apicRegister(c, 'APIC_ID') >>> 24 !== c.vcpu.id) setApicvInhibit(c, 'apicIdModified', true)
 }
 
 /** While the APIC is software-disabled, the entries of the local vector table stay masked. */
@@ -71,13 +76,14 @@ const ENABLE = BigInt(APIC_BITS.MSR_IA32_APICBASE_ENABLE)
 const X2APIC = BigInt(APIC_BITS.X2APIC_ENABLE)
 const BASE = ~0xfffn
 
-/** False where the write raises #GP: reserved bits, x2APIC without enable, or a transition the SDM does not have. */
-export function writeApicBase(c: Context, value: bigint): boolean {
+/** False where the write raises #GP: reserved bits, x2APIC without enable, or for the guest a transition the SDM does not have. */
+export function writeApicBase(c: Context, value: bigint, by: MsrAccess): boolean {
   const { vcpu } = c
   const before = vcpu.apicBase
   const straightToX2apic = (before & ENABLE) === 0n && (value & X2APIC) !== 0n
   const sideways = (before & X2APIC) !== 0n && (value & X2APIC) === 0n && (value & ENABLE) !== 0n
-  if ((value & ~0x3fff_ffff_fd00n) !== 0n || (value & (ENABLE | X2APIC)) === X2APIC || straightToX2apic || sideways) return false
+  if ((value & ~0x3fff_ffff_fd00n) !== 0n || (value & (ENABLE | X2APIC)) === X2APIC) return false
+  if (by === 'guest' && (straightToX2apic || sideways)) return false
   vcpu.apicBase = value
   if ((value & ENABLE) === 0n && (before & ENABLE) !== 0n) {
     disableTimer(c)

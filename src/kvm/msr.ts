@@ -10,10 +10,12 @@ import type { Context } from './context.ts'
 import { isPaging, setEfer } from './control-registers.ts'
 import { hasFeature } from './cpuid.ts'
 import { readX2apic } from './lapic.ts'
-import { currentCount, readDeadline, rearmDeadline, writeDeadline } from './lapic-timer.ts'
+import { currentCount, readDeadline, writeDeadline } from './lapic-timer.ts'
 import { writeApicBase, writeX2apic } from './lapic-write.ts'
+import type { MsrAccess } from './msr-access.ts'
 import { FIRST_VMX_MSR, guestReadVmxMsr, LAST_VMX_MSR, readVmxMsr, withoutGuestTimer, writeVmxMsr } from './nested/capabilities.ts'
 import { currentTsc, guestNow, setGuestTsc } from './tsc.ts'
+import { withTscChange } from './tsc-change.ts'
 
 const EFER_WRITABLE = 0xd01n
 const EFER_LME = 0x100n
@@ -76,9 +78,6 @@ const IN_VMCS: ReadonlyMap<number, VmcsFieldName> = new Map([
 
 const isVmxMsr = (index: number): boolean => index >= FIRST_VMX_MSR && index <= LAST_VMX_MSR
 
-/** Who asks: user space may do what the guest may not (Linux `msr_data.host_initiated`). */
-export type MsrAccess = 'guest' | 'host'
-
 /** The value, or null where the read raises #GP. */
 export function readMsr(c: Context, index: number, by: MsrAccess = 'guest'): bigint | null {
   if (isVmxMsr(index)) return readVmx(c, index, by)
@@ -117,12 +116,12 @@ export function writeMsr(c: Context, index: number, value: bigint, by: MsrAccess
   if (index >= APIC_BASE_MSR && index < APIC_MSR_END) return writeX2apic(c, index, value)
   switch (index) {
     case MSRS.MSR_IA32_TSC.index:
-      return writeTsc(c, value)
+      return writeTsc(c, value, by)
     case MSRS.MSR_IA32_TSC_DEADLINE.index:
       writeDeadline(c, value)
       return true
     case MSRS.MSR_IA32_APICBASE.index:
-      return writeApicBase(c, value)
+      return writeApicBase(c, value, by)
     case MSRS.MSR_IA32_FEAT_CTL.index:
       return writeFeatureControl(c, value, by)
     case MSRS.MSR_EFER.index:
@@ -130,7 +129,7 @@ export function writeMsr(c: Context, index: number, value: bigint, by: MsrAccess
     case MSRS.MSR_IA32_CR_PAT.index:
       return writePat(c, value)
     case MSRS.MSR_IA32_TSC_ADJUST.index:
-      return writeTsc(c, guestNow(c) + value - (c.vcpu.msrs[index] ?? 0n))
+      return writeTscAdjust(c, index, value, by)
     default:
       return writeHeld(c, index, value)
   }
@@ -172,12 +171,19 @@ function writeHeld(c: Context, index: number, value: bigint): boolean {
   return true
 }
 
-/** A write of the TSC moves TSC_ADJUST by as much. */
-function writeTsc(c: Context, value: bigint): boolean {
+/** A guest's write of the TSC moves TSC_ADJUST by as much. */
+function writeTsc(c: Context, value: bigint, by: MsrAccess): boolean {
   const index = MSRS.MSR_IA32_TSC_ADJUST.index
-  c.vcpu.msrs[index] = BigInt.asUintN(64, (c.vcpu.msrs[index] ?? 0n) + BigInt.asUintN(64, value) - guestNow(c))
-  setGuestTsc(c, value)
-  rearmDeadline(c, readDeadline(c))
+  const adjust = c.vcpu.msrs[index] ?? 0n
+  if (by === 'guest') c.vcpu.msrs[index] = BigInt.asUintN(64, adjust + BigInt.asUintN(64, value) - guestNow(c))
+  withTscChange(c, by, () => setGuestTsc(c, value))
+  return true
+}
+
+/** And the other way round; user space restores the one and the other. */
+function writeTscAdjust(c: Context, index: number, value: bigint, by: MsrAccess): boolean {
+  if (by === 'guest') return writeTsc(c, guestNow(c) + value - (c.vcpu.msrs[index] ?? 0n), by)
+  c.vcpu.msrs[index] = value
   return true
 }
 

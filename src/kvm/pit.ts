@@ -6,6 +6,7 @@
 import { TSC_AT_START } from '../base/units.ts'
 import { type Moment, NOT_DUE } from '../devices/moment.ts'
 import { newPit, type PitState, pitDue, pitOutput } from '../devices/pit.ts'
+import { rebasePit } from '../devices/rebase.ts'
 import { contextsOf, type VmContext } from './context.ts'
 import { cancelHostTimer, startHostTimer } from './host-timer.ts'
 import { setIrq } from './irqchip.ts'
@@ -17,6 +18,19 @@ export interface KvmPit {
 }
 
 export const newKvmPit = (): KvmPit => ({ state: newPit(), hpetLegacy: false })
+
+/** `struct kvm_pit_state2`, and the moment at which it was so. */
+export interface PitImage extends KvmPit {
+  readonly moment: Moment
+}
+
+export const getPit = (v: VmContext): PitImage => ({ ...structuredClone(v.vm.pit!), moment: pitMoment(v) })
+
+/** As much time has passed for its counters as had there. */
+export function setPit(v: VmContext, { state, hpetLegacy, moment }: PitImage): void {
+  Object.assign(v.vm.pit!, { state: rebasePit(state, moment, pitMoment(v)), hpetLegacy })
+  pitChanged(v)
+}
 
 const TIMER_GSI = 0
 

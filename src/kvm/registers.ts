@@ -2,7 +2,7 @@
 
 import type { VmcsFieldName } from '../spec/vmcs-fields.ts'
 import type { Context } from './context.ts'
-import { loadPdptes, setCr0, setCr4, setEfer } from './control-registers.ts'
+import { loadPdptes, PDPTES, setCr0, setCr4, setEfer } from './control-registers.ts'
 import { KvmError } from './error.ts'
 import { isAllowed } from './vmcs01.ts'
 
@@ -23,6 +23,8 @@ export interface SegmentRegisterValue {
 
 export interface SpecialRegisters {
   readonly cr0: bigint
+  /** 0 where it is left out. */
+  readonly cr2?: bigint
   readonly cr3: bigint
   readonly cr4: bigint
   readonly efer: bigint
@@ -30,6 +32,8 @@ export interface SpecialRegisters {
   readonly segments: readonly SegmentRegisterValue[]
   readonly gdtr: { readonly base: bigint; readonly limit: number }
   readonly idtr: { readonly base: bigint; readonly limit: number }
+  /** With PAE paging, of `kvm_sregs2`: the four entries as CR3 was loaded; where they are left out they are read from memory. */
+  readonly pdptes?: readonly bigint[]
 }
 
 const RSP = 4
@@ -43,7 +47,6 @@ export function setRegisters({ cpu }: Context, { rip, rflags, gpr }: Registers):
 }
 
 const PROTECTED_AND_PAGED = 0x8000_0001n
-const DR7_AT_RESET = 0x400n
 
 /** EINVAL for a mode that the CPU cannot run a guest in: without "unrestricted guest" only those with paging. */
 export function setSpecialRegisters(c: Context, registers: SpecialRegisters): void {
@@ -63,9 +66,10 @@ export function setSpecialRegisters(c: Context, registers: SpecialRegisters): vo
   cpu.vmwrite('GUEST_IDTR_BASE', registers.idtr.base)
   cpu.vmwrite('GUEST_IDTR_LIMIT', registers.idtr.limit)
   cpu.vmwrite('GUEST_CR3', registers.cr3)
-  cpu.vmwrite('GUEST_DR7', DR7_AT_RESET)
+  cpu.setCr2(registers.cr2 ?? 0n)
   setEfer(c, registers.efer)
   setCr0(c, registers.cr0)
   setCr4(c, registers.cr4)
-  loadPdptes(c)
+  if (registers.pdptes === undefined) loadPdptes(c)
+  else for (const [index, field] of PDPTES.entries()) cpu.vmwrite(field, registers.pdptes[index] ?? 0n)
 }

@@ -99,8 +99,8 @@ export interface InjectedEvent {
   instructionLength: number
 }
 
-/** Where the vCPU's host thread stands. polling: halted, but its thread does not sleep yet. */
-export type VcpuPhase = 'user' | 'enter' | 'guest' | 'polling' | 'blocked'
+/** Where the vCPU's host thread stands. halting: user space says that it is halted. polling: halted, but its thread does not sleep yet. */
+export type VcpuPhase = 'user' | 'enter' | 'guest' | 'halting' | 'polling' | 'blocked'
 
 export interface VcpuState {
   readonly id: number
@@ -146,6 +146,8 @@ export interface VcpuState {
   scanIoApic: boolean
   /** The instruction that KVM emulates for the guest, while it waits for user space. */
   emulation: Emulation | null
+  /** `immediate_exit` of `struct kvm_run`; absent: 0. */
+  immediateExitAsked?: boolean
   /** The last entry asked for an exit at once. */
   immediateExit: boolean
   nested: NestedState

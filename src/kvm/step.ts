@@ -20,16 +20,27 @@ import { acceptApicEvents } from './startup.ts'
 import { waitForDeadline } from './timer-advance.ts'
 import { setControl } from './vmcs01.ts'
 
-/** run: call `machine.run`, the guest is in or the CPU idles. user: KVM_RUN returned, `vcpu.exit` says why. */
-export type StepResult = 'run' | 'user'
+/**
+ * run: call `machine.run`, the guest is in or the CPU idles. user: KVM_RUN returned, `vcpu.exit` says why. interrupted: it returned with
+ * EINTR, since user space asked for that (`immediate_exit` of `struct kvm_run`); nothing is left half done, and the next step is KVM_RUN again.
+ */
+export type StepResult = 'run' | 'user' | 'interrupted'
 
 export function step(machine: RootMachine, cpu: number): StepResult {
   const c = contextOf(machine, cpu)
   const { vcpu } = c
   if (vcpu.phase === 'guest') afterExit(c)
+  else if (vcpu.phase === 'halting') halt(c)
   else if (vcpu.phase === 'polling' || vcpu.phase === 'blocked') attendHalted(c)
+  if (vcpu.phase === 'enter') completeEmulation(c)
+  if (vcpu.phase !== 'user' && vcpu.immediateExitAsked === true) return 'interrupted'
   if (vcpu.phase === 'enter') enterGuest(c)
   return vcpu.phase === 'user' ? 'user' : 'run'
+}
+
+/** What an instruction that KVM emulates still has to do, with what user space answered. */
+function completeEmulation(c: Context): void {
+  if (c.vcpu.mpState === 'runnable' && continueEmulation(c) === 'user') leave(c, c.vcpu.exit!)
 }
 
 function afterExit(c: Context): void {
@@ -77,8 +88,6 @@ function enterGuest(c: Context): void {
     vcpu.phase = 'blocked'
     return cpu.idle()
   }
-  const emulated = continueEmulation(c)
-  if (emulated === 'user') return leave(c, vcpu.exit!)
   updateApicv(c)
   loadEoiExitBitmap(c)
   injectTimerInterrupts(c)

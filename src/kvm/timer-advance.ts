@@ -46,6 +46,13 @@ export function waitForDeadline(c: Context): void {
   c.cpu.spinUntil(toHost(c, isNear ? deadline : longest))
 }
 
+/** User space takes the vCPU away: what is left until the deadline is waited for, and nothing is learnt from it. */
+export function spinToDeadline(c: Context): void {
+  const { timer } = c.vcpu
+  if (timer.expiredDeadline > guestNow(c)) c.cpu.spinUntil(toHost(c, timer.expiredDeadline))
+  timer.expiredDeadline = 0n
+}
+
 /** `delta`: how late the guest would be entered, negative when early. */
 function adjust(c: Context, delta: bigint): void {
   const { timer } = c.vcpu

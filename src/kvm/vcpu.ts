@@ -25,17 +25,21 @@ import { MULTIPLIER_ONE, setGuestTsc } from './tsc.ts'
 import {
   changeTscOffset,
   getLapic,
+  getMpState,
   getRegisters,
   getSpecialRegisters,
   getVcpuEvents,
+  type MpState,
   setGuestDebug,
   setLapic,
+  setMpState,
   setTscKhz,
   setVcpuEvents,
   type VcpuEvents,
 } from './vcpu-ioctls.ts'
 import { markVmcsPage, newVmcsPage } from './vmcs-page.ts'
 import { initializeVmcs } from './vmcs01.ts'
+import { type DebugRegisters, getDebugRegisters, getXcr0, getXsave, setDebugRegisters, setXcr0, setXsave } from './xstate-ioctls.ts'
 
 const APIC_BASE_AT_RESET = 0xfee0_0800n
 const BOOTSTRAP = 0x100n
@@ -44,6 +48,7 @@ const PAT_AT_RESET = 0x0007_0406_0007_0406n
 export interface Vcpu {
   readonly id: number
   setCpuid2(entries: readonly CpuidEntry[]): void
+  getCpuid2(): readonly CpuidEntry[]
   setRegs(registers: Registers): void
   setSregs(registers: SpecialRegisters): void
   /** How many of the MSRs were set: the first that KVM refuses ends it. */
@@ -55,6 +60,15 @@ export interface Vcpu {
   /** The 1 KByte of registers; EINVAL without an in-kernel local APIC. */
   getLapic(): Uint8Array
   setLapic(bytes: Uint8Array): void
+  getXsave(): Uint8Array
+  setXsave(bytes: Uint8Array): void
+  /** Of KVM_GET_XCRS and KVM_SET_XCRS: XCR0. */
+  getXcr0(): bigint
+  setXcr0(value: bigint): void
+  getDebugRegs(): DebugRegisters
+  setDebugRegs(registers: DebugRegisters): void
+  getMpState(): MpState
+  setMpState(state: MpState): void
   getVcpuEvents(): VcpuEvents
   setVcpuEvents(events: VcpuEvents): void
   getNestedState(): NestedStateImage
@@ -74,6 +88,8 @@ export interface Vcpu {
   step(): StepResult
   /** Why KVM_RUN returned last. */
   exit(): KvmExit
+  /** `immediate_exit` of `struct kvm_run`, with the signal that belongs to it: KVM_RUN does what is begun, then returns EINTR. */
+  setImmediateExit(asked: boolean): void
   /** Enters KVM_RUN again after an exit, with the data that user space supplied for a read. */
   resume(data?: number | bigint): void
 }
@@ -159,6 +175,7 @@ export function vcpuHandle(machine: RootMachine, vmIndex: number, id: number): V
       vcpu.cpuid = entries.map(entry => ({ ...entry }))
       followCpuid(vcpu.nested.msrs, vcpu.cpuid)
     },
+    getCpuid2: () => context().vcpu.cpuid.map(entry => ({ ...entry })),
     setRegs: registers => setRegisters(context(), registers),
     setSregs: registers => setSpecialRegisters(context(), registers),
     setMsrs: entries => setMsrs(context(), entries),
@@ -167,6 +184,14 @@ export function vcpuHandle(machine: RootMachine, vmIndex: number, id: number): V
     getSregs: () => getSpecialRegisters(context()),
     getLapic: () => getLapic(context()),
     setLapic: bytes => setLapic(context(), bytes),
+    getXsave: () => getXsave(context()),
+    setXsave: bytes => setXsave(context(), bytes),
+    getXcr0: () => getXcr0(context()),
+    setXcr0: value => setXcr0(context(), value),
+    getDebugRegs: () => getDebugRegisters(context()),
+    setDebugRegs: registers => setDebugRegisters(context(), registers),
+    getMpState: () => getMpState(context()),
+    setMpState: state => setMpState(context(), state),
     getVcpuEvents: () => getVcpuEvents(context()),
     setVcpuEvents: events => setVcpuEvents(context(), events),
     getNestedState: () => getNestedState(context()),
@@ -182,6 +207,11 @@ export function vcpuHandle(machine: RootMachine, vmIndex: number, id: number): V
       const { exit } = context().vcpu
       if (exit === null) throw new KvmError('EINVAL', 'KVM_RUN has not returned')
       return exit
+    },
+    setImmediateExit: asked => {
+      const { vcpu } = context()
+      if (asked) vcpu.immediateExitAsked = true
+      else delete vcpu.immediateExitAsked
     },
     resume: data => resume(context(), data ?? 0),
   }

@@ -5,9 +5,9 @@ import type { RootMachine } from '../hw/root-cpu.ts'
 import { inhibitBit } from './apicv.ts'
 import { kvmStateOf, type VmContext } from './context.ts'
 import { KvmError } from './error.ts'
-import { type IrqRoute, newIrqchip, setIrq } from './irqchip.ts'
+import { getIrqchip, type IrqchipImage, type IrqRoute, newIrqchip, setIrq, setIrqchip } from './irqchip.ts'
 import { allocateHostPage, hostAddress } from './mmu.ts'
-import { type KvmPit, newKvmPit, pitChanged } from './pit.ts'
+import { getPit, type KvmPit, newKvmPit, type PitImage, pitChanged, setPit } from './pit.ts'
 import type { VmState } from './state.ts'
 import { createVcpu, type Vcpu, vcpuHandle } from './vcpu.ts'
 import { canWake } from './wake-up.ts'
@@ -17,8 +17,11 @@ export interface Vm {
   createIrqchip(): void
   /** The 8254 in the kernel. */
   createPit2(): void
-  /** KVM_PIT_FLAGS_HPET_LEGACY: whether user space's HPET drives line 0 instead. */
-  setPit2(flags: Pick<KvmPit, 'hpetLegacy'>): void
+  getPit2(): PitImage
+  /** The whole state, or KVM_PIT_FLAGS_HPET_LEGACY alone: whether user space's HPET drives line 0 instead. */
+  setPit2(state: PitImage | Pick<KvmPit, 'hpetLegacy'>): void
+  getIrqchip(): IrqchipImage
+  setIrqchip(image: IrqchipImage): void
   /** Where each line is wired to, instead of what was so before. */
   setGsiRouting(routes: readonly IrqRoute[]): void
   /** KVM_IRQ_LINE: user space drives the line high or low. */
@@ -72,9 +75,20 @@ export function vmHandle(machine: RootMachine, index: number): Vm {
       Object.assign(state(), { irqchip: true, chips: newIrqchip(), apicAccessPage: allocateHostPage(machine) })
     },
     createPit2: () => createPit2(context()),
-    setPit2: ({ hpetLegacy }) => {
-      requirePit(state()).hpetLegacy = hpetLegacy
+    getPit2: () => {
+      requirePit(state())
+      return getPit(context())
+    },
+    setPit2: given => {
+      const pit = requirePit(state())
+      if ('state' in given) return setPit(context(), given)
+      pit.hpetLegacy = given.hpetLegacy
       pitChanged(context())
+    },
+    getIrqchip: () => getIrqchip(requireChips(state())),
+    setIrqchip: image => {
+      requireChips(state())
+      setIrqchip(context(), image)
     },
     setGsiRouting: routes => {
       requireChips(state()).routes = routes.map(route => ({ ...route }))

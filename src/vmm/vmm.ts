@@ -22,7 +22,7 @@ import { MSRS } from '../spec/msrs.ts'
 import type { BootEnvironment } from './boot.ts'
 
 /** Guest memory starts here in the machine's; below lies what a host would use. */
-const GUEST_MEMORY_AT = 16 * 2 ** 20
+export const GUEST_MEMORY_AT = 16 * 2 ** 20
 /** For the host itself and KVM's pages. */
 export const HOST_MEMORY_MIB = 32
 
@@ -52,8 +52,8 @@ export interface KvmOptions {
   readonly defects?: readonly DefectName[]
 }
 
-/** Creates the VM with its memory and vCPUs, and boots the guest on the first. */
-export function startVm(machine: Machine, environment: BootEnvironment, memoryMiB: number, { parameters, defects }: KvmOptions): Vmm {
+/** Creates the VM with its memory, interrupt controllers and vCPUs. */
+export function createVmWithMemory(machine: Machine, memoryMiB: number, { parameters, defects }: KvmOptions): Vmm {
   const kvm = openKvm(rootMachine(machine), parameters, defects)
   const vm = kvm.createVm()
   vm.createIrqchip()
@@ -61,16 +61,22 @@ export function startVm(machine: Machine, environment: BootEnvironment, memoryMi
   vm.createPit2()
   vm.setGsiRouting(routes())
   const vcpus = machine.cpus.map(({ index }) => vm.createVcpu(index))
+  return { kvm, vm, vcpu: vcpus[0]!, vcpus }
+}
+
+/** Boots the guest on the first vCPU of a new VM. */
+export function startVm(machine: Machine, environment: BootEnvironment, memoryMiB: number, options: KvmOptions): Vmm {
+  const vmm = createVmWithMemory(machine, memoryMiB, options)
+  const { vm, vcpu, vcpus } = vmm
   for (const { address, bytes } of environment.pieces) vm.writeMemory(address, bytes)
   if (environment.rom !== undefined) addRom(machine, vm, environment.rom, memoryMiB)
-  for (const vcpu of vcpus)
-    for (const data of FEATURE_CONTROL_BY_FIRMWARE) if (vcpu.setMsrs([{ index: MSRS.MSR_IA32_FEAT_CTL.index, data }]) === 1) break
+  for (const each of vcpus)
+    for (const data of FEATURE_CONTROL_BY_FIRMWARE) if (each.setMsrs([{ index: MSRS.MSR_IA32_FEAT_CTL.index, data }]) === 1) break
   const { registers } = environment
-  const vcpu = vcpus[0]!
   vcpu.setSregs(registers)
   const gpr = Array.from({ length: 16 }, (_, index) => (index === RSP ? registers.rsp : (registers.general?.[index] ?? 0n)))
   vcpu.setRegs({ rip: registers.rip, rflags: registers.rflags, gpr })
-  return { kvm, vm, vcpu, vcpus }
+  return vmm
 }
 
 const RSP = 4

@@ -38,9 +38,12 @@ export function saveGuestTimer(c: Context): void {
   writeVmcs12(c, 'GUEST_DEADLINE_VIR', cpu.vmread('GUEST_DEADLINE_VIR'))
 }
 
-/** A host deadline in units of L1's TSC: rounded up, so that the way back is never early; 0 stays disarmed and nothing else is 0. */
+/**
+ * A host deadline in units of L1's TSC: rounded up, so that the way back is never early; 0 stays disarmed and nothing else is 0. What never
+ * comes is the same on every host: L1 must not see it change when it moves.
+ */
 function toL1(c: Context, host: bigint): bigint {
-  if (host === 0n) return 0n
+  if (host === 0n || host === MAX_U64) return host
   const { cpu, vcpu } = c
   const now = cpu.rdtsc()
   const past = l1TscAt(c, host)

@@ -87,7 +87,7 @@ function enterNonRootMode(c: Context, state: EntryState): ExitOutcome {
     },
     'guest',
   )
-  enterGuestMode(c)
+  enterGuestMode(c, true)
   const badMsr = loadMsrArea(c, readVmcs12Number(c, 'VM_ENTRY_MSR_LOAD_ADDR'), readVmcs12Number(c, 'VM_ENTRY_MSR_LOAD_COUNT'))
   if (badMsr !== 0) return failNestedEntry(c, 'EXIT_REASON_MSR_LOAD_FAIL', BigInt(badMsr))
   startPreemptionTimer(c)
@@ -97,8 +97,8 @@ function enterNonRootMode(c: Context, state: EntryState): ExitOutcome {
   return isHalted(c) ? halt(c) : 'resume'
 }
 
-/** vmcs02 becomes current, merged from vmcs12 and L1's state. */
-export function enterGuestMode(c: Context): void {
+/** vmcs02 becomes current, merged from vmcs12 and L1's state, at L1's VM entry or where user space restores a running L2. */
+export function enterGuestMode(c: Context, isEntry: boolean): void {
   const { cpu, vcpu } = c
   const { nested } = vcpu
   nested.vmcs01Dr7 = cpu.vmread('GUEST_DR7')
@@ -107,7 +107,7 @@ export function enterGuestMode(c: Context): void {
   beforeNestedEntry(c)
   nested.guestMode = true
   cpu.vmptrld(nested.vmcs02)
-  prepareVmcs02(c, ofL1)
+  prepareVmcs02(c, ofL1, isEntry)
 }
 
 const HLT = 1

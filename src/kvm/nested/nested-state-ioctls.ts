@@ -100,7 +100,7 @@ function restoreGuestMode(c: Context, state: NestedStateImage): void {
   const checked = checkedVmcs12(c)
   const broken = firstBroken(CONTROL_CHECKS, checked) ?? firstBroken(HOST_CHECKS, checked) ?? firstBroken(GUEST_CHECKS, checked)
   if (broken !== null) throw invalid(broken.rule)
-  enterGuestMode(c)
+  enterGuestMode(c, state.runPending)
   nested.runPending = state.runPending
   nested.halted = state.halted
   nested.preemptionDeadline = state.preemptionDeadline

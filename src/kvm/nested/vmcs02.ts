@@ -184,33 +184,35 @@ export const CR0_KEPT = 0x6000_0000n
 
 const LONG = 0x500n
 
-function enteredEfer(c: Context): bigint {
-  if (vmcs12Has(c, 'VM_ENTRY_LOAD_IA32_EFER')) return readVmcs12(c, 'GUEST_IA32_EFER')
-  return vmcs12Has(c, 'VM_ENTRY_IA32E_MODE') ? c.vcpu.efer | LONG : c.vcpu.efer & ~LONG
-}
+/** IA32_EFER where the entry does not load it: IA-32e mode is as the control says. */
+const keptEfer = (c: Context): bigint => (vmcs12Has(c, 'VM_ENTRY_IA32E_MODE') ? c.vcpu.efer | LONG : c.vcpu.efer & ~LONG)
 
-/** vmcs02 is current. */
-export function prepareVmcs02(c: Context, ofL1: Vmcs01State): void {
+/**
+ * vmcs02 is current. `isEntry`: L1's VM entry is under way, which loads what its controls ask for and brings its event; else L2 has run
+ * before, and where it goes on it has what user space restored.
+ */
+export function prepareVmcs02(c: Context, ofL1: Vmcs01State, isEntry: boolean): void {
   const { cpu, vcpu } = c
   const { nested } = vcpu
   prepareControls(c, ofL1.controls)
   prepareAddresses(c)
   initializeHostState(cpu)
   for (const name of [...COPIED, ...FILTERS]) cpu.vmwrite(name, readVmcs12(c, name))
-  const loadsDebug = vmcs12Has(c, 'VM_ENTRY_LOAD_DEBUG_CONTROLS')
+  const loads = (control: ControlName): boolean => isEntry && vmcs12Has(c, control)
+  const loadsDebug = loads('VM_ENTRY_LOAD_DEBUG_CONTROLS')
   cpu.vmwrite('GUEST_DR7', loadsDebug ? readVmcs12(c, 'GUEST_DR7') : nested.vmcs01Dr7)
   cpu.vmwrite('GUEST_IA32_DEBUGCTL', loadsDebug ? readVmcs12(c, 'GUEST_IA32_DEBUGCTL') : nested.vmcs01DebugCtl)
-  cpu.vmwrite('GUEST_IA32_PAT', vmcs12Has(c, 'VM_ENTRY_LOAD_IA32_PAT') ? readVmcs12(c, 'GUEST_IA32_PAT') : ofL1.pat)
+  cpu.vmwrite('GUEST_IA32_PAT', loads('VM_ENTRY_LOAD_IA32_PAT') ? readVmcs12(c, 'GUEST_IA32_PAT') : ofL1.pat)
   cpu.vmwrite('GUEST_ACTIVITY_STATE', 0)
   cpu.vmwrite('CR0_GUEST_HOST_MASK', ofL1.cr0Mask | readVmcs12(c, 'CR0_GUEST_HOST_MASK'))
   cpu.vmwrite('CR4_GUEST_HOST_MASK', ofL1.cr4Mask | readVmcs12(c, 'CR4_GUEST_HOST_MASK'))
-  setEfer(c, enteredEfer(c))
+  setEfer(c, loads('VM_ENTRY_LOAD_IA32_EFER') ? readVmcs12(c, 'GUEST_IA32_EFER') : keptEfer(c))
   setCr0(c, (readVmcs12(c, 'GUEST_CR0') & ~CR0_KEPT) | (vcpu.cr0 & CR0_KEPT))
   cpu.vmwrite('CR0_READ_SHADOW', shadowed(c, 'CR0'))
   setCr4(c, readVmcs12(c, 'GUEST_CR4'))
   cpu.vmwrite('CR4_READ_SHADOW', shadowed(c, 'CR4'))
   for (const name of ['VM_ENTRY_INTR_INFO_FIELD', 'VM_ENTRY_EXCEPTION_ERROR_CODE', 'VM_ENTRY_INSTRUCTION_LEN'] as const)
-    cpu.vmwrite(name, readVmcs12(c, name))
+    cpu.vmwrite(name, isEntry ? readVmcs12(c, name) : 0n)
   writeTscControls(c)
   loadGuestTimer(c)
 }

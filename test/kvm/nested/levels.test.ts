@@ -1,41 +1,15 @@
 /** Every guest that does not itself use VMX prints the same at L1 and, under the stock guest hypervisor, at L2. */
 
-import { readdirSync, readFileSync } from 'node:fs'
-import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
 import { type RunOptions, resolveRunConfig } from '../../../src/session/config.ts'
 import { record } from '../../../src/session/record.ts'
 import { guestImage } from '../../recorded.ts'
-
-const ROOT = join(import.meta.dirname, '..', '..', '..')
-const FOLDERS = ['examples', 'asm', 'test/testing']
-
-const sourceOf = (path: string): string => readFileSync(join(ROOT, path), 'utf8')
-const usesVmx = (path: string): boolean => /%include "(vmx|nested-test|l1)\.inc"/.test(sourceOf(path))
+import { comparable, guestPrograms, usesVmx } from '../measured.ts'
 
 /** Guests that write IA32_TSC, whose deadlines the stock guest hypervisor keeps in a TSC that is not the one they set. */
 const WRITES_TSC = ['asm/apic-timer-defects.asm']
 
-const guests = FOLDERS.flatMap(folder =>
-  readdirSync(join(ROOT, folder))
-    .filter(name => name.endsWith('.asm'))
-    .map(name => `${folder}/${name}`)
-    .filter(path => sourceOf(path).includes('%include "guest.inc"') && !usesVmx(path) && !WRITES_TSC.includes(path)),
-)
-
-/** What a guest measures by its TSC: its head promises such a line only as far as `...`. */
-const measured = (path: string): readonly string[] =>
-  sourceOf(path)
-    .split('\n')
-    .filter(line => line.startsWith(';') && line.endsWith('...'))
-    .map(line => words(line.slice(1, -'...'.length)))
-
-const words = (line: string): string => line.trim().replace(/\s+/g, ' ')
-
-function comparable(path: string, text: string): readonly string[] {
-  const prefixes = measured(path)
-  return text.split('\n').map(line => prefixes.find(prefix => words(line).startsWith(prefix)) ?? line)
-}
+const guests = guestPrograms.filter(path => !usesVmx(path) && !WRITES_TSC.includes(path))
 
 const INPUT = Buffer.from('a line of input\n')
 
