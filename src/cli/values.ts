@@ -81,6 +81,8 @@ export const parseMemory = (text: string): number => integer('-m', text, 'MiB', 
 
 export const parseInstructionCount = (text: string): number => integer('--max-insns', text, 'instructions', 1, Number.MAX_SAFE_INTEGER)
 
+export const parseDepth = (text: string): number => integer('--depth', text, 'instructions', 1, Number.MAX_SAFE_INTEGER)
+
 /** `--org ADDRESS`, in any of the assembler's spellings of a number. */
 export function parseOrigin(text: string): bigint {
   const value = /^[$\d]/.test(text) ? parseNumber(text) : undefined

@@ -3,7 +3,6 @@
 import { formatLocation, isProblem, type Location, parseLocation } from '../query/location.ts'
 import { parsePosition } from '../query/position.ts'
 import { openTimeline, type Timeline } from '../session/timeline.ts'
-import type { Cursor } from '../session/travel.ts'
 import { hex, type Why } from '../session/why/chain.ts'
 import { whyText } from '../session/why/text.ts'
 import { why } from '../session/why/why.ts'
@@ -23,7 +22,11 @@ function wordsOf(words: readonly string[]): { readonly file: string | undefined;
   return { file: isPosition ? undefined : first, at: isPosition ? first : '@end', location }
 }
 
-export async function whyCommand(terminal: Terminal, words: readonly string[], { json }: ReadingOptions): Promise<ExitCode> {
+export interface WhyOptions extends ReadingOptions {
+  readonly depth?: number
+}
+
+export async function whyCommand(terminal: Terminal, words: readonly string[], { json, depth }: WhyOptions): Promise<ExitCode> {
   const { file, at, location } = wordsOf(words)
   const { name, reader } = openRunnableTrace(terminal, file)
   try {
@@ -31,18 +34,14 @@ export async function whyCommand(terminal: Terminal, words: readonly string[], {
     const asked = locationIn(timeline, location)
     const cursor = await cursorIn(terminal, timeline, { name, at })
     if (cursor === null) return EXIT.interrupted
-    const chain = await chainOf(terminal, timeline, cursor, asked)
+    const slices = waiting(why(timeline, cursor, asked, depth))
+    const { value: chain } = await runSlices(terminal, slices, { doing: 'looking back' })
     if (chain === null) return EXIT.interrupted
     terminal.print(json ? JSON.stringify(whyJson(chain)) : whyText(chain).join('\n'))
     return EXIT.fine
   } finally {
     reader.close()
   }
-}
-
-async function chainOf(terminal: Terminal, timeline: Timeline, cursor: Cursor, location: Location): Promise<Why | null> {
-  const { value } = await runSlices(terminal, waiting(why(timeline, cursor, location)), { doing: 'looking back' })
-  return value
 }
 
 /** What the user names, with the labels of the trace's program. */
@@ -60,8 +59,9 @@ export const whyJson = ({ location, value, operands, steps, ...rest }: Why): obj
   ...rest,
   symbol: rest.symbol ?? null,
   operands: operands.map(formatLocation),
-  steps: steps.map(({ position, level, text, source, note, depth }) => ({
+  steps: steps.map(({ position, cpu, level, text, source, note, depth }) => ({
     position,
+    cpu,
     level,
     text,
     source: source ?? null,

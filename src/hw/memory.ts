@@ -19,12 +19,21 @@ const HOLDS_DECODED_CODE = 4
 /** Entries of the guest's paging structures, of EPT. */
 const HOLDS_PAGING = { guest: 8, ept: 16 } as const
 const HOLDS_ANY_PAGING = HOLDS_PAGING.guest | HOLDS_PAGING.ept
+/** Somebody wants to know of stores to some of its bytes. */
+const WATCHED = 32
 const PLAINLY_WRITTEN = WRITTEN_SINCE_KEYFRAME | WRITTEN_EVER
 
 /** Behind RAM, eight bytes that 64-bit reads beyond it are put into. (Choosing an address, not a value, keeps V8 11's optimizer from failing.) */
 const BEYOND_BYTES = 8
 
 export type PagingKind = keyof typeof HOLDS_PAGING
+
+/** Bytes of RAM, and who is told before each store to any of them. Restoring a snapshot ends it. */
+export interface Watch {
+  readonly address: number
+  readonly bytes: number
+  see(): void
+}
 
 export class Memory {
   readonly buffer: ArrayBuffer
@@ -40,6 +49,7 @@ export class Memory {
   readonly #view: DataView
   readonly #marks: Uint8Array
   readonly #pagingPages: number[] = []
+  #watch: Watch | null = null
 
   constructor(cpus: number, bytes: number) {
     assert(bytes % PAGE_SIZE === 0, 'memory is a whole number of pages')
@@ -67,22 +77,22 @@ export class Memory {
   // A store never crosses a page: whoever translates linear addresses splits it first.
   write8(address: number, value: number): void {
     if (address + 1 > this.size) return this.writeBeyond(address, 1, value)
-    this.#beforeWrite(address)
+    this.#beforeWrite(address, 1)
     this.ram[address] = value
   }
   write16(address: number, value: number): void {
     if (address + 2 > this.size) return this.writeBeyond(address, 2, value)
-    this.#beforeWrite(address)
+    this.#beforeWrite(address, 2)
     this.#view.setUint16(address, value, true)
   }
   write32(address: number, value: number): void {
     if (address + 4 > this.size) return this.writeBeyond(address, 4, value)
-    this.#beforeWrite(address)
+    this.#beforeWrite(address, 4)
     this.#view.setUint32(address, value, true)
   }
   write64(address: number, value: bigint): void {
     if (address + 8 > this.size) return this.#sendBeyond(address, value)
-    this.#beforeWrite(address)
+    this.#beforeWrite(address, 8)
     this.#view.setBigUint64(address, value, true)
   }
 
@@ -109,7 +119,12 @@ export class Memory {
   /** Copies bytes in, across pages; what lies beyond the end is dropped. */
   writeBytes(address: number, bytes: Uint8Array): void {
     const fitting = bytes.subarray(0, Math.max(0, this.size - address))
-    for (let at = address; at < address + fitting.length; at = (Math.floor(at / PAGE_SIZE) + 1) * PAGE_SIZE) this.#beforeWrite(at)
+    const end = address + fitting.length
+    for (let at = address; at < end; ) {
+      const next = Math.min(end, (Math.floor(at / PAGE_SIZE) + 1) * PAGE_SIZE)
+      this.#beforeWrite(at, next - at)
+      at = next
+    }
     this.ram.set(fitting, address)
   }
 
@@ -122,10 +137,32 @@ export class Memory {
     const page = Math.floor(address / PAGE_SIZE)
     const marks = this.#marks[page]!
     this.#marks[page] = (marks | PLAINLY_WRITTEN) & ~HOLDS_DECODED_CODE
+    if ((marks & WATCHED) !== 0) this.#tellOfStore(address, bytes)
     if (bytes === 8) this.#view.setBigUint64(address, value, true)
     else this.#view.setUint32(address, low32(value), true)
     if ((marks & HOLDS_DECODED_CODE) !== 0) this.onCodeWrite(page)
     if ((marks & HOLDS_PAGING[kind === 'guest' ? 'ept' : 'guest']) !== 0) this.onPagingWrite()
+  }
+
+  watch(watch: Watch): void {
+    this.unwatch()
+    this.#watch = watch
+    this.#markWatched(watch, WATCHED)
+  }
+
+  unwatch(): void {
+    if (this.#watch !== null) this.#markWatched(this.#watch, 0)
+    this.#watch = null
+  }
+
+  #markWatched({ address, bytes }: Watch, mark: number): void {
+    for (let page = Math.floor(address / PAGE_SIZE); page * PAGE_SIZE < address + bytes; page++)
+      if (page < this.#marks.length) this.#marks[page] = (this.#marks[page]! & ~WATCHED) | mark
+  }
+
+  #tellOfStore(address: number, bytes: number): void {
+    const watch = this.#watch
+    if (watch !== null && address < watch.address + watch.bytes && watch.address < address + bytes) watch.see()
   }
 
   markCode(page: number): void {
@@ -182,11 +219,12 @@ export class Memory {
     keepBuffer(this.buffer)
   }
 
-  #beforeWrite(address: number): void {
+  #beforeWrite(address: number, bytes: number): void {
     const page = Math.floor(address / PAGE_SIZE)
     const marks = this.#marks[page]!
     if (marks === PLAINLY_WRITTEN) return
     this.#marks[page] = (marks | PLAINLY_WRITTEN) & ~HOLDS_DECODED_CODE
+    if ((marks & WATCHED) !== 0) this.#tellOfStore(address, bytes)
     if ((marks & HOLDS_DECODED_CODE) !== 0) this.onCodeWrite(page)
     if ((marks & HOLDS_ANY_PAGING) !== 0) this.onPagingWrite()
   }

@@ -3,9 +3,15 @@
 import type { TimelineView } from './timeline.ts'
 import { isUnderKvm, vcpuOf } from './timeline-memory.ts'
 
+/** Host-physical address of the page that KVM keeps the registers in; undefined without it. */
+export function apicPageOf({ machine, cpu }: TimelineView): number | undefined {
+  return vcpuOf(machine, cpu)?.vcpu.apicPage
+}
+
 /** The register at an offset of the APIC page; undefined before there is a vCPU. */
-export function guestApic({ machine, cpu }: TimelineView, offset: number): number | undefined {
+export function guestApic(view: TimelineView, offset: number): number | undefined {
+  const { machine, cpu } = view
   if (!isUnderKvm(machine)) return machine.registers[cpu]!.apic[offset / 4]
-  const { vcpu } = vcpuOf(machine, cpu) ?? {}
-  return vcpu && machine.memory.read32(vcpu.apicPage + offset)
+  const page = apicPageOf(view)
+  return page === undefined ? undefined : machine.memory.read32(page + offset)
 }

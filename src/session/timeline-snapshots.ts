@@ -44,6 +44,18 @@ export class TimelineSnapshots {
     return best
   }
 
+  /** The earliest state since which none of these pages was written, up to the first one that is not before `until`. */
+  unwrittenSince(until: Place, pages: readonly number[]): Place | undefined {
+    const inOrder = [...this.#kept].sort((a, b) => a.instructions - b.instructions || a.events - b.events)
+    let at = inOrder.findIndex(kept => !isAfter(until, kept))
+    const last = inOrder[at]
+    if (last === undefined) return undefined
+    const isSame = (kept: Kept): boolean => pages.every(page => kept.pages.get(page) === last.pages.get(page))
+    while (at > 0 && isSame(inOrder[at - 1]!)) at--
+    const { instructions, events } = inOrder[at]!
+    return { instructions, events }
+  }
+
   /** Keeps the machine's state, unless this place has one. */
   keep({ instructions, events }: Place): void {
     if (this.#kept.some(kept => kept.instructions === instructions && kept.events === events)) return

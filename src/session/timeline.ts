@@ -13,6 +13,7 @@
 import { assert } from '../base/assert.ts'
 import type { Engine } from '../hw/cpu/engine.ts'
 import type { Machine } from '../hw/machine.ts'
+import type { Watch } from '../hw/memory.ts'
 import { retired } from '../hw/run.ts'
 import type { Snapshot } from '../hw/snapshot.ts'
 import { NEVER } from '../hw/time/event-queue.ts'
@@ -22,6 +23,7 @@ import { sameEvent } from './compare.ts'
 import { deliverInput, drive, emptyRun, type GuestRun, isAboutToExecute, type RunEnd, reattach } from './guest-run.ts'
 import { isOfOlderKvm } from './recorded-config.ts'
 import { configOf, snapshotAt, snapshotAtBoot } from './replay.ts'
+import { TimelineKeyframes } from './timeline-keyframes.ts'
 import { EventKinds } from './timeline-kinds.ts'
 import { isAfter, type Place, TimelineSnapshots } from './timeline-snapshots.ts'
 
@@ -57,6 +59,7 @@ const INPUT: ReadonlySet<EventKind> = new Set(['input'])
 export class Timeline {
   readonly reader: TraceReader
   readonly kinds: EventKinds
+  readonly keyframes: TimelineKeyframes
   /** The first event that came out otherwise than recorded; -1 while none did. */
   divergedAt = -1
   readonly #guest: GuestRun
@@ -86,6 +89,7 @@ export class Timeline {
     this.#guest.machine.observe = event => this.#see(event)
     this.#snapshots = new TimelineSnapshots(this.#guest.machine)
     this.#boot = isOfOlderKvm(reader.header) ? snapshotAtBoot(reader) : null
+    this.keyframes = new TimelineKeyframes(reader, this.#boot !== null)
   }
 
   /** Instructions that the whole run retired; infinite where a truncated recording does not say. */
@@ -134,6 +138,20 @@ export class Timeline {
     return this.#view()
   }
 
+  /** The first moment behind keyframe `n`: all that follows it is still to come. */
+  *seekKeyframe(n: number): Generator<Place, TimelineView, void> {
+    this.#settle()
+    this.#goToKeyframe(n)
+    const { instructions } = this.keyframes.place(n)
+    yield* this.#run(() => isAboutToExecute(this.#guest, this.#now), instructions, instructions)
+    return this.#view()
+  }
+
+  /** Keeps the state of this moment: more will be asked about what lies close behind it. */
+  keepHere(): void {
+    if (this.#runnable) this.#keep()
+  }
+
   /** From a moment of `atMoment` on to the next one: one instruction retired, or exited. Undefined when the run has ended. */
   nextMoment(): TimelineView | undefined {
     const { instructions, eventIndex } = this.#view()
@@ -146,18 +164,24 @@ export class Timeline {
 
   /**
    * From a moment on through the later ones, in pieces, each shown to `look` (the present one first), until that answers true or a
-   * moment is not before `until`. False: the run ended. What it costs is little more than running.
+   * moment is not before `until`. False: the run ended. What it costs is little more than running. `watch` is told of every store on
+   * the way, when it happens.
    */
-  *scan(until: Place, look: Look): Generator<Place, boolean, void> {
+  *scan(until: Place, look: Look, watch?: Watch): Generator<Place, boolean, void> {
     const { machine } = this.#guest
     let isFound = false
-    let shown: Place = { instructions: -1, events: -1 }
+    let shownInstructions = -1
+    let shownEvents = -1
     this.#settle()
+    if (watch !== undefined) machine.memory.watch(watch)
     machine.look = engine => {
       const instructions = this.#now
-      if (instructions === shown.instructions && this.#events === shown.events) return isFound // a piece ended here
-      shown = { instructions, events: this.#events }
-      isFound = look(engine) || !isAfter(until, shown)
+      const events = this.#events
+      if (instructions === shownInstructions && events === shownEvents) return isFound // a piece ended here
+      shownInstructions = instructions
+      shownEvents = events
+      const isOver = instructions > until.instructions || (instructions === until.instructions && events >= until.events)
+      isFound = look(engine) || isOver
       return isFound
     }
     this.#strideFactor = SCANNED_STRIDES
@@ -215,18 +239,22 @@ export class Timeline {
     this.#settle()
     const here = { instructions: this.#now, events: this.#events }
     const kept = this.#snapshots.latest(isBefore)
-    const keyframe = this.#latestKeyframe(isBefore)
+    const keyframe = this.keyframes.latest(isBefore)
     const isHereBest = this.#runnable && isBefore(here) && (kept === null || !isAfter(kept, here))
-    if (isHereBest && !isAfter(this.#keyframePlace(keyframe), here)) return
-    if (kept !== null && !isAfter(this.#keyframePlace(keyframe), kept)) {
+    if (isHereBest && !isAfter(this.keyframes.place(keyframe), here)) return
+    if (kept !== null && !isAfter(this.keyframes.place(keyframe), kept)) {
       this.#snapshots.restore(kept)
       this.#resume(kept)
       return
     }
-    const snapshot = this.#boot ?? snapshotAt(this.reader, keyframe)
+    this.#goToKeyframe(keyframe)
+  }
+
+  #goToKeyframe(n: number): void {
+    const snapshot = this.#boot ?? snapshotAt(this.reader, n)
     this.#snapshots.restoreFrom(snapshot, new Map(snapshot.pages))
-    this.#resume(this.#keyframePlace(keyframe))
-    this.#snapshots.keep(this.#keyframePlace(keyframe))
+    this.#resume(this.keyframes.place(n))
+    this.#snapshots.keep(this.keyframes.place(n))
   }
 
   /** Whatever was left half done is given up. */
@@ -236,6 +264,7 @@ export class Timeline {
     this.#pausesAtEvents = false
     this.#strideFactor = 1
     this.#guest.machine.look = undefined
+    this.#guest.machine.memory.unwatch()
   }
 
   #resume({ instructions, events }: Place): void {
@@ -247,32 +276,20 @@ export class Timeline {
     this.#end = null
   }
 
-  /** Places only grow, so few keyframes have to be looked at. */
-  #latestKeyframe(isBefore: (place: Place) => boolean): number {
-    if (this.#boot !== null) return 0
-    let low = 0
-    let high = this.reader.keyframeCount
-    while (low < high) {
-      const middle = (low + high) >> 1
-      if (isBefore(this.#keyframePlace(middle))) low = middle + 1
-      else high = middle
-    }
-    return Math.max(0, low - 1)
-  }
-
   /** Where an event that was not seen yet will be, between the keyframes around it: close enough to keep states near it. */
   #guessedInstructionOf(index: number): number {
-    const n = this.#latestKeyframe(({ events }) => events <= index)
-    const from = this.#keyframePlace(n)
+    const n = this.keyframes.latest(({ events }) => events <= index)
+    const from = this.keyframes.place(n)
     const isLast = n + 1 === this.reader.keyframeCount
     if (isLast && this.reader.end === undefined) return NEVER
-    const to = isLast ? { instructions: this.instructions, events: this.reader.count } : this.#keyframePlace(n + 1)
+    const to = isLast ? { instructions: this.instructions, events: this.reader.count } : this.keyframes.place(n + 1)
     return from.instructions + ((index - from.events) / Math.max(1, to.events - from.events)) * (to.instructions - from.instructions)
   }
 
-  #keyframePlace(n: number): Place {
-    const { index, instructions } = this.reader.keyframePosition(n)
-    return { events: index, instructions }
+  /** The earliest state kept in memory before `end` since which these pages were not written, up to one that is not before `until`. */
+  keptUnwritten(end: Place, until: Place, pages: readonly number[]): Place | undefined {
+    const since = this.#snapshots.unwrittenSince(until, pages)
+    return since !== undefined && isAfter(end, since) ? since : undefined
   }
 
   /** Runs until `isThere`, at most to `budget` instructions; `about` is where it will end, as far as that is known. */

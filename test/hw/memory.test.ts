@@ -31,3 +31,24 @@ test('a machine of another size has memory of its own', () => {
   expect(second.memory.buffer).not.toBe(buffer)
   expect(second.memory.buffer.byteLength).toBeGreaterThanOrEqual(BLOCK_BYTES + 4 * MIB)
 })
+
+test('a watch is told of every store to its bytes, and of no other', () => {
+  const { memory } = createMachine(resolveConfig({ memoryMiB: 3 }))
+  let told = 0
+  memory.watch({ address: 0x1ffe, bytes: 4, see: () => told++ }) // the last two bytes of a page and the first two of the next
+  memory.write8(0x1ffd, 1)
+  memory.write16(0x2002, 1)
+  expect(told).toBe(0)
+  memory.write8(0x1ffe, 1)
+  memory.write64(0x1ff8, 1n)
+  memory.write32(0x2000, 1)
+  memory.setPagingBits(0x2000, 8, 0x21n, 'guest')
+  expect(told).toBe(4)
+  memory.writeBytes(0x1f00, new Uint8Array(0x200)) // across: told once for each page
+  expect(told).toBe(6)
+  expect(memory.beginPlainWrites(0x1000)).toBe(false) // bulk stores would pass it by
+  memory.unwatch()
+  memory.write8(0x1ffe, 1)
+  expect(told).toBe(6)
+  expect(memory.beginPlainWrites(0x1000)).toBe(true)
+})

@@ -11,11 +11,11 @@ import { recorded } from '../recorded.ts'
 
 const nested = recorded('examples/deadline-busy.asm', { defines: { TICKS: '2' }, level: 'L2' })
 
-function chain(position: string, location: string, timeline = openTimeline(nested.reader)) {
-  const program = new Map(nested.reader.header.image.symbols.map(({ name, value }) => [name, value]))
+function chain(position: string, location: string, timeline = openTimeline(nested.reader), depth?: number) {
+  const program = new Map(timeline.reader.header.image.symbols.map(({ name, value }) => [name, value]))
   const cursor = finished(locate(timeline, position))
   expect(isNowhere(cursor)).toBe(false)
-  return finished(why(timeline, cursor as Cursor, parseLocation(location, program) as Location))
+  return finished(why(timeline, cursor as Cursor, parseLocation(location, program) as Location, depth))
 }
 
 const indexOf = (kind: string, nth = 0): number => nested.events.flatMap((event, i) => (event.kind === kind ? [i] : []))[nth]!
@@ -73,6 +73,82 @@ describe('why', () => {
     expect(steps[0]!.text).toMatch(/^inc r13 {2}= 2$/)
     expect(steps.at(-1)!.text).toBe('xor r13d, r13d')
     expect(end).toBe('constant')
+  })
+})
+
+describe('why, of what the processor and KVM write', () => {
+  const { reader, events } = recorded('test/session/origins.asm')
+  const timeline = openTimeline(reader)
+  const texts = (position: string, location: string): readonly string[] => chain(position, location, timeline).steps.map(({ text }) => text)
+  const lastExit = events.findLastIndex(({ kind }) => kind === 'kvm_exit')
+
+  it('RIP is where the last branch went, that is where its flags are from', () => {
+    // ECX is 3, 2, 1 at `count`; the third time it becomes 0 and the code goes on: the branch of the second time was the last taken.
+    const { steps, end } = chain('counted#1', 'rip', timeline)
+    expect(steps.map(({ text }) => text)).toEqual(['jne count', 'dec ecx  = 1', 'dec ecx  = 2', 'mov ecx, 3'])
+    expect(steps[0]!.note).toBe('taken')
+    expect(end).toBe('constant')
+    const back = reader.header.image.symbols.find(({ name }) => name === 'back')!.value
+    expect(texts('back#1', 'rip')).toEqual([
+      'jmp qword [rel target]',
+      `[target] <- 0x${back.toString(16)}  mov [rel target], rdx`,
+      'lea rdx, [rel back]',
+    ])
+  })
+
+  it('RFLAGS are of the last instruction that wrote flags; a loop shows its newest and its oldest round', () => {
+    const { steps } = chain('counted#1', 'rflags', timeline)
+    expect(steps.map(({ text }) => text)).toEqual(['dec ecx  = 0', 'dec ecx  = 2', 'mov ecx, 3'])
+    expect(steps[1]!.note).toBe('3 times, going back')
+  })
+
+  it('a control register leads to the MOV and through it, an APIC register to its WRMSR', () => {
+    expect(texts('@end', 'cr3')).toEqual(['mov cr3, rax', 'mov rax, cr3', 'cr3 as the boot environment left it'])
+    const lvt = chain('@end', 'apic.APIC_LVTT', timeline)
+    expect(lvt.steps.map(({ text }) => text)).toEqual(['APIC_LVTT <- 0x100ec  wrmsr', 'mov eax, 0x100ec']) // SDM: masked is bit 16
+    expect(lvt.end).toBe('constant')
+  })
+
+  it('the last of two stores of the same value counts, and a rewritten register', () => {
+    const [step] = chain('@end', '[cell]:4', timeline).steps
+    expect(reader.header.image.sources[0]!.text.split('\n')[step!.source!.line - 1]).toMatch(/^again:/)
+  })
+
+  it('at the end KVM has moved GUEST_RIP behind the OUT that exited, whose state the exit saved', () => {
+    const { rip, reason } = events[lastExit] as EventOf<'kvm_exit'>
+    expect(reason).toBe(30) // I/O instruction (SDM, "Basic Exit Reasons")
+    const { value, steps } = chain('@end', 'vmcs.GUEST_RIP', timeline)
+    expect(value).toBe(rip + 2n) // OUT imm8, EAX is E7 ib
+    expect(steps[0]).toMatchObject({ event: lastExit, note: 'behind out 0xf4, eax' })
+    expect(steps[0]!.text).toBe(`vmcs.GUEST_RIP <- 0x${(rip + 2n).toString(16)}  by KVM, at the exit IO_INSTRUCTION`)
+    const atExit = chain(`#${lastExit}`, 'vmcs.GUEST_RIP', timeline)
+    expect(atExit.value).toBe(rip)
+    expect(atExit.steps[0]!.text).toBe(`vmcs.GUEST_RIP <- 0x${rip.toString(16)}  saved at the VM exit IO_INSTRUCTION`)
+    expect(texts('@end', 'vmcs.VM_EXIT_REASON')).toEqual([
+      'vmcs.VM_EXIT_REASON <- 0x1e  saved at the VM exit IO_INSTRUCTION',
+      `exit IO_INSTRUCTION at rip 0x${rip.toString(16)}`,
+      'out 0xf4, eax',
+    ])
+  })
+
+  it('says that it is older when it is not to look back so far', () => {
+    expect(chain('@end', 'cr3', timeline, 4)).toMatchObject({ end: 'older', depth: 4, steps: [] })
+    expect(chain('@end', 'cr3', timeline, 1000).end).toBe('configuration')
+  })
+})
+
+describe('why, of several CPUs', () => {
+  it.each([2, 4])('memory leads to the CPU that wrote it, of %i', cpus => {
+    const { reader } = recorded('test/hw/smp.asm', { cpus, defines: { CPUS: `${cpus}` } })
+    const { value, steps } = chain('@end', '[counter]', openTimeline(reader))
+    expect(value).toBe(BigInt((cpus - 1) * 1000)) // each of the others counts ROUNDS times
+    // `mov rax, [counter]`, `inc rax`, `mov [counter], rax` under a lock that only the others take.
+    expect(steps.slice(0, 3).map(({ text }) => text)).toEqual([
+      `[counter] <- 0x${value!.toString(16)}  mov [rel counter], rax`,
+      `inc rax  = 0x${value!.toString(16)}`,
+      'mov rax, [rel counter]',
+    ])
+    expect(steps.every(({ cpu }) => cpu > 0)).toBe(true)
   })
 })
 

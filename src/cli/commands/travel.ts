@@ -7,8 +7,9 @@ import type { ExploreCommandOptions } from '../explore.ts'
 import type { GdbCommandOptions } from '../gdb.ts'
 import type { ReplayCommandOptions } from '../replay.ts'
 import type { ReplayToOptions } from '../replay-to.ts'
-import type { CommonOptions, ReadingOptions } from '../terminal.ts'
-import { gather, parseCpuCount, parseInstructionCount, parseMemory, parseParameter, parsePort } from '../values.ts'
+import type { CommonOptions } from '../terminal.ts'
+import { gather, parseCpuCount, parseDepth, parseInstructionCount, parseMemory, parseParameter, parsePort } from '../values.ts'
+import type { WhyOptions } from '../why.ts'
 import { addSourceOptions, type CommandHost, NEWEST } from './host.ts'
 
 export function addTravelCommands(host: CommandHost): void {
@@ -96,9 +97,10 @@ function addWhy({ program, open, finish }: CommandHost): void {
     .command('why')
     .description('where a value came from: back through moves, memory, KVM, VMCS copies and timers to where it began')
     .argument('<words...>', 'TRACE POSITION LOCATION; without a trace the newest in .vtick/, without a position @end')
+    .option('--depth <n>', 'look back over at most N instructions for each step (default: 2000000)', parseDepth)
     .option('--json', 'for programs')
     .addHelpText('after', WHY_HELP)
-    .action(async (words: readonly string[], options: ReadingOptions) => {
+    .action(async (words: readonly string[], options: WhyOptions) => {
       const { whyCommand } = await import('../why.ts')
       finish(await whyCommand(open(options), words, options))
     })

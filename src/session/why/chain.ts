@@ -16,6 +16,10 @@ export interface WhyStep {
   readonly place: Place
   readonly event?: number
   readonly level: number
+  /** Whose it is, of several CPUs. */
+  readonly cpu: number
+  /** Of a step at an instruction. */
+  readonly rip?: bigint
   readonly text: string
   readonly source?: WhySource
   readonly note?: string
@@ -24,7 +28,7 @@ export interface WhyStep {
 }
 
 /** Where the chain ends: a number in the source, what the run was configured with, a person's input, the clock, operands to ask about. */
-export type WhyEnd = 'constant' | 'configuration' | 'input' | 'time' | 'operands' | 'device' | 'kvm' | 'unknown' | 'length'
+export type WhyEnd = 'constant' | 'configuration' | 'input' | 'time' | 'operands' | 'device' | 'kvm' | 'unknown' | 'length' | 'older'
 
 export interface Why {
   readonly location: Location
@@ -35,6 +39,8 @@ export interface Why {
   readonly symbol: string | undefined
   readonly steps: readonly WhyStep[]
   readonly end: WhyEnd
+  /** Instructions that were looked back over, where the chain ends because it is older. */
+  readonly depth: number
   /** Several things went into the last value: ask about one of them. */
   readonly operands: readonly Location[]
 }

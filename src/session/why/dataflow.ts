@@ -7,7 +7,8 @@ import { type Size, shiftRight } from '../../base/u64.ts'
 import type { Engine } from '../../hw/cpu/engine.ts'
 import { BigintArithmetic } from '../../isa/bigint-arithmetic.ts'
 import type { Instruction } from '../../isa/instruction.ts'
-import { FS, type MemoryOperand, type Operand, type SegmentIndex } from '../../isa/operands.ts'
+import type { Form } from '../../isa/notation.ts'
+import { FS, type MemoryOperand, type Operand, RDI, RSI, RSP, type SegmentIndex } from '../../isa/operands.ts'
 import type { FlagRule, Ops } from '../../isa/ops.ts'
 import { conditionHolds } from '../../isa/status-flags.ts'
 import type { SystemOperation } from '../../isa/system-operations.ts'
@@ -37,6 +38,12 @@ export interface Effect {
   readonly writes: readonly Write[]
   /** What it does beyond data flow. */
   readonly system: SystemOperation | null
+  /** Where it goes on, of a branch that is taken. */
+  readonly branch: Flow | undefined
+  /** What a condition of its asked. */
+  readonly condition: readonly Source[]
+  /** What its status flags are computed from. */
+  readonly flags: Flow | undefined
 }
 
 /** The machine as far as an instruction reads it. */
@@ -56,6 +63,9 @@ const FLAGS: Source = { kind: 'flags' }
 class FlowOps implements Ops<Flow> {
   readonly writes: Write[] = []
   systemOperation: SystemOperation | null = null
+  target: Flow | undefined
+  flagsFlow: Flow | undefined
+  readonly conditions: Source[] = []
   readonly #reads: Reads
   readonly #instruction: Instruction
   readonly #written = new Map<number, bigint>()
@@ -208,11 +218,14 @@ class FlowOps implements Ops<Flow> {
     return condition.value === 0n ? whenFalse : whenTrue
   }
   when(condition: Flow, then: () => void, otherwise?: () => void): void {
+    this.conditions.push(...condition.sources)
     if (this.#reads.takesBoth || condition.value !== 0n) then()
     if (this.#reads.takesBoth || condition.value === 0n) otherwise?.()
   }
 
-  flags(_rule: FlagRule, _size: Size, _a: Flow, _b: Flow, _result: Flow): void {}
+  flags(_rule: FlagRule, _size: Size, a: Flow, b: Flow, { value }: Flow): void {
+    this.flagsFlow = this.#computed(value, a, b)
+  }
   flag(name: FlagName): Flow {
     return { value: BigInt((this.#reads.flags >>> RFLAGS[name]) & 1), sources: [FLAGS], isMoved: false }
   }
@@ -226,7 +239,9 @@ class FlowOps implements Ops<Flow> {
   next(): Flow {
     return constant(BigInt.asUintN(64, this.#reads.rip + BigInt(this.#instruction.length)))
   }
-  branch(): void {}
+  branch(target: Flow): void {
+    this.target = target
+  }
   again(): void {}
   fault(): void {}
   has(): Flow {
@@ -241,7 +256,8 @@ class FlowOps implements Ops<Flow> {
 function effect(reads: Reads, instruction: Instruction): Effect {
   const ops = new FlowOps(reads, instruction)
   instruction.row.execute(ops, instruction)
-  return { writes: ops.writes, system: ops.systemOperation }
+  const { writes, systemOperation, target, conditions, flagsFlow } = ops
+  return { writes, system: systemOperation, branch: target, condition: conditions, flags: flagsFlow }
 }
 
 /** What the instruction would do on the machine as it stands; the engine has flushed. */
@@ -271,17 +287,12 @@ function readsOf({ machine, index, registers, cpu, rip }: Engine): Reads {
   }
 }
 
-/** What the instruction may write, whatever the machine holds. */
-export interface MayWrite {
-  /** A bit for each general register. */
-  readonly registers: number
-  readonly memory: boolean
-}
-
 const A = 1
 const C = 2
 const D = 4
 const B = 8
+const SP = 1 << RSP
+const STRING = C | (1 << RSI) | (1 << RDI)
 
 /** Registers that operations outside data flow write, besides their first operand. */
 const SYSTEM_WRITES: Partial<Record<SystemOperation, number>> = {
@@ -291,30 +302,68 @@ const SYSTEM_WRITES: Partial<Record<SystemOperation, number>> = {
   rdmsr: A | D,
   rdpmc: A | D,
   xgetbv: A | D,
+  rdpkru: A | D,
   in: A,
+  ins: STRING,
+  outs: STRING,
+  syscall: C | (1 << 11),
+  popf: SP,
+  int: SP,
+  int3: SP,
+  int1: SP,
+  into: SP,
+  iret: SP,
+  'far-call': SP,
+  'far-return': SP,
+  'pop-to-segment': SP,
+  sysenter: SP,
+  sysexit: SP,
 }
 const WRITES_FIRST_OPERAND: ReadonlySet<SystemOperation> = new Set([
   'vmread',
   'mov-from-control',
   'mov-from-debug',
+  'read-segment-base',
+  'load-far-pointer',
+  'lar',
+  'lsl',
+  'sldt',
+  'smsw',
+  'str',
   'rdrand',
   'rdseed',
   'rdpid',
 ])
 
-const known = new WeakMap<Instruction, MayWrite>()
 const NOTHING: Reads = { gpr: () => 0n, memory: () => 0n, segmentBase: () => 0n, flags: 0, takesBoth: true, rip: 0n }
 
-export function mayWrite(instruction: Instruction): MayWrite {
-  const remembered = known.get(instruction)
+/** By form and operands: an instruction next to data that changes is decoded anew each time. */
+const known = new WeakMap<Form, Map<number, number>>()
+
+const OPERAND_CODES = 32
+const codeOf = (operand: Operand): number => (operand.kind === 'register' ? operand.index : operand.kind === 'memory' ? 30 : 31)
+
+/** All that decides which registers may be written. */
+const keyOf = ({ dst, src, third, repeat }: Instruction): number =>
+  ((codeOf(dst) * OPERAND_CODES + codeOf(src)) * OPERAND_CODES + codeOf(third)) * 2 + (repeat === 0 ? 0 : 1)
+
+/** The general registers that an instruction may write, whatever the machine holds: a bit for each. */
+export function writableRegisters(instruction: Instruction): number {
+  const ofForm = known.get(instruction.form) ?? new Map<number, number>()
+  if (ofForm.size === 0) known.set(instruction.form, ofForm)
+  const key = keyOf(instruction)
+  const remembered = ofForm.get(key)
   if (remembered !== undefined) return remembered
-  const { writes, system } = effect(NOTHING, instruction)
+  const registers = registersIn(effect(NOTHING, instruction), instruction)
+  ofForm.set(key, registers)
+  return registers
+}
+
+function registersIn({ writes, system }: Effect, { dst }: Instruction): number {
   let registers = system === null ? 0 : (SYSTEM_WRITES[system] ?? 0)
-  if (system !== null && WRITES_FIRST_OPERAND.has(system) && instruction.dst.kind === 'register') registers |= 1 << instruction.dst.index
+  if (system !== null && WRITES_FIRST_OPERAND.has(system) && dst.kind === 'register') registers |= 1 << dst.index
   for (const write of writes) if (write.kind === 'register') registers |= 1 << write.index
-  const result = { registers, memory: writes.some(({ kind }) => kind === 'memory') }
-  known.set(instruction, result)
-  return result
+  return registers
 }
 
 /** Memory that the instruction reads and writes by data flow, and whether it does more than that. */

@@ -3,19 +3,21 @@
 import type { Engine } from '../../hw/cpu/engine.ts'
 import { formatInstruction } from '../../isa/format.ts'
 import type { Instruction } from '../../isa/instruction.ts'
-import type { Location } from '../../query/location.ts'
+import type { Location, SystemRegister } from '../../query/location.ts'
+import type { ApicRegisterName } from '../../spec/apic-registers.ts'
 import { basicExitReason } from '../../spec/exit-reasons.ts'
 import type { EventKind, EventOf, TraceEvent } from '../../spec/trace-events.ts'
 import type { VmcsFieldName } from '../../spec/vmcs-fields.ts'
 import { exitText } from '../../trace/ftrace-formats.ts'
 import { instructionAt } from '../instruction-at.ts'
-import type { Place, Timeline } from '../timeline.ts'
+import type { Place, Timeline, TimelineView } from '../timeline.ts'
 import { levelOf } from '../timeline-guest.ts'
 import { symbolsOf } from '../timeline-symbols.ts'
 import type { VmcsName } from '../timeline-vmcs.ts'
 import { hex, sourceOf, type WhyEnd, type WhyStep } from './chain.ts'
 import type { Source } from './dataflow.ts'
-import { hostOf, lastWrite, type Probe, type Written } from './last-write.ts'
+import { type Edge, hostOf, isOlder, lastWrite, type Probe, type Written } from './last-write.ts'
+import { EXIT } from './words.ts'
 
 /** What is asked about next, and before which place. */
 export type Target =
@@ -23,12 +25,14 @@ export type Target =
   | { readonly kind: 'memory'; readonly host: number; readonly bytes: number; readonly linear: bigint }
   | { readonly kind: 'vmcs'; readonly vmcs: VmcsName; readonly field: VmcsFieldName }
   | { readonly kind: 'msr'; readonly index: number }
+  | { readonly kind: 'system'; readonly name: SystemRegister }
+  | { readonly kind: 'apic'; readonly register: ApicRegisterName }
   | { readonly kind: 'irq'; readonly vector: number }
   | { readonly kind: 'exit' }
 
 export interface Question {
   readonly target: Target
-  readonly from: Place
+  readonly from: Edge
 }
 
 export type Answer = Question | { readonly end: WhyEnd; readonly operands?: readonly Location[] }
@@ -43,45 +47,67 @@ export interface Scene {
   readonly written: Written
 }
 
+/** Where it was written lies farther back than was to be looked. */
+export class TooFar {
+  readonly olderThan: Place
+
+  constructor(olderThan: Place) {
+    this.olderThan = olderThan
+  }
+}
+
 export class Scenes {
   readonly steps: WhyStep[] = []
   readonly timeline: Timeline
-  readonly cpu: number
+  /** The CPU whose registers are asked about; memory may lead to another one. */
+  cpu: number
+  /** Instructions to look back over for each step. */
+  readonly depth: number
 
-  constructor(timeline: Timeline, cpu: number) {
+  constructor(timeline: Timeline, cpu: number, depth: number) {
     this.timeline = timeline
     this.cpu = cpu
+    this.depth = depth
   }
 
   // Where things were written.
 
-  *scene(from: Place, probe: Probe): Search<Scene | undefined> {
-    const written = yield* lastWrite(this.timeline, from, probe)
-    return written && (yield* this.standAt(written))
+  *scene(from: Edge, probe: Probe): Search<Scene | undefined> {
+    const written = yield* lastWrite(this.timeline, from, probe, this.depth)
+    if (written === undefined) return undefined
+    if (isOlder(written)) throw new TooFar(written.olderThan)
+    this.cpu = written.cpu
+    return yield* this.standAt(written)
   }
 
   *standAt(written: Written): Search<Scene> {
     yield* this.timeline.seek(written.before)
+    this.timeline.keepHere()
     const { machine } = this.timeline.here()
-    const engine = machine.engines[this.cpu]!
+    const engine = machine.engines[written.cpu]!
     return {
       engine,
       instruction: written.instruction ?? instructionAt(engine),
       rip: engine.rip,
-      level: levelOf(machine, this.cpu),
+      level: levelOf(machine, written.cpu),
       written,
     }
   }
 
-  step(step: Omit<WhyStep, 'position' | 'depth'> & { readonly depth?: 0 | 1 }): void {
+  /** The machine after a write, before the next one. */
+  *behind({ after }: Written): Search<TimelineView> {
+    return after.behind === 'event' ? yield* this.timeline.seekEvent(after.events) : yield* this.timeline.seek(after)
+  }
+
+  step(step: Omit<WhyStep, 'position' | 'depth' | 'cpu'> & { readonly depth?: 0 | 1 }): void {
     const { event, place } = step
-    this.steps.push({ depth: 0, ...step, position: event === undefined ? `i:${place.instructions}` : `#${event}` })
+    this.steps.push({ depth: 0, cpu: this.cpu, ...step, position: event === undefined ? `i:${place.instructions}` : `#${event}` })
   }
 
   /** A step at an instruction, with its source line. */
-  at({ rip, level, written }: Scene, text: string, more: { note?: string; depth?: 0 | 1 } = {}): void {
+  at({ rip, level, written }: Scene, text: string, more: { note?: string; depth?: 0 | 1; event?: number } = {}): void {
     const source = sourceOf(this.timeline, rip)
-    this.step({ place: written.before, level, text, ...(source === undefined ? {} : { source }), ...more })
+    this.step({ place: written.before, level, rip, text, ...(source === undefined ? {} : { source }), ...more })
   }
 
   textOf({ instruction, rip }: Scene): string {
@@ -89,10 +115,11 @@ export class Scenes {
     return formatInstruction(instruction, { address: rip, symbol: symbolsOf(this.timeline.reader.header.image).nameOf })
   }
 
-  /** The events between the two moments of a write. */
+  /** The events between the two moments of a write, with the one at which the machine stands where that is in the middle of KVM's work. */
   eventsOf({ before, after }: Written): readonly { readonly index: number; readonly event: TraceEvent }[] {
     const events: { index: number; event: TraceEvent }[] = []
-    for (let index = before.events; index < after.events; index++) events.push({ index, event: this.timeline.reader.event(index) })
+    const end = after.behind === 'event' ? Math.min(after.events + 1, this.timeline.reader.count) : after.events
+    for (let index = before.events; index < end; index++) events.push({ index, event: this.timeline.reader.event(index) })
     return events
   }
 
@@ -100,9 +127,11 @@ export class Scenes {
     return this.eventsOf(written).find(({ event }) => event.kind === kind) as { index: number; event: EventOf<K> } | undefined
   }
 
+  /** The VM exit that it was written at, or behind. */
   exitIn(written: Written): { readonly index: number; readonly name: string } | undefined {
-    const found = this.find(written, 'kvm_exit') ?? this.find(written, 'vmx_exit')
-    return found && { index: found.index, name: exitText(basicExitReason(found.event.reason)) }
+    const exits = this.eventsOf(written).filter(({ event }) => EXIT.has(event.kind))
+    const before = exits.findLast(({ index }) => written.stored !== undefined && index <= written.stored.events) ?? exits[0]
+    return before && { index: before.index, name: exitText(basicExitReason((before.event as EventOf<'kvm_exit' | 'vmx_exit'>).reason)) }
   }
 
   lastEvent(before: number, wanted: (event: TraceEvent) => boolean): number {

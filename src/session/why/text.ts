@@ -2,9 +2,10 @@
 
 import { hex as grouped } from '../../base/u64.ts'
 import { formatLocation } from '../../query/location.ts'
+import { groupedNumber } from '../../trace/table.ts'
 import type { Why, WhyEnd, WhyStep } from './chain.ts'
 
-const ENDS: Readonly<Record<WhyEnd, string>> = {
+const ENDS: Readonly<Record<Exclude<WhyEnd, 'older'>, string>> = {
   constant: 'a constant in the source',
   configuration: 'the configuration of the run',
   input: 'an input',
@@ -26,7 +27,10 @@ const widest = (texts: readonly string[], most: number): number => Math.min(most
 export const headText = ({ location, value, position, level, symbol }: Why): string =>
   `why  ${formatLocation(location)} = ${value === undefined ? 'nothing' : grouped(value)}   at ${position} (L${level}${symbol === undefined ? '' : `, ${symbol}`})`
 
-export const endText = ({ end }: Why): string => `from ${ENDS[end]}`
+export const endText = ({ end, depth }: Why): string =>
+  end === 'older'
+    ? `from longer ago than ${groupedNumber(depth)} instructions; \`--depth N\` of \`vtick why\` looks further back`
+    : `from ${ENDS[end]}`
 
 /** A line for each step: where, what, source line, remark. */
 export function whyText(chain: Why): readonly string[] {
@@ -38,8 +42,10 @@ export function whyText(chain: Why): readonly string[] {
     steps.map(({ position: at }) => at),
     12,
   )
+  const isOnOthers = steps.some(({ cpu }) => cpu > 0)
+  const whose = ({ level, cpu }: WhyStep): string => (isOnOthers ? `cpu${cpu} L${level}` : `L${level}`)
   const lines = steps.map((step, i) =>
-    `  ${step.position.padEnd(positionWidth)}  L${step.level}  ${texts[i]!.padEnd(textWidth)}  ${whereOf(step).padEnd(whereWidth)}  ${step.note ?? ''}`.trimEnd(),
+    `  ${step.position.padEnd(positionWidth)}  ${whose(step)}  ${texts[i]!.padEnd(textWidth)}  ${whereOf(step).padEnd(whereWidth)}  ${step.note ?? ''}`.trimEnd(),
   )
   const rest = operands.length === 0 ? '' : `: ${operands.map(formatLocation).join(', ')}`
   return [headText(chain), ...lines, `  ${endText(chain)}${rest}`]
