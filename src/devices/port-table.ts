@@ -33,6 +33,10 @@ export interface PortRow {
 
 export const UART_PORT = 0x3f8
 export const DEBUG_PORT = 0xe9
+/** Where SeaBIOS and OVMF write, once a read has given `DEBUG_PRESENT`. */
+const FIRMWARE_DEBUG_PORT = 0x402
+/** What both debug ports read as: "there is something here". */
+const DEBUG_PRESENT = 0xe9
 export const EXIT_PORT = 0xf4
 export const FW_CFG_PORT = 0x510
 export const RESET_PORT = 0xcf9
@@ -104,15 +108,8 @@ export const PORTS: readonly PortRow[] = [
     read: ({ bus }, offset) => readTestdevByte(bus.testdev, offset),
     write: ({ bus }, offset, value) => writeTestdevByte(bus.testdev, offset, value),
   },
-  {
-    name: 'debug console',
-    first: DEBUG_PORT,
-    count: 1,
-    wide: true,
-    // A read gives the port's own number: "there is something here".
-    read: () => DEBUG_PORT,
-    write: ({ effects }, _, value) => effects.push({ kind: 'console', byte: value & 0xff }),
-  },
+  debugConsole('debug console', DEBUG_PORT),
+  debugConsole('firmware debug console', FIRMWARE_DEBUG_PORT),
   {
     name: 'exit port',
     first: EXIT_PORT,
@@ -172,6 +169,18 @@ export const PORTS: readonly PortRow[] = [
     write: ({ bus }, offset, value) => setTestdevLine(bus.testdev, offset, value !== 0),
   },
 ]
+
+/** QEMU's isa-debugcon: every byte written is printed. */
+function debugConsole(name: string, port: number): PortRow {
+  return {
+    name,
+    first: port,
+    count: 1,
+    wide: true,
+    read: () => DEBUG_PRESENT,
+    write: ({ effects }, _, value) => effects.push({ kind: 'console', byte: value & 0xff }),
+  }
+}
 
 function pic(name: string, first: number, which: 0 | 1): PortRow {
   return {

@@ -57,7 +57,7 @@ export function bootSectorBoot({ image, cpus }: BootRequest): BootEnvironment {
 /** A ROM larger than this would lie over the I/O APIC. */
 const MOST_ROM_BYTES = 16 * 2 ** 20
 /** Of a ROM, the last so many bytes are also found below 1 MiB. */
-const COPY_BYTES = 128 * 1024
+const COPY_BYTES = 256 * 1024
 const RESET_OFFSET = 0xfff0
 
 export function romBoot({ image, signature }: BootRequest): BootEnvironment {
