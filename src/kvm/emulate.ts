@@ -54,9 +54,10 @@ function endEarly(c: Context, thrown: unknown): ExitOutcome {
   if (!(thrown instanceof Unhandled)) throw thrown
   const rip = c.cpu.vmread('GUEST_RIP').toString(16)
   const address = c.cpu.vmread('GUEST_PHYSICAL_ADDRESS').toString(16)
+  const what = isReadOnly(c.vm, Number(c.cpu.vmread('GUEST_PHYSICAL_ADDRESS'))) ? 'which is read-only' : 'where there is no memory'
   vcpu.exit = {
     reason: 'KVM_EXIT_INTERNAL_ERROR',
-    why: `the instruction at 0x${rip} touched guest-physical address 0x${address}, where there is no memory, and KVM does not emulate it`,
+    why: `the instruction at 0x${rip} touched guest-physical address 0x${address}, ${what}, and KVM does not emulate it`,
   }
   return 'user'
 }
@@ -119,7 +120,7 @@ function translated(c: Context, linear: bigint, access: GuestAccess): Extract<Tr
   return found
 }
 
-/** Registers, fields, RIP, and the end of blocking by STI or MOV SS. */
+/** Registers, fields, RIP, and the end of blocking by STI or MOV SS; a MOV SS begins it anew. */
 function commit({ cpu }: Context, emulator: Emulator): void {
   for (const [index, value] of emulator.registers) {
     if (index === RSP) cpu.vmwrite('GUEST_RSP', value)
@@ -128,7 +129,8 @@ function commit({ cpu }: Context, emulator: Emulator): void {
   for (const [field, value] of emulator.fields) cpu.vmwrite(field, value)
   cpu.vmwrite('GUEST_RIP', emulator.rip)
   cpu.vmwrite('GUEST_RFLAGS', (emulator.flagsWord & ~RFLAGS_RF) >>> 0)
-  cpu.vmwrite('GUEST_INTERRUPTIBILITY_INFO', cpu.vmread('GUEST_INTERRUPTIBILITY_INFO') & ~BigInt(BLOCKING.sti | BLOCKING.movSs))
+  const others = cpu.vmread('GUEST_INTERRUPTIBILITY_INFO') & ~BigInt(BLOCKING.sti | BLOCKING.movSs)
+  cpu.vmwrite('GUEST_INTERRUPTIBILITY_INFO', others | BigInt(emulator.blocking))
 }
 
 const PAGE = BigInt(PAGE_SIZE - 1)

@@ -13,12 +13,11 @@ import type { FlagRule, Ops } from '../isa/ops.ts'
 import { conditionHolds, STATUS, statusFlags } from '../isa/status-flags.ts'
 import type { SystemOperation } from '../isa/system-operations.ts'
 import type { CpuidFeatureName } from '../spec/cpuid.ts'
-import { EFER } from '../spec/cr-bits.ts'
 import { type ConditionCode, type FlagName, RFLAGS } from '../spec/rflags.ts'
 import type { VmcsFieldName } from '../spec/vmcs-fields.ts'
 import type { Context } from './context.ts'
 import { hasFeature } from './cpuid.ts'
-import { loadTaskRegister } from './emulate-ltr.ts'
+import { emulateSegmentLoad } from './emulate-segment.ts'
 import { type EmulatedMemory, Unhandled } from './emulation.ts'
 import { SEGMENTS } from './registers.ts'
 
@@ -33,6 +32,8 @@ export class Emulator extends BigintArithmetic implements Ops<bigint> {
   /** Fields of the VMCS that were written. */
   fields: readonly [VmcsFieldName, bigint][] = []
   flagsWord: number
+  /** What holds back interrupts until the next instruction is over, as the interruptibility state has it. */
+  blocking = 0
   outcome: 'next' | 'branch' | 'again' = 'next'
   target = 0n
 
@@ -142,12 +143,7 @@ export class Emulator extends BigintArithmetic implements Ops<bigint> {
     if (!hasFeature(this.#c.vcpu.cpuid, feature)) throw new Fault(UNDEFINED_OPCODE, null)
   }
   system(operation: SystemOperation): void {
-    if (operation !== 'ltr') throw new Unhandled()
-    const { cpu, vcpu } = this.#c
-    const selector = this.zeroExtend(16, this.read(this.#instruction.dst))
-    const inLongMode = (vcpu.efer & LONG_MODE_ACTIVE) !== 0n
-    const at = cpu.vmread('GUEST_GDTR_BASE') + (selector & ~7n)
-    this.fields = loadTaskRegister(this.#memory, at, selector, inLongMode)
+    this.fields = emulateSegmentLoad(this.#c, this, this.#memory, this.#instruction, operation)
   }
 
   /** Where the guest goes on. */
@@ -158,7 +154,6 @@ export class Emulator extends BigintArithmetic implements Ops<bigint> {
 }
 
 const UNDEFINED_OPCODE = 6
-const LONG_MODE_ACTIVE = 1n << BigInt(EFER.LMA)
 const BYTE = 8n
 
 /** A register of 32 bits clears the upper half; one of 8 or 16 leaves the others as they are. */

@@ -137,6 +137,29 @@ describe.each([
     expect(end).toMatchObject({ reason: 'exit-port', status: 24 | 0x89 })
   })
 
+  // SDM, "Segment Descriptors": "The processor sets this bit whenever the segment is loaded", and memory does not take it here.
+  test('segments whose descriptors in ROM are not marked as accessed are loaded, by MOV, far JMP and far RET', () => {
+    const loads = `  mov ax, 16
+  mov ss, ax
+  mov esp, 0x8000
+  push dword 8
+  push dword .returned
+  retf
+.returned:
+  push dword 8
+  push dword .jumped
+  jmp far [esp]
+.jumped:
+  mov eax, ss
+  mov ebx, cs
+  shl eax, 8
+  mov al, bl
+  out 0xf4, eax
+`
+    const source = ROM.replace('  mov al, 0\n  out 0xf4, al\n', loads).replace('cf9b', 'cf9a').replace('cf93', 'cf92')
+    expect(run(bytesOf(source), 'rom', bare)).toMatchObject({ printed: 'R', end: { reason: 'exit-port', status: 0x1008 } })
+  })
+
   test('a multiboot kernel with address fields finds its command line, its module and the memory above 1 MiB', () => {
     const rest = { commandLine: 'k a=1', modules: [{ name: 'm', bytes: Buffer.from('[module]') }] }
     const { end, printed } = run(bytesOf(FLAT), 'protected', bare, rest)
