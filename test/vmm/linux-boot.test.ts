@@ -146,13 +146,24 @@ interface Header {
 function bzImage({ version, loadFlags = 1, code32 = 0x10_0000, preferred = 0, xlf = 0, initrdMax = 0x37ff_ffff }: Header): Uint8Array {
   const values = { VERSION: version, LOADFLAGS: loadFlags, CODE32: code32, PREFERRED: preferred, XLF: xlf, INITRD_MAX: initrdMax }
   const defines = Object.entries(values).map(([name, value]) => `%define ${name} ${value}\n`)
-  const { image, diagnostics } = assemble(`${defines.join('')}${HEADER}${ENTRY_32}${ENTRY_64}`, {
-    file: 'bz.asm',
-    include: () => undefined,
-  })
+  return bytesOf(`${defines.join('')}${HEADER}${ENTRY_32}${ENTRY_64}`)
+}
+
+const bytesOf = (source: string): Uint8Array => {
+  const { image, diagnostics } = assemble(source, { file: 'bz.asm', include: () => undefined })
   if (image === undefined) throw new Error(JSON.stringify(diagnostics))
   return image.bytes
 }
+
+/** An ELF header and one segment's, then the segment (System V ABI, "ELF Header"; "Program Header"). */
+const VMLINUX_32 = `org 0x200000
+db 0x7f, "ELF", 1, 1, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0
+dw 2, 3
+dd 1, start32, 52, 0, 0
+dw 52, 32, 1, 0, 0, 0
+dd 1, 0, 0xc0200000, 0x200000, end - 0x200000, end - 0x200000, 7, 0x1000
+${ENTRY_32}
+end:`
 
 function run(bytes: Uint8Array, bare = true, cpus = 1) {
   const boot = { kind: 'linux', commandLine: 'tiny a=1', modules: [{ name: 'i', bytes: Buffer.from('[initrd]') }] } as const
@@ -177,6 +188,12 @@ describe.each([
     ['2.15, its initrd below the address that it gives', { version: 0x20f, preferred: 0x100_0000, initrdMax: 0x1ff_ffff }],
   ])('a kernel of protocol %s starts in 32-bit mode with paging off and finds its command line and initrd', (_, header) => {
     const { end, printed } = run(bzImage(header), bare)
+    expect(printed).toBe('tiny a=1|[initrd]')
+    expect(end).toMatchObject({ reason: 'exit-port', status: LOADER_UNDEFINED })
+  })
+
+  test('a vmlinux of 32 bits starts by the same protocol, where its segments lie physically', () => {
+    const { end, printed } = run(bytesOf(VMLINUX_32), bare)
     expect(printed).toBe('tiny a=1|[initrd]')
     expect(end).toMatchObject({ reason: 'exit-port', status: LOADER_UNDEFINED })
   })

@@ -58,8 +58,8 @@ const ENTRY_64 = 0x200
 const VERSION_WITH_COMMAND_LINE_POINTER = 0x202
 const VERSION_WITH_PREFERRED_ADDRESS = 0x20a
 const VERSION_WITH_64_BIT = 0x20c
-/** Before protocol 2.03 no field says it. */
-const OLD_RAMDISK_HIGHEST = 0x37ff_ffff
+/** What a 32-bit kernel says; before protocol 2.03 no field does. */
+const RAMDISK_HIGHEST_32 = 0x37ff_ffff
 /** The first GiB is mapped at the start. */
 const MAPPED = 2 ** 30
 
@@ -103,13 +103,13 @@ function loadBzImage(bytes: Uint8Array): Kernel {
 /** A vmlinux carries no setup header: it is given one that says as much as it needs. */
 function loadVmlinux(bytes: Uint8Array): Kernel {
   const { bits, entry, pieces, end } = loadElf(bytes)
-  requireOf(bits === 64, 'this vmlinux is a 32-bit kernel', 'take a 64-bit one')
   const zeroPage = new Uint8Array(PAGE_SIZE)
   const view = viewOf(zeroPage)
   view.setUint16(BOOT_FLAG, 0xaa55, true)
   view.setUint32(HEADER, HDRS, true)
   view.setUint16(VERSION, 0x20f, true)
-  view.setUint32(RAMDISK_HIGHEST, 0x7fff_ffff, true)
+  view.setUint32(CODE32_START, entry, true)
+  view.setUint32(RAMDISK_HIGHEST, bits === 64 ? 0x7fff_ffff : RAMDISK_HIGHEST_32, true)
   view.setUint32(COMMAND_LINE_LIMIT, 2047, true)
   return { bits, entry, pieces, end, zeroPage }
 }
@@ -121,7 +121,7 @@ export function linuxBoot({ image, boot, memoryMiB, cpus }: BootRequest): BootEn
   requireOf(boot.modules.length <= 1, 'Linux takes one initrd', 'put the parts into one file: `cat a.cpio b.cpio`')
   const end = memoryMiB * 2 ** 20
   const ramdisk = boot.modules[0]?.bytes ?? new Uint8Array()
-  const highest = viewOf(kernel.zeroPage).getUint32(RAMDISK_HIGHEST, true) || OLD_RAMDISK_HIGHEST
+  const highest = viewOf(kernel.zeroPage).getUint32(RAMDISK_HIGHEST, true) || RAMDISK_HIGHEST_32
   const ramdiskAt = ramdisk.length === 0 ? 0 : placeBelow(Math.min(end, MAPPED, highest + 1), ramdisk.length)
   const needed = kernel.end + alignUp(ramdisk.length, PAGE_SIZE)
   requireOf(
