@@ -3,6 +3,7 @@
 import { basename } from 'node:path'
 import { EDIT_FORMS, type Edit, parseEdit } from '../session/edit.ts'
 import { openTimeline } from '../session/timeline.ts'
+import { type Cursor, START } from '../session/travel.ts'
 import { whatIf } from '../session/what-if.ts'
 import type { TraceReader } from '../trace/file.ts'
 import { groupedNumber } from '../trace/table.ts'
@@ -23,12 +24,13 @@ export async function whatIfCommand(terminal: Terminal, file: string | undefined
       throw usageError(`${name} ran on the bare CPU: there is no KVM that could have parameters`, 'leave --param out')
     const edits = editsOf(reader, options.set ?? [])
     if (options.at !== undefined && edits.length === 0) throw usageError('--at says when --set sets', `add --set ${EDIT_FORMS}`)
-    const at = options.at === undefined ? 0 : await instructionsAt(terminal, reader, { name, at: options.at })
+    const at = options.at === undefined ? START : await placeAt(terminal, reader, { name, at: options.at })
     if (at === null) return EXIT.interrupted
     const output = options.output ?? `${OWN_DIRECTORY}/${basename(name).replace(/\.vtrace$/, '')}-what-if.vtrace`
+    const refused: string[] = []
     const slices = whatIf(
       reader,
-      { ...(options.param === undefined ? {} : { parameters: options.param }), edits, at },
+      { ...(options.param === undefined ? {} : { parameters: options.param }), edits, at, refused: text => void refused.push(text) },
       openSink(prepareTracePlace(terminal.io, output), output),
     )
     const { value: recording } = await runSlices(terminal, slices, { doing: `running ${name} again` })
@@ -36,6 +38,11 @@ export async function whatIfCommand(terminal: Terminal, file: string | undefined
     const { end } = recording
     terminal.print(`${output}: ${groupedNumber(recording.events)} events, ended by ${end.reason}, status ${end.status}`)
     terminal.print(`compare: vtick diff ${name} ${output}`)
+    if (refused.length > 0)
+      throw usageError(
+        `the machine refuses ${refused.join(' and ')}: ${output} is a run without it`,
+        'give a value that WRMSR takes, or memory that is mapped there',
+      )
     return EXIT.fine
   } finally {
     reader.close()
@@ -51,7 +58,7 @@ function editsOf({ header }: TraceReader, texts: readonly string[]): readonly Ed
   })
 }
 
-async function instructionsAt(terminal: Terminal, reader: TraceReader, { name, at }: { name: string; at: string }): Promise<number | null> {
+async function placeAt(terminal: Terminal, reader: TraceReader, { name, at }: { name: string; at: string }): Promise<Cursor | null> {
   requireEvents(reader, name)
-  return (await cursorIn(terminal, openTimeline(reader), { name, at }))?.instructions ?? null
+  return await cursorIn(terminal, openTimeline(reader), { name, at })
 }

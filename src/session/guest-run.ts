@@ -14,8 +14,9 @@ import type { BootEnvironment } from '../vmm/boot.ts'
 import { bootEnvironmentOf } from '../vmm/loaders/load.ts'
 import { HYPERVISOR_MEMORY_MIB, nest } from '../vmm/nested-guest.ts'
 import { attachVm, canWake, driveLines, handleUserExit, startVm, type Vmm } from '../vmm/vmm.ts'
+import { applyEdit } from './apply-edit.ts'
 import type { RunConfig } from './config.ts'
-import { applyEdit, EDIT_DEVICE } from './edit.ts'
+import { EDIT_DEVICE } from './edit.ts'
 
 /** A machine with its guest; `vmm` is null on the bare CPU. */
 export interface GuestRun {
@@ -95,8 +96,8 @@ export function reattach(guest: GuestRun): void {
   guest.vmm = guest.config.mode === 'kvm' ? attachVm(guest.machine) : null
 }
 
-/** A person's input reaches the machine now. */
-export function deliverInput({ machine }: GuestRun, device: string, bytes: Uint8Array): void {
+/** A person's input reaches the machine now. False: the machine refuses what it is to set. */
+export function deliverInput({ machine, vmm }: GuestRun, device: string, bytes: Uint8Array): boolean {
   const event: EventOf<'input'> = {
     kind: 'input',
     tick: machine.tick,
@@ -107,8 +108,9 @@ export function deliverInput({ machine }: GuestRun, device: string, bytes: Uint8
     instructions: retired(machine),
   }
   machine.observe?.(event)
-  if (device === EDIT_DEVICE) applyEdit(machine, Buffer.from(bytes).toString())
-  else receiveInput(machine, device, bytes)
+  if (device === EDIT_DEVICE) return applyEdit(machine, vmm, Buffer.from(bytes).toString())
+  receiveInput(machine, device, bytes)
+  return true
 }
 
 /** Instructions that the guest's CPUs have retired. */

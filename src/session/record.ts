@@ -17,11 +17,12 @@ import { deliverInput, drive, type GuestRun, type RunEnd, startRun } from './gue
 export const KEYFRAME_EVENTS = 20_000
 export const KEYFRAME_INSTRUCTIONS = 500_000
 
-/** An input, and the instructions retired when it comes. */
+/** An input, and the instructions retired when it comes; or so many events besides, which an instruction that exits makes before it is done. */
 export interface PlacedInput {
   readonly device: string
   readonly bytes: Uint8Array
   readonly instructions: number
+  readonly events?: number
 }
 
 export interface RecordOptions {
@@ -30,6 +31,8 @@ export interface RecordOptions {
   readonly input?: Uint8Array
   /** What comes later, in order. */
   readonly inputs?: readonly PlacedInput[]
+  /** Told of an input that the machine refuses. */
+  readonly refused?: (input: PlacedInput) => void
   /** Sees each event after it was recorded. */
   readonly observe?: (event: TraceEvent) => void
   /** Where the trace goes; without it the run is only observed. */
@@ -113,9 +116,14 @@ export function* recordInSlices(config: RunConfig, image: Image, options: Record
     writer?.event(event)
     options.observe?.(event)
     events++
-    if (isKeyframeDue() && guest !== null) guest.machine.pause = true
+    if (guest !== null && (isKeyframeDue() || isInputDue())) guest.machine.pause = true
   }
   const isKeyframeDue = (): boolean => writer !== null && events - lastKeyframe >= keyframeEvents
+  const waiting = [...(options.inputs ?? [])]
+  const isInputDue = (): boolean => {
+    const input = waiting[0]
+    return input !== undefined && guest !== null && input.instructions <= retired(guest.machine) && (input.events ?? 0) <= events
+  }
   guest = startRun(config, image, observe)
   options.started?.(guest)
   const { machine } = guest
@@ -128,17 +136,16 @@ export function* recordInSlices(config: RunConfig, image: Image, options: Record
   }
   keyframe()
   if (options.input !== undefined && options.input.length > 0) deliverInput(guest, 'uart', options.input)
-  const waiting = [...(options.inputs ?? [])]
   let end: RunEnd | null = null
   while (end === null) {
-    for (let input = waiting[0]; input !== undefined && input.instructions <= instructions(); input = waiting[0]) {
-      deliverInput(guest, input.device, input.bytes)
-      waiting.shift()
+    while (isInputDue()) {
+      const input = waiting.shift()!
+      if (!deliverInput(guest, input.device, input.bytes)) options.refused?.(input)
     }
     let turns = 0
-    const inputAt = waiting[0]?.instructions ?? NEVER
+    const inputAt = waiting[0] !== undefined && waiting[0].instructions > instructions() ? waiting[0].instructions : NEVER
     const stop = Math.min(maxInstructions, inputAt, keyframeStop, instructions() + SLICE_INSTRUCTIONS)
-    end = drive(guest, stop, () => isKeyframeDue() || ++turns >= SLICE_TURNS)
+    end = drive(guest, stop, () => isKeyframeDue() || isInputDue() || ++turns >= SLICE_TURNS)
     if (end !== null && (end.reason !== 'budget' || stop === maxInstructions)) break
     if (isKeyframeDue() || (end !== null && stop === keyframeStop)) keyframe()
     end = null

@@ -67,6 +67,7 @@ class Follower {
   readonly reader: TraceReader
   index: number
   divergence: Divergence | null = null
+  #nextInput = 0
   readonly #observe: ((event: TraceEvent) => void) | undefined
 
   constructor(reader: TraceReader, index: number, observe: ((event: TraceEvent) => void) | undefined) {
@@ -91,7 +92,18 @@ class Follower {
   }
 
   nextInput(): EventOf<'input'> | null {
-    return inputsOf(this.reader).find(([position]) => position >= this.index)?.[1] ?? null
+    return this.#placedInput()?.[1] ?? null
+  }
+
+  /** What comes next is not the machine's doing. */
+  get isInputNext(): boolean {
+    return this.#placedInput()?.[0] === this.index
+  }
+
+  #placedInput(): readonly [number, EventOf<'input'>] | undefined {
+    const inputs = inputsOf(this.reader)
+    while (this.#nextInput < inputs.length && inputs[this.#nextInput]![0] < this.index) this.#nextInput++
+    return inputs[this.#nextInput]
   }
 
   /** The machine says that something happened. */
@@ -124,7 +136,7 @@ export function* replayInSlices(reader: TraceReader, options: ReplayOptions = {}
   const follower = new Follower(reader, start, options.observe)
   let guest: GuestRun | null = null
   const observe = (event: TraceEvent): void => {
-    if (!follower.see(event) && guest !== null) guest.machine.pause = true
+    if ((!follower.see(event) || follower.isInputNext) && guest !== null) guest.machine.pause = true
   }
   guest = keyframe === undefined ? startRun(configOf(reader), reader.header.image, observe, caching) : restoreRun(reader, keyframe, caching)
   guest.machine.observe = observe

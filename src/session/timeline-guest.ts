@@ -4,9 +4,10 @@
  */
 
 import { assert } from '../base/assert.ts'
-import { LONG_MODE_CODE } from '../hw/cpu/registers.ts'
+import { type Cpu, LONG_MODE_CODE } from '../hw/cpu/registers.ts'
 import { retired } from '../hw/run.ts'
 import { convertDeadline, MULTIPLIER_ONE, physicalTsc, type TscView, tickOf, virtualTsc } from '../hw/time/clock.ts'
+import { isControlSet } from '../hw/vmx/state.ts'
 import { readField, readNumber } from '../hw/vmx/vmcs.ts'
 import type { KvmState, VcpuState } from '../kvm/state.ts'
 import { MSRS } from '../spec/msrs.ts'
@@ -121,6 +122,8 @@ function kvmTimer({ cpus, memory, host }: TimelineView['machine'], physical: big
   const { cpu, timer, tscOffset: offset, tscMultiplier: multiplier } = vcpu
   const isHostTimerActive = ((host as KvmState).hostTimers[cpu]?.lapic ?? 0n) !== 0n
   const tsc = virtualTsc(physical, { offset, multiplier })
+  if (vcpu.nested.guestMode && isControlSet(cpus[cpu]!.vmx.controls, 'TERTIARY_EXEC_GUEST_APIC_TIMER'))
+    return nestedTimer(memory, physical, cpus[cpu]!.vmx)
   if (timer.apicVirtTimerInUse) {
     const { mode, currentVmcs, guestDeadline } = cpus[cpu]!.vmx
     const armed = mode === 'non-root' ? guestDeadline : readField(memory, currentVmcs, 'GUEST_DEADLINE_PHY')
@@ -129,6 +132,14 @@ function kvmTimer({ cpus, memory, host }: TimelineView['machine'], physical: big
   }
   const carrier = timer.hvTimerInUse ? 'preemption timer' : isHostTimerActive ? 'host timer' : 'none'
   return { tsc, deadline: timer.tscDeadline, carrier }
+}
+
+/** L2's own, which the processor carries by vmcs02. */
+function nestedTimer(memory: TimelineView['machine']['memory'], physical: bigint, vmx: Cpu['vmx']): GuestTimer {
+  const { mode, currentVmcs, guestDeadline, controls } = vmx
+  const armed = mode === 'non-root' ? guestDeadline : readField(memory, currentVmcs, 'GUEST_DEADLINE_PHY')
+  const deadline = armed === 0n ? 0n : readField(memory, currentVmcs, 'GUEST_DEADLINE_VIR')
+  return { tsc: virtualTsc(physical, controls.tsc), deadline, carrier: armed === 0n ? 'none' : 'guest timer' }
 }
 
 /** The tick at which the guest's TSC reaches a value; now if it did. */

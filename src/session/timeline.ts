@@ -228,7 +228,7 @@ export class Timeline {
     const { reader } = this
     if (this.divergedAt < 0 && index < reader.count && !sameEvent(reader.event(index), event)) this.divergedAt = index
     this.#instructionsAt.set(index, this.#now)
-    if (this.#pausesAtEvents) this.#guest.machine.pause = true
+    if (this.#pausesAtEvents || this.#events === this.#inputAt) this.#guest.machine.pause = true
     if (index !== this.#target) return
     if (TRACE_EVENTS[event.kind].by === 'kvm') throw new HalfWay()
     this.#guest.machine.pause = true

@@ -59,10 +59,11 @@ export interface WhyQuestion {
   readonly place: Place
 }
 
-/** The guest is to run again: with an edit after so many instructions, or from its source. */
+/** The guest is to run again: with an edit behind so many instructions and events, or from its source. */
 export interface RerunRequest {
   readonly edit: Edit | null
   readonly at: number
+  readonly events: number
 }
 
 /** A screen over the main one, with its own cursor. */

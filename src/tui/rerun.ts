@@ -27,7 +27,7 @@ const running = new WeakMap<RerunRequest, Rerunning>()
 function liveRunFor(trace: TraceSource, request: RerunRequest): LiveRun | string {
   if (request.edit === null) return trace.live!.begin()
   const sink = memorySink()
-  const slices = whatIf(trace.reader, { edits: [request.edit], at: request.at }, sink)
+  const slices = whatIf(trace.reader, { edits: [request.edit], at: { instructions: request.at, events: request.events } }, sink)
   return {
     slices,
     open: () => ({
@@ -96,14 +96,15 @@ export function replaced(model: Model): Model {
 export function runAgain(model: Model): Model {
   if (model.trace.live === undefined)
     return { ...model, notice: 'a trace does not change: `vtick explore guest.asm` runs its source again; ! edits a value' }
-  return { ...model, rerun: { edit: null, at: 0 } }
+  return { ...model, rerun: { edit: null, at: 0, events: 0 } }
 }
 
 /** What if a value were another from here on; a text is what is wrong. */
 export function editHere(model: Model, text: string): Model | string {
   const edit: Edit | { readonly problem: string; readonly help: string } = parseEdit(text, programOf(model.trace))
   if ('problem' in edit) return `${edit.problem}; ${edit.help}`
-  return { ...model, rerun: { edit, at: model.trace.moment(model.place).instructions } }
+  const { instructions, eventIndex } = model.trace.moment(model.place)
+  return { ...model, rerun: { edit, at: instructions, events: eventIndex } }
 }
 
 export const askEdit = (model: Model, location: string): Model => openPrompt(model, 'command', `edit ${location}`)

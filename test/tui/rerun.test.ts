@@ -49,7 +49,7 @@ it('a value edited here changes what follows, not what was', async () => {
   const screen = (await person.screen()).join('\n')
   expect(screen).toMatch(/rcx 0{15}7/) // mov ecx, ebx
   expect(screen).toMatch(/rdx 0{15}8/) // lea edx, [rcx + 1]
-  await person.type('!rip=7\r')
+  await person.type('!cr3=7\r')
   expect((await person.screen()).at(-1)).toContain('nothing that can be set')
   person.explorer.stop()
 })
