@@ -1,18 +1,14 @@
 /** `vtick replay --to POSITION --until EXPRESSION`: the state of a recorded run at a place, or where something becomes true behind it. */
 
-import { hex } from '../base/u64.ts'
 import { FilterError, troubleIn } from '../query/filter-fields.ts'
 import { stopOf } from '../session/expression-stop.ts'
-import { openTimeline, type Timeline, type TimelineView } from '../session/timeline.ts'
-import { guestRegisters, guestTimer, levelOf } from '../session/timeline-guest.ts'
-import { symbolsOf } from '../session/timeline-symbols.ts'
+import { openTimeline, type Timeline } from '../session/timeline.ts'
 import { type Arrival, type Cursor, continueForward, START, type Stop } from '../session/travel.ts'
-import { sourceOf } from '../session/why/chain.ts'
-import { GPR_NAMES } from '../spec/registers.ts'
 import { formatEvent } from '../trace/format.ts'
 import { cursorIn } from './cursor-argument.ts'
 import { EXIT, type ExitCode, usageError } from './exit-codes.ts'
 import { runSlices, waiting } from './slices.ts'
+import { exitLines, type Printable, stateText } from './state-text.ts'
 import type { Terminal } from './terminal.ts'
 import { openRunnableTrace } from './trace-argument.ts'
 
@@ -21,28 +17,36 @@ export interface ReplayToOptions {
   readonly until?: string
   readonly param?: unknown
   readonly set?: unknown
+  readonly print?: ReadonlySet<Printable>
+}
+
+interface Shown {
+  readonly terminal: Terminal
+  readonly timeline: Timeline
+  readonly print: ReadonlySet<Printable>
 }
 
 export async function replayTo(
   terminal: Terminal,
   file: string | undefined,
-  { to, until, param, set }: ReplayToOptions,
+  { to, until, param, set, print = new Set(['regs']) }: ReplayToOptions,
 ): Promise<ExitCode> {
   if (param !== undefined || set !== undefined)
     throw usageError('--to and --until look at the recorded run, --param and --set make another', 'leave one of the two out')
   const { name, reader } = openRunnableTrace(terminal, file)
   try {
     const timeline = openTimeline(reader)
+    const shown = { terminal, timeline, print }
     const start = to === undefined ? START : await cursorIn(terminal, timeline, { name, at: to })
     if (start === null) return EXIT.interrupted
-    if (until === undefined) return show(terminal, timeline, start)
+    if (until === undefined) return show(shown, start)
     const arrival = await arriveAt(terminal, timeline, start, stopNamed(timeline, until))
     if (arrival === null) return EXIT.interrupted
     if (arrival.reason.kind !== 'stop') {
       terminal.complain(`${name}: \`${until}\` never comes true behind ${to ?? 'the beginning'}`)
       return EXIT.no
     }
-    return show(terminal, timeline, arrival.event === undefined ? arrival.place : { ...arrival.place, event: arrival.event })
+    return show(shown, arrival.event === undefined ? arrival.place : { ...arrival.place, event: arrival.event })
   } finally {
     reader.close()
   }
@@ -64,40 +68,12 @@ function stopNamed(timeline: Timeline, text: string): Stop {
   }
 }
 
-function show(terminal: Terminal, timeline: Timeline, cursor: Cursor): ExitCode {
+function show({ terminal, timeline, print }: Shown, cursor: Cursor): ExitCode {
+  const { reader } = timeline
   const view = cursor.event === undefined ? timeline.atMoment(cursor) : timeline.atEvent(cursor.event)
-  if (cursor.event !== undefined) terminal.print(formatEvent(timeline.reader.event(cursor.event), cursor.event))
-  terminal.print(stateText(timeline, view).join('\n'))
+  if (print.has('exits')) for (const line of exitLines(reader, view.eventIndex)) terminal.print(line)
+  if (!print.has('regs')) return EXIT.fine
+  if (cursor.event !== undefined) terminal.print(formatEvent(reader.event(cursor.event), cursor.event))
+  terminal.print(stateText(reader.header.image, view).join('\n'))
   return EXIT.fine
-}
-
-const wide = (value: bigint): string => value.toString(16).padStart(16, '0')
-
-/** The registers of the CPU whose turn it is, and the timer. */
-export function stateText(timeline: Timeline, view: TimelineView): readonly string[] {
-  const { gpr, rip, rflags, cr0, cr2, cr3, cr4, efer, cs, cpl } = guestRegisters(view)
-  const { tsc, deadline, carrier } = guestTimer(view)
-  const symbol = symbolsOf(timeline.reader.header.image).nameOf(rip)
-  const source = sourceOf(timeline, rip)
-  const at = [
-    `i:${view.instructions}`,
-    `next #${view.eventIndex}`,
-    `cpu${view.cpu}`,
-    `L${levelOf(view.machine, view.cpu)}`,
-    `tsc ${hex(tsc)}`,
-  ]
-  const names = GPR_NAMES[64]
-  const rows = [0, 4, 8, 12].map(first =>
-    gpr
-      .slice(first, first + 4)
-      .map((value, i) => `${names[first + i]!.padEnd(3)} ${wide(value)}`)
-      .join('  '),
-  )
-  return [
-    at.join('  '),
-    `rip ${wide(rip)}${symbol === undefined ? '' : `  ${symbol}`}${source === undefined ? '' : `  ${source.file}:${source.line}`}`,
-    ...rows,
-    `rflags ${hex(rflags)}  cs ${hex(cs)}  cpl ${cpl}  cr0 ${hex(cr0)}  cr2 ${hex(cr2)}  cr3 ${hex(cr3)}  cr4 ${hex(cr4)}  efer ${hex(efer)}`,
-    `deadline ${hex(deadline)}  carried by ${carrier}`,
-  ]
 }

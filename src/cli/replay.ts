@@ -9,6 +9,7 @@ import { formatEvent } from '../trace/format.ts'
 import { groupedNumber } from '../trace/table.ts'
 import { EXIT, type ExitCode, usageError } from './exit-codes.ts'
 import { runSlices } from './slices.ts'
+import { type Printable, printRun } from './state-text.ts'
 import type { CommonOptions, Terminal } from './terminal.ts'
 import { type NamedTrace, openRunnableTrace } from './trace-argument.ts'
 
@@ -17,6 +18,7 @@ export interface ReplayCommandOptions extends CommonOptions {
   readonly set?: readonly string[]
   readonly at?: string
   readonly output?: string
+  readonly print?: ReadonlySet<Printable>
 }
 
 export async function replayCommand(terminal: Terminal, file: string | undefined, options: ReplayCommandOptions): Promise<ExitCode> {
@@ -39,6 +41,7 @@ export async function replayCommand(terminal: Terminal, file: string | undefined
       return EXIT.diverged
     }
     const state = result.end === null ? 'up to where the recording stops' : `state ${result.hash.slice(0, 16)}`
+    if (options.print !== undefined) printRun(terminal, reader, options.print)
     terminal.print(`${name}: ${terminal.colours.good('the same')}: all ${groupedNumber(result.events)} events, ${state}`)
     return EXIT.fine
   } finally {

@@ -1,11 +1,15 @@
 /** `vtick run`: a program, from its source or flat binary to the end of its run, recorded on request. */
 
 import type { Image } from '../assembler/image.ts'
+import { retired } from '../hw/run.ts'
 import type { DefectName } from '../kvm/defects.ts'
 import type { KvmParameters } from '../kvm/parameters.ts'
 import type { RunConfig } from '../session/config.ts'
 import { environmentOf } from '../session/guest-run.ts'
-import { recordInSlices } from '../session/record.ts'
+import { type Recording, recordInSlices } from '../session/record.ts'
+import { STEP_EVENTS } from '../session/steps.ts'
+import type { TimelineView } from '../session/timeline.ts'
+import { formatEvent } from '../trace/format.ts'
 import { groupedNumber } from '../trace/table.ts'
 import { isElf } from '../vmm/loaders/elf.ts'
 import { LoadError } from '../vmm/loaders/load-error.ts'
@@ -16,6 +20,7 @@ import { GuestWatch } from './guest-watch.ts'
 import { runConfigOf } from './run-config.ts'
 import { runSlices } from './slices.ts'
 import { loadProgram } from './source.ts'
+import { type Printable, stateText } from './state-text.ts'
 import type { CommonOptions, Terminal } from './terminal.ts'
 import { prepareTracePlace } from './trace-argument.ts'
 import { openSink } from './trace-sink.ts'
@@ -35,12 +40,13 @@ export interface RunCommandOptions extends CommonOptions, BootOptions {
   readonly stdin?: string
   readonly record?: string
   readonly guestStatus?: boolean
+  readonly print?: ReadonlySet<Printable>
   readonly maxInsns: number
 }
 
 export async function runCommand(terminal: Terminal, file: string, options: RunCommandOptions): Promise<ExitCode> {
   const { io } = terminal
-  const { stdin, record: trace, maxInsns, guestStatus = false } = options
+  const { stdin, record: trace, maxInsns, guestStatus = false, print = new Set<Printable>() } = options
   if (file === '-' && stdin === '-') throw usageError('both the program and its console input are `-`', 'put one of them in a file')
   const { image, inputs } = loadProgram(terminal, file, options)
   const config = runConfigOf(terminal, file, image, options)
@@ -50,11 +56,16 @@ export async function runCommand(terminal: Terminal, file: string, options: RunC
   const input = stdin === undefined ? new Uint8Array() : readFileNamed(io, stdin)
   if (trace !== undefined) refuseOverwriting(io, trace, inputs)
   const sink = trace === undefined ? undefined : openSink(prepareTracePlace(io, trace), trace)
+  let index = 0
   const watch = new GuestWatch(bytes => io.stdout.write(bytes))
   const slices = recordInSlices(config, image, {
     maxInstructions: maxInsns,
     input,
-    observe: event => watch.see(event),
+    observe: event => {
+      watch.see(event)
+      if (print.has('exits') && STEP_EVENTS.exit.has(event.kind)) io.stderr.write(`${formatEvent(event, index)}\n`)
+      index++
+    },
     ...(sink === undefined ? {} : { sink }),
   })
   const { value: recording, interrupted } = await runSlices(terminal, slices, {
@@ -64,6 +75,7 @@ export async function runCommand(terminal: Terminal, file: string, options: RunC
   })
   watch.finish()
   if (!watch.atLineStart && io.stdout.isTerminal) io.stdout.write('\n')
+  if (recording !== null && print.has('regs')) io.stderr.write(`${stateText(image, viewOf(recording)).join('\n')}\n`)
   if (recording !== null && trace !== undefined)
     terminal.say(`recorded ${groupedNumber(recording.events)} events to ${trace}; \`vtick stat ${trace}\` counts its exits`)
   if (recording === null || (interrupted && recording.end.reason === 'budget')) {
@@ -76,6 +88,15 @@ export async function runCommand(terminal: Terminal, file: string, options: RunC
   if (verdict.words !== '') terminal.complain(verdict.words)
   return verdict.code
 }
+
+/** The machine as the run left it. */
+const viewOf = ({ guest: { machine }, events }: Recording): TimelineView => ({
+  machine,
+  cpu: machine.turn.cpu,
+  tick: machine.tick,
+  instructions: retired(machine),
+  eventIndex: events,
+})
 
 /** Where the boot environment has its tables (`vmm/boot.ts`). */
 const BOOT_TABLES = { start: 0x1000, end: 0x6000 }

@@ -13,8 +13,9 @@ import { OWN_DIRECTORY } from './own-directory.ts'
 import { requireEvents } from './place-argument.ts'
 import type { ReplayCommandOptions } from './replay.ts'
 import { runSlices } from './slices.ts'
+import { type Printable, printRun } from './state-text.ts'
 import type { Terminal } from './terminal.ts'
-import { openRunnableTrace, prepareTracePlace } from './trace-argument.ts'
+import { openNamedTrace, openRunnableTrace, prepareTracePlace } from './trace-argument.ts'
 import { openSink } from './trace-sink.ts'
 
 export async function whatIfCommand(terminal: Terminal, file: string | undefined, options: ReplayCommandOptions): Promise<ExitCode> {
@@ -36,6 +37,7 @@ export async function whatIfCommand(terminal: Terminal, file: string | undefined
     const { value: recording } = await runSlices(terminal, slices, { doing: `running ${name} again` })
     if (recording === null) return EXIT.interrupted
     const { end } = recording
+    if (options.print !== undefined) printNamed(terminal, output, options.print)
     terminal.print(`${output}: ${groupedNumber(recording.events)} events, ended by ${end.reason}, status ${end.status}`)
     terminal.print(`compare: vtick diff ${name} ${output}`)
     if (refused.length > 0)
@@ -44,6 +46,15 @@ export async function whatIfCommand(terminal: Terminal, file: string | undefined
         'give a value that WRMSR takes, or memory that is mapped there',
       )
     return EXIT.fine
+  } finally {
+    reader.close()
+  }
+}
+
+function printNamed(terminal: Terminal, name: string, print: ReadonlySet<Printable>): void {
+  const { reader } = openNamedTrace(terminal, name)
+  try {
+    printRun(terminal, reader, print)
   } finally {
     reader.close()
   }

@@ -3,6 +3,7 @@
 import { Option } from 'commander'
 import { BOOT_KINDS } from '../../vmm/loaders/program.ts'
 import type { RunCommandOptions } from '../run.ts'
+import { parsePrint } from '../state-text.ts'
 import type { CommonOptions } from '../terminal.ts'
 import {
   gather,
@@ -57,6 +58,11 @@ function addRun({ program, open, finish }: CommandHost): void {
     .option('--smp <n>', 'number of CPUs (default: 1)', parseCpuCount)
     .option('--stdin <file>', 'what the console receives, before the guest starts; - is stdin')
     .option('--record <trace>', 'record the run to this file')
+    .option(
+      '--print <what>',
+      'on stderr: exits, every VM exit as it comes; regs, registers and timer at the end; or regs,exits',
+      parsePrint,
+    )
     .option('--guest-status', "exit with QEMU's (v << 1) | 1 for the status v that the guest wrote to port 0xf4")
     .option('--max-insns <n>', 'stop after so many instructions', parseInstructionCount, DEFAULT_MAX_INSTRUCTIONS)
     .addHelpText('after', RUN_CODES)

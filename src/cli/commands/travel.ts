@@ -7,6 +7,7 @@ import type { ExploreCommandOptions } from '../explore.ts'
 import type { GdbCommandOptions } from '../gdb.ts'
 import type { ReplayCommandOptions } from '../replay.ts'
 import type { ReplayToOptions } from '../replay-to.ts'
+import { parsePrint } from '../state-text.ts'
 import type { CommonOptions } from '../terminal.ts'
 import { gather, parseCpuCount, parseDepth, parseInstructionCount, parseMemory, parseParameter, parsePort } from '../values.ts'
 import type { WhyOptions } from '../why.ts'
@@ -27,13 +28,22 @@ function addReplay({ program, open, finish }: CommandHost): void {
     .description('run a recording again and compare every observation; or ask what if, and write what comes of it')
     .argument('[trace]', NEWEST)
     .option('--param <name=value>', "what if a module parameter of KVM's were another, as apic_timer_virt=0 (repeatable)", parseParameter)
-    .option('--set <location=value>', 'what if a register or memory were, as rax=5 or [label]:4=7 (repeatable)', gather)
-    .option('--at <position>', 'when --set sets: #event or i:instruction (default: before the first instruction)')
+    .option(
+      '--set <location=value>',
+      'what if a register, an MSR or memory were, as rax=5, msr:0x6e0=0 or [label]:4=7 (repeatable)',
+      gather,
+    )
+    .option('--at <position>', 'when --set sets, as for --to (default: before the first instruction)')
+    .option(
+      '--print <what>',
+      'regs: registers and timer at the end, or where --to leads; exits: every VM exit on the way; or regs,exits',
+      parsePrint,
+    )
     .option('-o, --output <trace>', 'where the other run goes (default: .vtick/NAME-what-if.vtrace)')
     .option('--to <position>', `print the state there: ${POSITION_FORMS}`)
     .option(
       '--until <expression>',
-      'print it where this comes true: `rax == 5 and [counter]:8 > 2`, `exit(HLT)`, a label, a location that changes',
+      'print it where this comes true: `rip == start`, `[rsp]:4 == 7 and level == 2`, `exit(HLT)`, a label, a location that changes',
     )
     .action(async (file: string | undefined, options: ReplayCommandOptions & ReplayToOptions) => {
       if (options.to !== undefined || options.until !== undefined) {
