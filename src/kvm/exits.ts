@@ -3,7 +3,6 @@
  * without a row ends in KVM_EXIT_INTERNAL_ERROR, with the reason in words.
  */
 
-import { shiftRight } from '../base/u64.ts'
 import { PAGE_SIZE } from '../base/units.ts'
 import { XCR0 } from '../spec/cr-bits.ts'
 import type { ExitReason } from '../spec/exit-reasons.ts'
@@ -20,7 +19,7 @@ import { handleIo } from './io.ts'
 import { hvTimerExpired } from './lapic-timer.ts'
 import { completeVirtualWrite } from './mmio.ts'
 import { mapGuestPage, mapHostPage } from './mmu.ts'
-import { readMsr, writeMsr } from './msr.ts'
+import { handleRdmsr, handleWrmsr } from './msr-exits.ts'
 import { handleVmlaunch, handleVmresume } from './nested/entry.ts'
 import { handleNestedEptViolation } from './nested/ept.ts'
 import { hasNestedEpt } from './nested/ept-walk.ts'
@@ -78,31 +77,6 @@ function handleXsetbv(c: Context): ExitOutcome {
   }
   cpu.xsetbv(value)
   skipInstruction(c)
-  return 'resume'
-}
-
-function handleRdmsr(c: Context): ExitOutcome {
-  const { cpu } = c
-  const index = low32(cpu.gpr(RCX))
-  const value = readMsr(c, index)
-  trace(c, 'kvm_msr', { write: 0, index, value: value ?? 0n, exception: value === null ? 1 : 0 }, 'guest')
-  if (value === null) {
-    queueGeneralProtection(c)
-    return 'resume'
-  }
-  cpu.setGpr(RAX, value & 0xffff_ffffn)
-  cpu.setGpr(RDX, shiftRight(value, 32))
-  skipInstruction(c)
-  return 'resume'
-}
-
-function handleWrmsr(c: Context): ExitOutcome {
-  const { cpu } = c
-  const index = low32(cpu.gpr(RCX))
-  const value = (BigInt(low32(cpu.gpr(RDX))) << 32n) | BigInt(low32(cpu.gpr(RAX)))
-  trace(c, 'kvm_msr', { write: 1, index, value, exception: 0 }, 'guest')
-  if (writeMsr(c, index, value)) skipInstruction(c)
-  else queueGeneralProtection(c)
   return 'resume'
 }
 

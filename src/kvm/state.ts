@@ -8,6 +8,7 @@ import type { DefectName } from './defects.ts'
 import type { Emulation } from './emulation.ts'
 import type { KvmExit } from './exit-reason.ts'
 import type { Irqchip } from './irqchip.ts'
+import type { MsrExitReason, MsrFilter } from './msr-filter.ts'
 import type { NestedState } from './nested/nested-state.ts'
 import type { KvmParameters } from './parameters.ts'
 import type { KvmPit } from './pit.ts'
@@ -58,6 +59,10 @@ export interface VmState {
   /** What guests take for the page of a local APIC; -1 without any. */
   apicAccessPage: number
   slots: MemorySlot[]
+  /** KVM_X86_SET_MSR_FILTER; absent: every MSR is allowed. */
+  msrFilter?: MsrFilter
+  /** KVM_CAP_X86_USER_SPACE_MSR: which failed accesses to MSRs user space gets; absent: none. */
+  userSpaceMsr?: readonly MsrExitReason[]
   eptRoot: number
   vcpus: VcpuState[]
 }

@@ -10,6 +10,7 @@ import type { KvmExit } from './exit-reason.ts'
 import { completeIo } from './io.ts'
 import { resetApic } from './lapic.ts'
 import { allocateHostPage } from './mmu.ts'
+import { completeMsr } from './msr-exits.ts'
 import { getMsrs, type MsrEntry, setMsrs } from './msr-ioctls.ts'
 import { followCpuid, withoutGuestTimer } from './nested/capabilities.ts'
 import { newNestedState } from './nested/nested-state.ts'
@@ -90,8 +91,8 @@ export interface Vcpu {
   exit(): KvmExit
   /** `immediate_exit` of `struct kvm_run`, with the signal that belongs to it: KVM_RUN does what is begun, then returns EINTR. */
   setImmediateExit(asked: boolean): void
-  /** Enters KVM_RUN again after an exit, with the data that user space supplied for a read. */
-  resume(data?: number | bigint): void
+  /** Enters KVM_RUN again after an exit, with the data that user space supplied for a read; `error` ends an access to an MSR in #GP. */
+  resume(data?: number | bigint | 'error'): void
 }
 
 const newLapicTimer = ({ lapic_timer_advance }: KvmParameters): LapicTimerState => ({
@@ -217,11 +218,15 @@ export function vcpuHandle(machine: RootMachine, vmIndex: number, id: number): V
   }
 }
 
-function resume(c: Context, data: number | bigint): void {
+function resume(c: Context, data: number | bigint | 'error'): void {
   const { vcpu } = c
   if (vcpu.phase !== 'user' || vcpu.exit === null) throw new KvmError('EINVAL', 'KVM_RUN has not returned')
-  if (vcpu.exit.reason === 'KVM_EXIT_IO') completeIo(c, Number(data))
-  if (vcpu.exit.reason === 'KVM_EXIT_MMIO' && !vcpu.exit.write) completeMmio(c, BigInt(data))
+  const { exit } = vcpu
+  if (exit.reason === 'KVM_EXIT_X86_RDMSR' || exit.reason === 'KVM_EXIT_X86_WRMSR')
+    completeMsr(c, exit.reason === 'KVM_EXIT_X86_RDMSR' ? 'read' : 'write', data === 'error' ? data : BigInt(data))
+  else if (data === 'error') throw new KvmError('EINVAL', 'only an access to an MSR can be answered with an error')
+  else if (exit.reason === 'KVM_EXIT_IO') completeIo(c, Number(data))
+  else if (exit.reason === 'KVM_EXIT_MMIO' && !exit.write) completeMmio(c, BigInt(data))
   vcpu.exit = null
   vcpu.phase = 'enter'
 }

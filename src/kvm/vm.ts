@@ -3,10 +3,12 @@
 import { PAGE_SIZE } from '../base/units.ts'
 import type { RootMachine } from '../hw/root-cpu.ts'
 import { inhibitBit } from './apicv.ts'
-import { kvmStateOf, type VmContext } from './context.ts'
+import { contextsOf, kvmStateOf, type VmContext } from './context.ts'
 import { KvmError } from './error.ts'
 import { getIrqchip, type IrqchipImage, type IrqRoute, newIrqchip, setIrq, setIrqchip } from './irqchip.ts'
 import { allocateHostPage, hostAddress } from './mmu.ts'
+import { type MsrExitReason, type MsrFilter, setMsrFilter } from './msr-filter.ts'
+import { msrFilterChanged } from './nested/msr-bitmap.ts'
 import { getPit, type KvmPit, newKvmPit, type PitImage, pitChanged, setPit } from './pit.ts'
 import type { VmState } from './state.ts'
 import { createVcpu, type Vcpu, vcpuHandle } from './vcpu.ts'
@@ -28,6 +30,10 @@ export interface Vm {
   irqLine(gsi: number, high: boolean): void
   /** Whether a vCPU that is halted could go on by itself, or by one of these lines: if not, the VM waits for ever. */
   canWake(lines: number): boolean
+  /** KVM_ENABLE_CAP of KVM_CAP_X86_USER_SPACE_MSR. */
+  enableUserSpaceMsr(reasons: readonly MsrExitReason[]): void
+  /** KVM_X86_SET_MSR_FILTER; one without ranges that allows ends filtering. */
+  setMsrFilter(filter: MsrFilter): void
   setUserMemoryRegion(region: MemoryRegion): void
   createVcpu(id: number): Vcpu
   vcpu(id: number): Vcpu
@@ -98,6 +104,13 @@ export function vmHandle(machine: RootMachine, index: number): Vm {
       setIrq(context(), 'user', gsi, high)
     },
     canWake: lines => canWake(context(), lines),
+    enableUserSpaceMsr: reasons => {
+      state().userSpaceMsr = [...reasons]
+    },
+    setMsrFilter: filter => {
+      setMsrFilter(state(), filter)
+      for (const c of contextsOf(context())) msrFilterChanged(c)
+    },
     setUserMemoryRegion: region => setUserMemoryRegion(machine, state(), region),
     createVcpu: id => createVcpu(machine, index, state(), id),
     vcpu: id => vcpuHandle(machine, index, id),

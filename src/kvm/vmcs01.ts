@@ -109,9 +109,16 @@ export function initializeVmcs(c: Context): void {
   cpu.vmwrite('CR4_GUEST_HOST_MASK', ~CR4_GUEST_OWNED & 0xffff_ffffn)
   initializeHostState(cpu)
   for (let byte = 0; byte < 4096; byte += 8) cpu.memory.write64(vcpu.msrBitmap + byte, 0xffff_ffff_ffff_ffffn)
+  passThroughMsrs(c)
+  updateApicVirtualization(c)
+}
+
+/** At the start, and when the filter has changed. The guest timer's MSR passes while that is in use. */
+export function passThroughMsrs(c: Context): void {
   for (const name of PASSED_THROUGH) setMsrIntercept(c, MSRS[name].index, { read: false, write: false })
   setMsrIntercept(c, MSRS.MSR_IA32_TSC.index, { read: false, write: true })
-  updateApicVirtualization(c)
+  const isTimers = c.vcpu.timer.apicVirtTimerInUse
+  setMsrIntercept(c, MSRS.MSR_IA32_TSC_DEADLINE.index, { read: !isTimers, write: !isTimers })
 }
 
 /** MSRs that the guest reads and writes without an exit. */

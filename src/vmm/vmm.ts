@@ -131,6 +131,11 @@ export function handleUserExit(machine: Machine, vcpu: Vcpu): VmEnd | null {
     case 'KVM_EXIT_MMIO':
       handleMmio(machine, vcpu, exit)
       return null
+    // This user space has no MSRs of its own.
+    case 'KVM_EXIT_X86_RDMSR':
+    case 'KVM_EXIT_X86_WRMSR':
+      vcpu.resume('error')
+      return null
     case 'KVM_EXIT_SHUTDOWN':
       machine.ended = { reason: 'shutdown', status: 0 }
       return { kind: 'shutdown' }

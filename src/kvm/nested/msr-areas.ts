@@ -5,6 +5,7 @@ import { MSRS } from '../../spec/msrs.ts'
 import type { Context } from '../context.ts'
 import { readPhysical32, readPhysical64, writePhysical64 } from '../guest-memory.ts'
 import { readMsr, writeMsr } from '../msr.ts'
+import { isMsrAllowed } from '../msr-filter.ts'
 
 const ENTRY_BYTES = 16
 /** The recommended limit: IA32_VMX_MISC bits 27:25 are 0. An area beyond it is cut off there, as the SDM lets a processor do. */
@@ -20,7 +21,7 @@ export function loadMsrArea(c: Context, address: number, count: number): number 
     const index = readPhysical32(c, at)
     const isReserved = readPhysical32(c, at + 4) !== 0
     if (entry >= MAX_MSR_AREA || isReserved || NOT_LOADABLE.has(index) || isX2apic(index)) return entry + 1
-    if (!writeMsr(c, index, readPhysical64(c, at + 8))) return entry + 1
+    if (!isMsrAllowed(c.vm, index, 'write') || !writeMsr(c, index, readPhysical64(c, at + 8))) return entry + 1
   }
   return 0
 }
@@ -30,7 +31,8 @@ export function storeMsrArea(c: Context, address: number, count: number): boolea
   for (let entry = 0; entry < count; entry++) {
     const at = address + entry * ENTRY_BYTES
     const index = readPhysical32(c, at)
-    const value = entry >= MAX_MSR_AREA || readPhysical32(c, at + 4) !== 0 || isX2apic(index) ? null : readMsr(c, index)
+    const isRefused = entry >= MAX_MSR_AREA || readPhysical32(c, at + 4) !== 0 || isX2apic(index) || !isMsrAllowed(c.vm, index, 'read')
+    const value = isRefused ? null : readMsr(c, index)
     if (value === null) return false
     writePhysical64(c, at + 8, value)
   }

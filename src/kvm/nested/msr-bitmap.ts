@@ -1,7 +1,7 @@
 /**
  * The MSR bitmap that L2 runs on (Linux `nested_vmx_prepare_msr_bitmap`): an access passes only where neither KVM nor L1 wants to see
  * it. The local APIC's registers are L1's virtual-APIC page or KVM's emulated APIC, never the real one; IA32_TSC_DEADLINE belongs to
- * L2 alone when it has the guest timer.
+ * L2 alone when it has the guest timer, whatever the filter of user space says (the series' patch 12).
  */
 
 import { PAGE_SIZE } from '../../base/units.ts'
@@ -9,6 +9,7 @@ import { APIC_BASE_MSR, APIC_REGISTERS, x2apicMsrOf } from '../../spec/apic-regi
 import { MSRS } from '../../spec/msrs.ts'
 import type { Context } from '../context.ts'
 import { hostAddress } from '../mmu.ts'
+import { passThroughMsrs } from '../vmcs01.ts'
 import { hasGuestTimer } from './apic-timer.ts'
 import { readVmcs12Number, vmcs12Has } from './vmcs12.ts'
 
@@ -54,6 +55,12 @@ export function prepareMsrBitmap(c: Context): boolean {
     if (hasGuestTimer(c)) pass(DEADLINE, write)
   }
   return true
+}
+
+/** Which MSRs pass is worked out anew, for L1 and where L2 runs for it too (Linux `vmx_recalc_msr_intercepts`). */
+export function msrFilterChanged(c: Context): void {
+  passThroughMsrs(c)
+  if (c.vcpu.nested.guestMode) prepareMsrBitmap(c)
 }
 
 function interceptX2apic({ cpu, vcpu }: Context): void {
