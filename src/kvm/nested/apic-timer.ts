@@ -38,6 +38,9 @@ export function saveGuestTimer(c: Context): void {
   writeVmcs12(c, 'GUEST_DEADLINE_VIR', cpu.vmread('GUEST_DEADLINE_VIR'))
 }
 
+/** What was before L1's TSC began is no less over; nor is it 0. */
+const pastOfL1 = (value: bigint, now: bigint): bigint => (value === 0n || value > now ? 1n : value)
+
 /**
  * A host deadline in units of L1's TSC: rounded up, so that the way back is never early; 0 stays disarmed and nothing else is 0. What never
  * comes is the same on every host: L1 must not see it change when it moves.
@@ -46,8 +49,7 @@ function toL1(c: Context, host: bigint): bigint {
   if (host === 0n || host === MAX_U64) return host
   const { cpu, vcpu } = c
   const now = cpu.rdtsc()
-  const past = l1TscAt(c, host)
-  if (host <= now) return past === 0n ? 1n : past
+  if (host <= now) return pastOfL1(l1TscAt(c, host), guestNow(c))
   const roundedUp = shiftRight(host * vcpu.tscMultiplier + (1n << 48n) - 1n, 48)
   const l1 = guestNow(c) + roundedUp - shiftRight(now * vcpu.tscMultiplier, 48)
   const isBeyond = l1 > MAX_U64
