@@ -6,10 +6,7 @@ import { record } from '../../../src/session/record.ts'
 import { guestImage } from '../../recorded.ts'
 import { comparable, guestPrograms, usesVmx } from '../measured.ts'
 
-/** Guests that write IA32_TSC, whose deadlines the stock guest hypervisor keeps in a TSC that is not the one they set. */
-const WRITES_TSC = ['asm/apic-timer-defects.asm']
-
-const guests = guestPrograms.filter(path => !usesVmx(path) && !WRITES_TSC.includes(path))
+const guests = guestPrograms.filter(path => !usesVmx(path))
 
 const INPUT = Buffer.from('a line of input\n')
 
