@@ -9,15 +9,15 @@ import type { KvmState } from '../kvm/state.ts'
 import type { Location } from '../query/location.ts'
 import { APIC_REGISTERS, type ApicRegisterName } from '../spec/apic-registers.ts'
 import { CPUID_FEATURES } from '../spec/cpuid.ts'
-import { exitReasonName } from '../spec/exit-reasons.ts'
 import { MSRS, msrName } from '../spec/msrs.ts'
 import { groupOf, VMCS_FIELDS, type VmcsFieldName, type VmcsGroup } from '../spec/vmcs-fields.ts'
-import { CONTROL_WORDS, type ControlWord, VMX_CONTROLS } from '../spec/vmx-controls.ts'
 import type { TimelineView } from './timeline.ts'
 import { guestApic } from './timeline-apic.ts'
 import { guestTimer } from './timeline-guest.ts'
 import { isUnderKvm, vcpuOf } from './timeline-memory.ts'
-import { vmcsField } from './timeline-vmcs.ts'
+import { guestMsrs } from './timeline-msrs.ts'
+import { type VmcsName, vmcsAddress, vmcsField, vmcsFields } from './timeline-vmcs.ts'
+import { isControlWord, vmcsNote } from './vmcs-notes.ts'
 
 export type StateRow =
   | { readonly kind: 'heading'; readonly text: string }
@@ -40,40 +40,22 @@ const GROUPS: readonly (readonly [VmcsGroup, string])[] = [
   ['host-state', 'host state'],
 ]
 
-const wordOfField: ReadonlyMap<string, ControlWord> = new Map(
-  Object.entries(CONTROL_WORDS).map(([word, { field }]) => [field, word as ControlWord]),
-)
-
-const PREFIX = /^(?:PIN_BASED|CPU_BASED|SECONDARY_EXEC|TERTIARY_EXEC|VM_EXIT|VM_ENTRY)_/
-
-/** The names of the bits that are set. */
-function controlBits(word: ControlWord, value: bigint): string {
-  const set = Object.entries(VMX_CONTROLS).filter(([, row]) => row.word === word && ((value >> BigInt(row.bit)) & 1n) === 1n)
-  return set.map(([name]) => name.replace(PREFIX, '')).join(' ')
-}
-
-function vmcsNote(name: VmcsFieldName, value: bigint): string {
-  const word = wordOfField.get(name)
-  if (word !== undefined) return controlBits(word, value)
-  return name === 'VM_EXIT_REASON' ? exitReasonName(Number(value) & 0xffff) : ''
-}
-
-/** The current VMCS by group. What is zero in the host and exit groups is left out, and so are fields nobody uses. */
-export function vmcsRows(view: TimelineView): readonly StateRow[] {
-  const { mode, currentVmcs } = view.machine.cpus[view.cpu]!.vmx
-  if (currentVmcs < 0) return [heading('no VMCS is current here')]
-  const names = Object.keys(VMCS_FIELDS) as VmcsFieldName[]
-  const where = `VMCS at ${hex(currentVmcs)}${mode === 'non-root' ? ', guest state as of the last exit' : ''}`
+/** A VMCS by group. What is zero is left out, but for the words of controls. */
+export function vmcsRows(view: TimelineView, name: VmcsName = 'current'): readonly StateRow[] {
+  const address = vmcsAddress(view, name)
+  if (address === undefined) return [heading(name === 'current' ? 'no VMCS is current here' : `there is no ${name} here`)]
+  const isLive = name === 'current' && view.machine.cpus[view.cpu]!.vmx.mode === 'non-root'
+  const fields = vmcsFields(view, name)
+  const location = (field: VmcsFieldName): Location => ({ kind: 'vmcs', vmcs: name === 'current' ? 'vmcs' : name, field })
   return [
-    heading(where),
+    heading(`${name === 'current' ? 'VMCS' : name} at ${hex(address)}${isLive ? ', guest state as of the last exit' : ''}`),
     ...GROUPS.flatMap(([group, title]) => [
       heading(title),
-      ...names.flatMap(name => {
-        if (groupOf(VMCS_FIELDS[name].encoding) !== group) return []
-        const value = vmcsField(view, name) ?? 0n
-        if (value === 0n && wordOfField.get(name) === undefined) return []
-        return [valueRow(name, hex(value), vmcsNote(name, value), { kind: 'vmcs', vmcs: 'vmcs', field: name })]
-      }),
+      ...fields.flatMap(([field, value]) =>
+        groupOf(VMCS_FIELDS[field].encoding) !== group || (value === 0n && !isControlWord(field))
+          ? []
+          : [valueRow(field, hex(value), vmcsNote(field, value), location(field))],
+      ),
     ]),
   ]
 }
@@ -144,17 +126,20 @@ export function apicRows(view: TimelineView): readonly StateRow[] {
 
 export function cpuRows(view: TimelineView): readonly StateRow[] {
   const { machine } = view
-  const { vcpu } = vcpuOf(machine, view.cpu) ?? {}
-  const msrs = vcpu?.msrs ?? machine.cpus[view.cpu]!.msrs
+  const vcpu = vcpuOf(machine, view.cpu)?.vcpu
+  const named = guestMsrs(view)
+  const others = Object.entries(vcpu?.msrs ?? machine.cpus[view.cpu]!.msrs)
+    .map(([index, value]) => [Number(index), value] as const)
+    .filter(([index]) => !named.some(([, known]) => known === index))
   const word = (value: number): string => (value >>> 0).toString(16).padStart(8, '0')
   const features = (leaf: number, subleaf: number, row: Readonly<Record<'eax' | 'ebx' | 'ecx' | 'edx', number>>): string =>
     CPUID_FEATURES.filter(fact => fact.leaf === leaf && fact.subleaf === subleaf && ((row[fact.register] >>> fact.bit) & 1) === 1)
       .map(({ name }) => name)
       .join(' ')
   return [
-    heading('MSRs that only hold a value'),
-    ...Object.entries(msrs).map(([index, value]) =>
-      valueRow((msrName(Number(index)) ?? hex(Number(index))).replace('MSR_', ''), hex(value), '', { kind: 'msr', index: Number(index) }),
+    heading('MSRs'),
+    ...[...named.map(([, index, value]) => [index, value] as const), ...others].map(([index, value]) =>
+      valueRow((msrName(index) ?? hex(index)).replace('MSR_', ''), hex(value), '', { kind: 'msr', index }),
     ),
     heading('CPUID, as the guest sees it: eax ebx ecx edx'),
     ...(vcpu?.cpuid ?? []).map(entry =>

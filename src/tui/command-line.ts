@@ -2,12 +2,14 @@
 
 import { SYSTEM_REGISTERS } from '../query/location.ts'
 import { EDIT_FORMS } from '../session/edit.ts'
+import { VMCS_NAMES } from '../session/timeline-vmcs.ts'
 import { MSRS } from '../spec/msrs.ts'
 import { GPR_NAMES } from '../spec/registers.ts'
 import { VMCS_FIELDS } from '../spec/vmcs-fields.ts'
 import { isCliCommand, runCli } from './cli.ts'
 import { locationNamed, pointNamed, toggleBreakpoint } from './journeys.ts'
 import { BINDINGS, type Command } from './keymap.ts'
+import { showView } from './looking.ts'
 import { jot } from './marks.ts'
 import { addressOf } from './memory-address.ts'
 import { type Model, STATE_VIEWS, THEMES, type ThemeName } from './model.ts'
@@ -57,7 +59,7 @@ export const WORD_COMMANDS: Readonly<Record<string, WordCommand>> = {
     run: (model, text) =>
       addressOf(model, text) === undefined
         ? `\`${text}\` is no address, label or register`
-        : { ...model, memory: text, stateView: 'memory', stateAt: 0 },
+        : showView({ ...model, memory: text }, 'memory'),
   },
   go: {
     help: 'go to a position: go #100, go label',
@@ -90,6 +92,14 @@ export const WORD_COMMANDS: Readonly<Record<string, WordCommand>> = {
       return typeof location === 'string' ? location : toggleBreakpoint(model, { kind: 'change', location })
     },
   },
+  vmcs: {
+    help: `which VMCS the state pane shows: ${VMCS_NAMES.join(', ')}`,
+    words: () => VMCS_NAMES,
+    run: (model, text) => {
+      const vmcs = VMCS_NAMES.find(name => name === text)
+      return vmcs === undefined ? `one of: ${VMCS_NAMES.join(', ')}` : { ...showView(model, 'vmcs'), vmcs }
+    },
+  },
   follow: {
     help: 'the value whose changes ( and ) go to: follow rax',
     words: locationWords,
@@ -113,9 +123,10 @@ export const WORD_COMMANDS: Readonly<Record<string, WordCommand>> = {
   view: {
     help: 'what the state pane shows',
     words: () => STATE_VIEWS,
-    run: (model, text) =>
-      STATE_VIEWS.map(view => ({ ...model, stateView: view, stateAt: 0 })).find(({ stateView }) => stateView === text) ??
-      `one of: ${STATE_VIEWS.join(', ')}`,
+    run: (model, text) => {
+      const view = STATE_VIEWS.find(name => name === text)
+      return view === undefined ? `one of: ${STATE_VIEWS.join(', ')}` : showView(model, view)
+    },
   },
 }
 

@@ -26,9 +26,9 @@ export const compareWords = ({ compare, lastMark }: { readonly compare: CompareP
   ({ previous: 'the event or instruction before', exit: 'the last exit', mark: `mark '${lastMark}` })[compare]
 
 /** The level whose doing the present place is. */
-export function runningLevel({ trace, place }: Pick<Model, 'trace' | 'place'>): number {
-  if (place.kind === 'event') return trace.event(place.index).level
-  const { registers, eventIndex } = trace.moment(place)
+export function runningLevel({ trace, place, vcpu }: Pick<Model, 'trace' | 'place' | 'vcpu'>): number {
+  if (place.kind === 'event' && vcpu === undefined) return trace.event(place.index).level
+  const { registers, eventIndex, cpu } = trace.moment(place, vcpu)
   if (registers.level === 0 || eventIndex === 0) return registers.level
-  return eventIndex <= trace.index.known ? trace.index.running[eventIndex - 1]! : registers.level
+  return eventIndex <= trace.index.known ? trace.index.levelBefore(eventIndex, cpu) : registers.level
 }

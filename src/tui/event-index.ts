@@ -20,7 +20,12 @@ const NO_COLUMNS: ReadonlySet<EventKind> = new Set()
 interface OpenExit {
   readonly index: number
   readonly level: number
-  readonly cpu: number
+}
+
+/** What runs on a CPU, and the exits that are open there. */
+interface CpuState {
+  readonly open: OpenExit[]
+  running: number
 }
 
 export class EventIndex {
@@ -29,9 +34,10 @@ export class EventIndex {
   readonly ticks: Float64Array
   /** Of an exit the number of the entry that ends it; of an entry the earliest exit that it ends; 0 elsewhere and where there is none. */
   readonly partner: Int32Array
-  /** Exits that are open in front of the event. */
+  readonly cpus: Uint8Array
+  /** Exits that are open on its CPU in front of the event. */
   readonly depths: Uint8Array
-  /** The level that runs behind the event: 0 inside an exit. */
+  /** The level that runs on its CPU behind the event: 0 inside an exit. */
   readonly running: Uint8Array
   readonly names: EventKind[] = []
   /** Events known so far, from the first one on. */
@@ -39,8 +45,7 @@ export class EventIndex {
   readonly #reader: TraceReader
   readonly #numbers = new Map<EventKind, number>()
   #chunk = 0
-  #open: OpenExit[] = []
-  #running = 0
+  readonly #states = new Map<number, CpuState>()
 
   constructor(reader: TraceReader) {
     this.#reader = reader
@@ -50,6 +55,7 @@ export class EventIndex {
     this.ticks = new Float64Array(count)
     this.partner = new Int32Array(count)
     this.depths = new Uint8Array(count)
+    this.cpus = new Uint8Array(count)
     this.running = new Uint8Array(count)
   }
 
@@ -80,6 +86,13 @@ export class EventIndex {
     return low
   }
 
+  /** The level that runs on a CPU in front of an event: what its last event left, among the last million of all. */
+  levelBefore(index: number, cpu: number): number {
+    const end = Math.max(0, index - 1_000_000)
+    for (let at = index - 1; at >= end; at--) if (this.cpus[at] === cpu) return this.running[at]!
+    return 0
+  }
+
   #numberOf(kind: EventKind): number {
     const known = this.#numbers.get(kind)
     if (known !== undefined) return known
@@ -94,35 +107,41 @@ export class EventIndex {
     const exits = tables.map(({ kind }) => EXIT_EVENTS.has(kind))
     const entries = tables.map(({ kind }) => ENTRY_EVENTS.has(kind))
     this.levels.set(levels, start)
+    this.cpus.set(cpus, start)
     this.ticks.set(ticks, start)
     for (let at = 0; at < count; at++) {
       const kind = kinds[at]!
       const index = start + at
       this.kinds[index] = numbers[kind]!
-      this.depths[index] = this.#open.length
-      if (exits[kind]) this.#exit(index, levels[at]!, cpus[at]!)
-      else if (entries[kind]) this.#entry(index, levels[at]!, cpus[at]!)
-      this.running[index] = this.#running
+      const state = this.#stateOf(cpus[at]!)
+      this.depths[index] = state.open.length
+      if (exits[kind]) this.#exit(state, index, levels[at]!)
+      else if (entries[kind]) this.#entry(state, index, levels[at]!)
+      this.running[index] = state.running
     }
     this.known = start + count
   }
 
-  #exit(index: number, level: number, cpu: number): void {
-    this.#close(level, cpu, -1)
-    this.#open.push({ index, level, cpu })
-    this.#running = 0
+  #stateOf(cpu: number): CpuState {
+    const state = this.#states.get(cpu) ?? { open: [], running: 0 }
+    this.#states.set(cpu, state)
+    return state
   }
 
-  #entry(index: number, level: number, cpu: number): void {
-    this.#close(level, cpu, index)
-    this.#running = Math.max(1, level)
+  #exit(state: CpuState, index: number, level: number): void {
+    this.#close(state, level, -1)
+    state.open.push({ index, level })
+    state.running = 0
   }
 
-  #close(level: number, cpu: number, entry: number): void {
-    while (this.#open.length > 0) {
-      const top = this.#open.at(-1)!
-      if (top.cpu !== cpu || top.level > level) return
-      this.#open.pop()
+  #entry(state: CpuState, index: number, level: number): void {
+    this.#close(state, level, index)
+    state.running = Math.max(1, level)
+  }
+
+  #close({ open }: CpuState, level: number, entry: number): void {
+    while (open.length > 0 && open.at(-1)!.level <= level) {
+      const top = open.pop()!
       if (entry < 0) continue
       this.partner[top.index] = entry
       this.partner[entry] = top.index

@@ -147,7 +147,7 @@ export function continueTo(model: Model, direction: 1 | -1): Model {
 }
 
 export function visit(model: Model, direction: 1 | -1): Model {
-  const { rip } = model.trace.moment(model.place).registers
+  const { rip } = model.trace.moment(model.place, model.vcpu).registers
   return begin(model, { kind: 'visit', direction, stops: [{ kind: 'code', address: rip }] })
 }
 
@@ -190,4 +190,4 @@ export function toggleBreakpoint(model: Model, point: Breakpoint): Model {
 
 /** At the next instruction. */
 export const breakHere = (model: Model): Model =>
-  toggleBreakpoint(model, { kind: 'code', address: model.trace.moment(model.place).registers.rip })
+  toggleBreakpoint(model, { kind: 'code', address: model.trace.moment(model.place, model.vcpu).registers.rip })

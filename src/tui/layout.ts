@@ -5,6 +5,7 @@
  */
 
 import { type Model, PANES, type PaneName, type Size } from './model.ts'
+import { timelineRows } from './panes/timeline-scope.ts'
 
 /** What a place on the screen shows: a pane, or the registers that stand beside the state of a wide screen. */
 export type RegionName = PaneName | 'registers'
@@ -24,18 +25,21 @@ export const WIDE = 100
 export const EXTRA_WIDE = 140
 /** From so many rows on the timeline has a place of its own. */
 const tallFrom = ({ columns }: Size): number => (columns < WIDE ? 30 : 22)
-/** Title, three lanes, marks, cursor. */
-const TIMELINE_ROWS = 5
+/** Of the rows, the part that the timeline may take. */
+const TIMELINE_PART = 1 / 3
 
-type Laid = Pick<Model, 'size' | 'focus' | 'zoomed'>
+type Laid = Pick<Model, 'size' | 'focus' | 'zoomed' | 'trace'>
 
 const isAlone = ({ size, focus, zoomed }: Laid): boolean =>
   zoomed || size.columns < MEDIUM || (focus === 'timeline' && size.rows < tallFrom(size))
 
 const hasTimeline = (laid: Laid): boolean => !isAlone(laid) && laid.size.rows >= tallFrom(laid.size)
 
+/** Without the title. */
+const timelineHeight = ({ size, trace }: Laid): number => Math.min(timelineRows(trace), Math.floor(size.rows * TIMELINE_PART))
+
 /** Rows of the panes above the timeline, titles and all. */
-const bodyRows = (laid: Laid): number => Math.max(2, laid.size.rows - 2 - (hasTimeline(laid) ? TIMELINE_ROWS + 1 : 0))
+const bodyRows = (laid: Laid): number => Math.max(2, laid.size.rows - 2 - (hasTimeline(laid) ? timelineHeight(laid) + 1 : 0))
 
 /** The visible panes; between two side by side there is one column for a line. */
 export function regions(laid: Laid): readonly Region[] {
@@ -51,7 +55,7 @@ export function regions(laid: Laid): readonly Region[] {
     return region
   })
   if (!hasTimeline(laid)) return across
-  return [...across, { pane: 'timeline', left: 0, top: 2 + rows, width: columns, rows: TIMELINE_ROWS }]
+  return [...across, { pane: 'timeline', left: 0, top: 2 + rows, width: columns, rows: timelineHeight(laid) }]
 }
 
 function columnsFor({ size: { columns }, focus }: Laid): readonly (readonly [RegionName, number])[] {

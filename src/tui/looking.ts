@@ -7,33 +7,25 @@ import { type ComparePoint, type Model, PANES, type StateView, type View } from 
 import { withCursorInSight } from './movement.ts'
 import { scopeOf, zoomed } from './panes/timeline-scope.ts'
 
-export const viewOf = ({
-  place,
-  focus,
-  zoomed: isZoomed,
-  stateView,
-  filter,
-  folded,
-  eventsTop,
-  codeScroll,
-  stateAt,
-  compare,
-  span,
-  pan: moved,
-}: View): View => ({
-  place,
-  focus,
-  zoomed: isZoomed,
-  stateView,
-  filter,
-  folded,
-  eventsTop,
-  codeScroll,
-  stateAt,
-  compare,
-  span,
-  pan: moved,
-})
+const VIEW_PARTS = [
+  'place',
+  'focus',
+  'zoomed',
+  'stateView',
+  'filter',
+  'folded',
+  'eventsTop',
+  'codeScroll',
+  'stateAt',
+  'compare',
+  'vcpu',
+  'vmcs',
+  'span',
+  'pan',
+] as const satisfies readonly (keyof View)[]
+
+/** The view that a model shows. */
+export const viewOf = (model: View): View => Object.fromEntries(VIEW_PARTS.map(part => [part, model[part]])) as unknown as View
 
 export function undo(model: Model): Model {
   const view = model.past.at(-1)
@@ -54,6 +46,17 @@ export function showView(model: Model, stateView: StateView): Model {
   return regionOf(shown, 'state') === undefined ? withCursorInSight({ ...shown, focus: 'state' }) : shown
 }
 
+/** The state of the next CPU, and behind the last of them of the one whose turn it is. */
+export function showCpu(model: Model, direction: 1 | -1): Model {
+  const { trace, vcpu } = model
+  if (trace.cpus === 1) return { ...model, notice: 'the machine has one CPU' }
+  const [count, at] = [trace.cpus + 1, vcpu ?? trace.cpus]
+  const next = (at + direction + count) % count
+  const shown = next === trace.cpus ? undefined : next
+  const notice = shown === undefined ? 'code and state of the CPU whose turn it is' : `code and state of CPU ${shown}`
+  return { ...model, vcpu: shown, stateAt: 0, codeScroll: 0, notice }
+}
+
 const NEXT: Readonly<Record<ComparePoint, ComparePoint>> = { previous: 'exit', exit: 'mark', mark: 'previous' }
 
 export function nextCompare(model: Model): Model {
@@ -69,6 +72,7 @@ function exitAround({ trace, place }: Model): number {
   if (from < 0 || from >= index.known) return -1
   if (EXIT_EVENTS.has(index.kindAt(from))) return from
   for (let at = from; at >= 0; at--) {
+    if (index.cpus[at] !== index.cpus[from]) continue
     const isAround = EXIT_EVENTS.has(index.kindAt(at)) && index.partner[at]! >= from
     if (isAround) return at
     if (index.depths[at] === 0) return -1

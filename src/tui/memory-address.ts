@@ -5,9 +5,9 @@ import type { Model } from './model.ts'
 
 const FORM = /^\s*([\w.@$]+)\s*(?:([+-])\s*([\w]+)\s*)?$/
 
-function termOf({ trace, place }: Pick<Model, 'trace' | 'place'>, text: string): bigint | undefined {
+function termOf({ trace, place, vcpu }: Pick<Model, 'trace' | 'place' | 'vcpu'>, text: string): bigint | undefined {
   if (/^(0x[0-9a-f]+|\d+)$/i.test(text)) return BigInt(text)
-  const { registers } = trace.moment(place)
+  const { registers } = trace.moment(place, vcpu)
   if (text.toLowerCase() === 'rip') return registers.rip
   const register = GPR_NAMES[64].indexOf(text.toLowerCase() as (typeof GPR_NAMES)[64][number])
   if (register >= 0) return registers.gpr[register]
@@ -15,7 +15,7 @@ function termOf({ trace, place }: Pick<Model, 'trace' | 'place'>, text: string):
 }
 
 /** Undefined: it means nothing here. */
-export function addressOf(model: Pick<Model, 'trace' | 'place'>, text: string): bigint | undefined {
+export function addressOf(model: Pick<Model, 'trace' | 'place' | 'vcpu'>, text: string): bigint | undefined {
   const parts = FORM.exec(text)
   if (parts === null) return undefined
   const base = termOf(model, parts[1]!)
@@ -25,5 +25,5 @@ export function addressOf(model: Pick<Model, 'trace' | 'place'>, text: string): 
 }
 
 /** Eight bytes to a row, so the address is rounded down. */
-export const memoryAddress = (model: Pick<Model, 'trace' | 'place' | 'memory'>): bigint =>
+export const memoryAddress = (model: Pick<Model, 'trace' | 'place' | 'vcpu' | 'memory'>): bigint =>
   (addressOf(model, model.memory === '' ? 'rsp' : model.memory) ?? 0n) & ~7n

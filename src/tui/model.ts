@@ -4,6 +4,7 @@ import type { Location } from '../query/location.ts'
 import type { MarkChange } from '../query/marks.ts'
 import type { Place } from '../query/position.ts'
 import type { Edit } from '../session/edit.ts'
+import type { VmcsName } from '../session/timeline-vmcs.ts'
 import type { Projection } from '../trace/projection.ts'
 import type { Cli, CliRequest } from './cli.ts'
 import type { Command } from './keymap.ts'
@@ -97,6 +98,10 @@ export interface View {
   /** The value of the state pane that the cursor stands on. */
   readonly stateAt: number
   readonly compare: ComparePoint
+  /** The CPU whose state is shown; undefined: whose turn it is. */
+  readonly vcpu: number | undefined
+  /** Of the VMCS view. */
+  readonly vmcs: VmcsName
   /** Ticks that the timeline shows, and how far it is moved; 0 ticks: as much as seems fit. */
   readonly span: number
   readonly pan: number

@@ -27,11 +27,17 @@ function hidden({ trace, folded }: Listed): Hidden {
   if (kept?.known === known) return kept
   const [from, to, before]: [number[], number[], number[]] = [[], [], [0]]
   for (const exit of [...folded].sort((a, b) => a - b)) {
-    const end = partner[exit]!
-    if (end <= exit + 1 || end <= (to.at(-1) ?? -1)) continue
-    from.push(exit + 1)
+    const [start, end, last] = [exit + 1, partner[exit]!, to.at(-1) ?? -1]
+    if (end <= Math.max(start, last)) continue
+    if (start <= last) {
+      // Exits of several CPUs overlap.
+      to[to.length - 1] = end
+      before[before.length - 1]! += end - last
+      continue
+    }
+    from.push(start)
     to.push(end)
-    before.push(before.at(-1)! + end - exit - 1)
+    before.push(before.at(-1)! + end - start)
   }
   const made = { known, from, to, before }
   cache.set(folded, made)

@@ -14,6 +14,7 @@ import { type GuestRegisters, type GuestTimer, guestRegisters, guestTimer } from
 import { memoryRows, pageWalkRows } from '../session/timeline-pages.ts'
 import { apicRows, cpuRows, type StateRow, vmcsRows } from '../session/timeline-state.ts'
 import { Visits } from '../session/timeline-visits.ts'
+import type { VmcsName } from '../session/timeline-vmcs.ts'
 import type { EventKind, TraceEvent } from '../spec/trace-events.ts'
 import type { TraceReader } from '../trace/file.ts'
 import { EventIndex } from './event-index.ts'
@@ -25,12 +26,23 @@ export interface Moment {
   /** The number of the next event. */
   readonly eventIndex: number
   readonly tick: number
+  readonly cpu: number
   readonly registers: GuestRegisters
   readonly timer: GuestTimer
 }
 
 /** The views of the state that are rows of names and values. */
 export type RowView = 'vmcs' | 'apic' | 'cpu' | 'memory'
+
+export interface WantedRows {
+  readonly view: RowView
+  /** Undefined: the CPU whose turn it is. */
+  readonly cpu: number | undefined
+  /** Of the memory view. */
+  readonly address: bigint
+  /** Of the VMCS view. */
+  readonly vmcs: VmcsName
+}
 
 /** A run that is being recorded. */
 export interface LiveRun {
@@ -58,6 +70,7 @@ export interface TraceSource {
   readonly name: string
   readonly count: number
   readonly instructions: number
+  readonly cpus: number
   readonly image: Image
   readonly reader: TraceReader
   readonly timeline: Timeline
@@ -69,10 +82,10 @@ export interface TraceSource {
   readonly truncated: string | undefined
   event(index: number): TraceEvent
   find(kinds: ReadonlySet<EventKind>, from: number, direction: 1 | -1): number
-  moment(place: Place): Moment
-  code(place: Place): readonly CodeRow[]
-  /** `address` is of the memory view alone. */
-  rows(place: Place, view: RowView, address: bigint): readonly StateRow[]
+  /** Of the CPU whose turn it is, or of another. */
+  moment(place: Place, cpu?: number): Moment
+  code(place: Place, cpu?: number): readonly CodeRow[]
+  rows(place: Place, wanted: WantedRows): readonly StateRow[]
   /** The events that a filter lets through; the same object for the same filter. */
   select(filter: string): Selection
   /** The first event that the machine gave otherwise than recorded, as far as is known; -1 for none. */
@@ -119,7 +132,8 @@ export function openTraceSource(reader: TraceReader, name: string): TraceSource 
   const index = new EventIndex(reader)
   if (reader.count <= SMALL) index.advance(Number.POSITIVE_INFINITY)
   const { image } = reader.header
-  const moment = (place: Place): Moment => moments.get(formatPosition(place), () => momentIn(viewOf(place)))
+  const lookAt = (place: Place, cpu?: number): TimelineView => (cpu === undefined ? viewOf(place) : { ...viewOf(place), cpu })
+  const moment = (place: Place, cpu?: number): Moment => moments.get(`${formatPosition(place)} ${cpu}`, () => momentIn(lookAt(place, cpu)))
   const select = (filter: string): Selection => {
     const selection = new Selection(reader, filter)
     if (reader.count <= SMALL) selection.advance(Number.POSITIVE_INFINITY)
@@ -129,6 +143,7 @@ export function openTraceSource(reader: TraceReader, name: string): TraceSource 
     name,
     count: reader.count,
     instructions: timeline.instructions,
+    cpus: configOf(reader).machine.cpus,
     image,
     reader,
     timeline,
@@ -139,17 +154,25 @@ export function openTraceSource(reader: TraceReader, name: string): TraceSource 
     event: at => reader.event(at),
     find: (kinds, from, direction) => timeline.kinds.find(kinds, from, direction),
     moment,
-    code: place =>
-      codes.get(formatPosition(place), () => {
-        const { registers } = moment(place)
-        return codeAround(viewOf(place), registers, image, CODE_BEFORE, CODE_AFTER)
+    code: (place, cpu) =>
+      codes.get(`${formatPosition(place)} ${cpu}`, () => {
+        const { registers } = moment(place, cpu)
+        return codeAround(lookAt(place, cpu), registers, image, CODE_BEFORE, CODE_AFTER)
       }),
-    rows: (place, view, address) =>
-      rows.get(`${formatPosition(place)} ${view} ${view === 'memory' ? address : ''}`, () => {
-        const { registers } = moment(place)
-        const at = viewOf(place)
-        if (view === 'memory') return [...pageWalkRows(at, registers, address), ...memoryRows(at, registers, image, address)]
-        return { vmcs: vmcsRows, apic: apicRows, cpu: cpuRows }[view](at)
+    rows: (place, { view, cpu, address, vmcs }) =>
+      rows.get(`${formatPosition(place)} ${view} ${cpu} ${view === 'memory' ? address : ''} ${vmcs}`, () => {
+        const { registers } = moment(place, cpu)
+        const at = lookAt(place, cpu)
+        switch (view) {
+          case 'memory':
+            return [...pageWalkRows(at, registers, address), ...memoryRows(at, registers, image, address)]
+          case 'vmcs':
+            return vmcsRows(at, vmcs)
+          case 'apic':
+            return apicRows(at)
+          case 'cpu':
+            return cpuRows(at)
+        }
       }),
     select: filter => selections.get(filter, () => select(filter)),
     divergedAt: () => timeline.divergedAt,
@@ -171,8 +194,8 @@ function lookout(timeline: Timeline): (place: Place) => TimelineView {
 }
 
 const momentIn = (view: TimelineView): Moment => {
-  const { instructions, eventIndex, tick } = view
-  return { instructions, eventIndex, tick, registers: guestRegisters(view), timer: guestTimer(view) }
+  const { instructions, eventIndex, tick, cpu } = view
+  return { instructions, eventIndex, tick, cpu, registers: guestRegisters(view), timer: guestTimer(view) }
 }
 
 export const placeBefore = (place: Place): Place =>

@@ -4,7 +4,7 @@ import type { Place } from '../query/position.ts'
 import { copyCommand, copyPosition } from './copying.ts'
 import { breakHere, continueTo, stepOver, visit } from './journeys.ts'
 import { type Command, commandOf } from './keymap.ts'
-import { fold, foldAll, moveFocus, nextCompare, pan, showView, toggleZoom, undo, viewOf, zoomTimeline } from './looking.ts'
+import { fold, foldAll, moveFocus, nextCompare, pan, showCpu, showView, toggleZoom, undo, viewOf, zoomTimeline } from './looking.ts'
 import { jot } from './marks.ts'
 import { type Model, type Size, screenOf } from './model.ts'
 import { clickOrWheel, isMouseKey } from './mouse.ts'
@@ -30,6 +30,8 @@ export function initialModel(trace: TraceSource, place: Place, size: Size): Mode
     codeScroll: 0,
     stateAt: 0,
     compare: 'previous',
+    vcpu: undefined,
+    vmcs: 'current',
     span: 0,
     pan: 0,
     prompt: null,
@@ -171,6 +173,8 @@ const HANDLERS: Readonly<Record<Command, Handler>> = {
   'go-to-mark': model => ({ ...model, pending: 'go-to-mark' }),
   'jump-back': jumpBack,
   'jump-forward': jumpForward,
+  'next-cpu': model => showCpu(model, 1),
+  'previous-cpu': model => showCpu(model, -1),
   compare: nextCompare,
   fold,
   'fold-all': foldAll,

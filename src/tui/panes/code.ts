@@ -60,8 +60,8 @@ function instructionLine(model: Model, row: Instruction, width: number): Line {
 }
 
 /** The name of the source file of the next instruction. */
-export function sourceFile({ trace, place }: Model): string {
-  const code = trace.code(place)
+export function sourceFile({ trace, place, vcpu }: Model): string {
+  const code = trace.code(place, vcpu)
   const current = code.findIndex(row => row.kind === 'code' && row.isCurrent)
   const source = code.findLast((row, position) => row.kind === 'source' && position < current)
   return source?.kind === 'source' ? source.file : ''
@@ -69,7 +69,7 @@ export function sourceFile({ trace, place }: Model): string {
 
 /** The rows in sight, as they are, for clicks. */
 export function codeRowsInSight(model: Model, rows: number): readonly CodeRow[] {
-  const code = model.trace.code(model.place)
+  const code = model.trace.code(model.place, model.vcpu)
   const current = code.findIndex(row => row.kind === 'code' && row.isCurrent)
   const wanted = current - Math.floor(rows * CURRENT_AT) + model.codeScroll
   const top = Math.min(Math.max(wanted, 0), Math.max(0, code.length - rows))

@@ -70,7 +70,7 @@ function eventLine(model: Model, index: number, isCurrent: boolean, { width, dig
   const within = folded.has(index) ? ` (${trace.index.partner[index]! - index - 1} within)` : ''
   const note = model.notes.get(`#${index}`)
   const left: Span[] = [
-    span(`${edge}${String(index).padStart(digits)} ${level} `, isCurrent ? 'current' : 'dim'),
+    span(`${edge}${String(index).padStart(digits)} ${trace.cpus === 1 ? '' : event.cpu}${level} `, isCurrent ? 'current' : 'dim'),
     span(`${bracket(model, index, brackets)} `, isCurrent ? 'current' : 'level0'),
     span(`${word.padEnd(WORD_WIDTH)} ${printable(detail)}${within}`, tone),
     ...(note === undefined ? [] : [span(`  ${printable(note)}`, isCurrent ? 'current' : 'key')]),

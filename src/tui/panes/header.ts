@@ -7,8 +7,8 @@ import type { Model } from '../model.ts'
 
 /** The parts in the order of the line; those with the highest number go first when there is no room. */
 function parts(model: Model): readonly (readonly [rank: number, span: Span])[] {
-  const { trace, place, marks, lastMark } = model
-  const { tick, instructions, eventIndex } = trace.moment(place)
+  const { trace, place, vcpu, marks, lastMark } = model
+  const { tick, instructions, eventIndex, cpu } = trace.moment(place, vcpu)
   const all = place.kind === 'event' ? trace.count : trace.instructions
   const diverged = trace.divergedAt()
   const mark = marks.get(lastMark)
@@ -19,6 +19,7 @@ function parts(model: Model): readonly (readonly [rank: number, span: Span])[] {
     [0, span(`${formatPosition(place)}${all === Number.POSITIVE_INFINITY ? '' : `/${all}`}`, 'strong')],
     [5, span(place.kind === 'event' ? `i:${instructions}` : eventIndex === 0 ? 'before #0' : `after #${eventIndex - 1}`)],
     [2, span(`L${runningLevel(model)}`)],
+    ...(trace.cpus === 1 ? [] : ([[2, span(`cpu${cpu}${vcpu === undefined ? '' : ' shown'}`)]] as const)),
     [3, span(`tick ${grouped(tick)}`)],
     ...(mark === undefined ? [] : ([[4, span(`(${since < 0 ? '' : '+'}${grouped(since)} since mark '${lastMark})`)]] as const)),
     [1, span(trace.mode)],

@@ -101,9 +101,9 @@ function timerBlock({ timer }: Moment, before: Moment, width: number): Block {
 }
 
 export function registerBlock(model: Model, width: number): Block {
-  const { trace, place } = model
-  const here = trace.moment(place)
-  const before = trace.moment(comparePlace(model))
+  const { trace, place, vcpu } = model
+  const here = trace.moment(place, vcpu)
+  const before = trace.moment(comparePlace(model), here.cpu)
   const { registers } = here
   const value = (name: string, read: Read, text = word): Value => namedValue(name, here, before, read, text)
   const general = ORDER.map(index => value(GPR_NAMES[64][index]!, ({ registers: { gpr } }) => gpr[index]!))

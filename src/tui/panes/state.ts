@@ -13,31 +13,38 @@ import type { Model, StateView } from '../model.ts'
 import { registerBlock, registerLines } from './registers.ts'
 import { type Block, type Pick, plainBlock, pointedAt, stacked, valueBlock } from './state-block.ts'
 
+/** Of the names; and in a pane of so many columns. */
+const NAME_COLUMN = 16
+const WIDE_NAME_COLUMN = 27
+const WIDE_PANE = 60
+
 /** A row of a view: name and value, and in narrow panes the value under the name; what it means behind it. */
 function rowBlock(row: StateRow, before: ReadonlyMap<string, string>, width: number): Block {
   if (row.kind === 'heading') return plainBlock([span(`-- ${row.text}`, 'dim')])
   const changed = before.get(row.name) !== row.text
   const tone = changed ? 'changed' : 'plain'
   const name = `${changed ? '*' : ' '}${row.name}`
-  const note = row.note === '' ? [] : [span(`  ${row.note}`, 'dim')]
-  const isShort = widthOf(name) + widthOf(row.text) + 2 <= width
-  if (isShort && (note.length === 0 || width >= 60 || widthOf(row.note) + 24 < width)) {
-    const padded = name.padEnd(Math.min(16, width - widthOf(row.text) - 2))
-    return valueBlock([[span(`${padded} `, tone), span(row.text, tone), ...note]], row.location)
+  const column = Math.max(Math.min(width >= WIDE_PANE ? WIDE_NAME_COLUMN : NAME_COLUMN, width - widthOf(row.text) - 2), widthOf(name))
+  const left = width - column - widthOf(row.text) - 3
+  if (left < -2) {
+    const words = row.note === '' ? [] : notes(row.note, width, 4)
+    return valueBlock([[span(name, tone)], [span(`   ${row.text}`, tone)], ...words], row.location)
   }
-  const words = row.note === '' ? [] : notes(row.note, width)
-  return valueBlock([[span(name, tone)], [span(`   ${row.text}`, tone)], ...words], row.location)
+  const head = [span(`${name.padEnd(column)} `, tone), span(row.text, tone)]
+  if (row.note === '') return valueBlock([head], row.location)
+  if (widthOf(row.note) <= left) return valueBlock([[...head, span(`  ${row.note}`, 'dim')]], row.location)
+  return valueBlock([head, ...notes(row.note, width, width >= WIDE_PANE ? column + 1 : 4)], row.location)
 }
 
 /** Long meanings in as many lines as they need. */
-function notes(text: string, width: number): Line[] {
+function notes(text: string, width: number, indent: number): Line[] {
   const rows: string[] = []
   for (const piece of text.split(' ')) {
     const last = rows.at(-1)
-    if (last === undefined || last.length + piece.length + 5 > width) rows.push(piece)
+    if (last === undefined || last.length + piece.length + 1 + indent > width) rows.push(piece)
     else rows[rows.length - 1] = `${last} ${piece}`
   }
-  return rows.map(row => [span(`    ${row}`, 'dim')])
+  return rows.map(row => [span(`${' '.repeat(indent)}${row}`, 'dim')])
 }
 
 /** Beside a pane of registers the state pane shows another view. */
@@ -46,11 +53,13 @@ export const shownView = ({ stateView, size, zoomed }: Model): StateView =>
 
 function stateBlock(model: Model, width: number, view = shownView(model)): Block {
   if (view === 'registers') return registerBlock(model, width)
-  const { trace, place } = model
+  const { trace, place, vcpu, vmcs } = model
+  const cpu = trace.moment(place, vcpu).cpu
   const address = view === 'memory' ? memoryAddress(model) : 0n
-  const before = trace.rows(comparePlace(model), view, address)
+  const wanted = { view, cpu, address, vmcs }
+  const before = trace.rows(comparePlace(model), wanted)
   const values = new Map(before.flatMap(row => (row.kind === 'value' ? [[row.name, row.text] as const] : [])))
-  return stacked(trace.rows(place, view, address).map(row => rowBlock(row, values, width)))
+  return stacked(trace.rows(place, wanted).map(row => rowBlock(row, values, width)))
 }
 
 const within = (at: number, picks: readonly Pick[]): number => Math.min(Math.max(at, 0), Math.max(0, picks.length - 1))
@@ -110,8 +119,10 @@ export function valueUnderCursor(model: Model): string {
   return [spoken(`${name?.text ?? ''} ${value?.text ?? ''}`), ...under].join(' ')
 }
 
-/** How to ask about the value under the cursor. */
+/** How to ask about the value under the cursor; only the CPU whose turn it is can be asked. */
 export function locationUnderCursor(model: Model): Location | undefined {
+  const { trace, place, vcpu } = model
+  if (vcpu !== undefined && vcpu !== trace.moment(place).cpu) return undefined
   const { picks } = blockInSight(model)
   return picks[within(model.stateAt, picks)]?.location
 }

@@ -2,6 +2,7 @@
 
 import { grouped } from '../lines.ts'
 import type { Model } from '../model.ts'
+import type { TraceSource } from '../trace-source.ts'
 
 export interface Scope {
   readonly from: number
@@ -13,6 +14,13 @@ export interface Scope {
 /** A run of more events than this is not shown whole at first, but so many around the place. */
 const MOST_EVENTS = 4000
 const AROUND = 400
+
+/** The levels that have a lane for each CPU; L2 of several CPUs only where there is one. */
+export const laneLevels = ({ cpus, index }: TraceSource): readonly (0 | 1 | 2)[] =>
+  cpus === 1 || index.names.includes('kvm_nested_vmenter') ? [0, 1, 2] : [0, 1]
+
+/** Rows that all of it takes. */
+export const timelineRows = (trace: TraceSource): number => trace.cpus * (laneLevels(trace).length + 1) + 1
 
 type Scoped = Pick<Model, 'trace' | 'place' | 'span' | 'pan'>
 
