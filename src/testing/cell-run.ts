@@ -7,6 +7,7 @@ import { record } from '../session/record.ts'
 import { CPU_FEATURES, DEFAULT_CPU_FEATURES } from '../spec/cpu-models.ts'
 import type { TraceEvent } from '../spec/trace-events.ts'
 import { memorySink } from '../trace/file.ts'
+import { defectsOf } from './directive-parts.ts'
 import { type Exit, exitsOf } from './exits.ts'
 import { applies, type Cell, type GuestTestPlan } from './plan.ts'
 
@@ -34,13 +35,14 @@ export interface OutputLine {
 /** A guest that never ends is stopped here, so that its test fails instead of hanging. */
 export const MAX_INSTRUCTIONS = 20_000_000
 
-export function configOfCell({ matrix, features }: GuestTestPlan, cell: Cell): RunConfig {
+export function configOfCell({ matrix, features, defects }: GuestTestPlan, cell: Cell): RunConfig {
   const byDefault: ReadonlySet<string> = new Set(DEFAULT_CPU_FEATURES)
   const isOn = (name: string): boolean =>
     matrix.some(axis => axis.name === name) ? cell[name] === '1' : (features[name] ?? byDefault.has(name))
   const parameters = matrix.filter(({ kind }) => kind === 'parameter').map(({ name }) => [name, cell[name]!] as const)
   return resolveRunConfig({
     bare: cell.level === 'L0',
+    defects: cell.level === 'L0' ? [] : [...defects, ...defectsOf(cell)],
     level: cell.level === 'L2' ? 'L2' : 'L1',
     features: CPU_FEATURES.filter(isOn),
     parameters: parametersOf(parameters),

@@ -1,5 +1,6 @@
 /** `;! expect` and what stands behind an instruction as `;=`: one reader for each thing that can be expected. */
 
+import type { DefectName } from '../kvm/defects.ts'
 import { readConditions } from './directive-parts.ts'
 import { GPRS, readComparison, readEvent, readExits, readTimePoint, readValue, readVector, seesRegister } from './directive-patterns.ts'
 import { Refusal, type WordReader } from './directive-words.ts'
@@ -11,6 +12,7 @@ export type Draft = { -readonly [K in keyof GuestTestPlan]: GuestTestPlan[K] } &
   groups: string[]
   matrix: Axis[]
   features: Record<string, boolean>
+  defects: DefectName[]
   expectations: Expectation[]
 }
 

@@ -1,9 +1,10 @@
 /** Parts that several directives share: axes of the matrix, CPU features, conditions. */
 
+import type { DefectName } from '../kvm/defects.ts'
 import type { KvmParameters } from '../kvm/parameters.ts'
 import { CPU_FEATURES } from '../spec/cpu-models.ts'
 import { Refusal, suggestion, type WordReader } from './directive-words.ts'
-import type { Axis, Condition } from './plan.ts'
+import type { Axis, Cell, Condition } from './plan.ts'
 
 /** Written out, so that vitest's configuration does not load a machine and a KVM to learn a few names; the compiler compares them. */
 const PARAMETERS: Readonly<Record<string, 'switch' | 'number'>> = {
@@ -16,18 +17,39 @@ const PARAMETERS: Readonly<Record<string, 'switch' | 'number'>> = {
   lapic_timer_advance: 'switch',
   halt_poll_ns: 'number',
 } satisfies { readonly [K in keyof KvmParameters]: KvmParameters[K] extends boolean ? 'switch' : 'number' }
+const DEFECTS = Object.keys({
+  'scaled-offset': true,
+  'rounded-down': true,
+  'stale-vector': true,
+  'stale-deadline': true,
+  'stale-vmcs01': true,
+  'stale-high-half': true,
+  'cleared-shadow': true,
+  'missing-wakeup': true,
+} satisfies Readonly<Record<DefectName, true>>) as readonly DefectName[]
 const FEATURES: readonly string[] = CPU_FEATURES
-const AXES = [...Object.keys(PARAMETERS), ...FEATURES, 'level']
+const AXES: readonly string[] = [...Object.keys(PARAMETERS), ...FEATURES, ...DEFECTS, 'level']
 const SWITCH_VALUES = ['0', '1']
 /** L0: on the CPU itself, with no KVM. L1: under KVM. L2: under the stock guest hypervisor, which runs under KVM. */
 const LEVELS = ['L1', 'L0', 'L2']
 
-const kindOf = (axis: string): Axis['kind'] => (axis === 'level' ? 'level' : axis in PARAMETERS ? 'parameter' : 'feature')
+const isDefect = (name: string): name is DefectName => DEFECTS.some(known => known === name)
+
+function kindOf(axis: string): Axis['kind'] {
+  if (axis === 'level') return 'level'
+  if (axis in PARAMETERS) return 'parameter'
+  return isDefect(axis) ? 'defect' : 'feature'
+}
+
+export const readDefect = (words: WordReader): DefectName => words.choice(DEFECTS, 'a defect of `vtick explain defects`')
+
+/** Those that a cell's own axes switch on. */
+export const defectsOf = (cell: Cell): readonly DefectName[] => DEFECTS.filter(name => cell[name] === '1')
 
 /** `apic_timer_virt = 0, 1`; `others` are the axes that stand already. */
 export function readMatrix(words: WordReader, others: readonly Axis[]): Axis {
   const { place } = words
-  const name = words.choice(AXES, 'a module parameter, a CPU feature or `level`')
+  const name = words.choice(AXES, 'a module parameter, a CPU feature, a defect or `level`')
   if (others.some(other => other.name === name)) throw new Refusal(place, `\`${name}\` is an axis already`)
   words.sign('=')
   const kind = kindOf(name)

@@ -11,7 +11,7 @@
 
 import { type Comment, commentsOf } from './directive-comments.ts'
 import { type Directive, type Draft, readExpect, readLineExpectation } from './directive-expectations.ts'
-import { readCell, readConditions, readCpu, readMatrix } from './directive-parts.ts'
+import { readCell, readConditions, readCpu, readDefect, readMatrix } from './directive-parts.ts'
 import { readEvent } from './directive-patterns.ts'
 import { Refusal, suggestion, WordReader } from './directive-words.ts'
 import { type Axis, BUDGETS, type Condition, type EventPattern, type GuestTestPlan, type Place, type Problem, SAMENESS } from './plan.ts'
@@ -33,6 +33,10 @@ const DIRECTIVES: Readonly<Record<string, (directive: Directive) => void>> = {
   },
   cpu({ words, draft }) {
     do Object.assign(draft.features, readCpu(words))
+    while (!words.isAtEnd)
+  },
+  defect({ words, draft }) {
+    do draft.defects.push(readDefect(words))
     while (!words.isAtEnd)
   },
   budget({ words, draft }) {
@@ -95,6 +99,7 @@ export function parseGuestTest(source: string): ParseResult {
     groups: [],
     matrix: [],
     features: {},
+    defects: [],
     expectations: [],
     input: '',
     skip: null,

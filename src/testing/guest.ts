@@ -12,6 +12,7 @@
 import { readFileSync } from 'node:fs'
 import { resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import type { DefectName } from '../kvm/defects.ts'
 import type { KvmParameters } from '../kvm/parameters.ts'
 import type { CpuFeature } from '../spec/cpu-models.ts'
 import { inlineSource } from './inline-source.ts'
@@ -25,6 +26,8 @@ export interface GuestOptions {
   readonly level?: 'L0' | 'L1' | 'L2'
   /** CPU features given and taken away, besides those that the file's own `;! cpu` names. */
   readonly cpu?: readonly `${'+' | '-'}${CpuFeature}`[]
+  /** Mistakes of the posted series that KVM makes, besides those of the file's own `;! defect`; `vtick explain defects` lists them. */
+  readonly defects?: readonly DefectName[]
   /** As by %define, before the first line. */
   readonly defines?: Readonly<Record<string, string | number | bigint>>
   /** What the console receives before the guest starts; the file's own `;! input` if absent. */
@@ -83,5 +86,6 @@ const merged = (said: GuestOptions, more: GuestOptions): GuestOptions => ({
   ...more,
   params: { ...said.params, ...more.params },
   cpu: [...(said.cpu ?? []), ...(more.cpu ?? [])],
+  defects: [...new Set([...(said.defects ?? []), ...(more.defects ?? [])])],
   defines: { ...said.defines, ...more.defines },
 })

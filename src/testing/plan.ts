@@ -1,5 +1,6 @@
 /** What the directives of a guest test ask for: plain data, made by the parser and read by everything else in this folder. */
 
+import type { DefectName } from '../kvm/defects.ts'
 import type { FlagName } from '../spec/rflags.ts'
 
 /** A place in the test file; line and column from 1. */
@@ -20,7 +21,7 @@ export interface Problem {
 export type Cell = Readonly<Record<string, string>>
 
 export interface Axis {
-  readonly kind: 'parameter' | 'feature' | 'level'
+  readonly kind: 'parameter' | 'feature' | 'level' | 'defect'
   readonly name: string
   readonly values: readonly string[]
 }
@@ -112,6 +113,8 @@ export interface GuestTestPlan {
   readonly matrix: readonly Axis[]
   /** CPU features asked for (true) or taken away (false). */
   readonly features: Readonly<Record<string, boolean>>
+  /** Mistakes of the posted series that KVM makes in every cell but those at L0, where there is no KVM. */
+  readonly defects: readonly DefectName[]
   readonly expectations: readonly Expectation[]
   /** What the console receives before the guest starts. */
   readonly input: string

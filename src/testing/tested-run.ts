@@ -60,6 +60,7 @@ const BARE: GuestTestPlan = {
   groups: [],
   matrix: [],
   features: {},
+  defects: [],
   expectations: [],
   input: '',
   skip: null,
@@ -113,7 +114,7 @@ interface Planned {
 }
 
 /** The options in the directives' own terms: axes with one value, in the cell of those. */
-function planOf(source: GuestSource, file: string, { params = {}, level, cpu = [], input }: GuestOptions): Planned {
+function planOf(source: GuestSource, file: string, { params = {}, level, cpu = [], defects = [], input }: GuestOptions): Planned {
   const base = source.isInline ? BARE : planOfFile(source.text, file)
   const matrix: Axis[] = []
   const axis = (text: string): void => {
@@ -124,6 +125,7 @@ function planOf(source: GuestSource, file: string, { params = {}, level, cpu = [
     if (level !== undefined) axis(`level = ${level}`)
     const features = { ...base.features }
     for (const change of cpu) Object.assign(features, readCpu(wordsOf(change)))
+    for (const name of defects) axis(`${name} = 1`)
     const plan = { ...base, matrix, features, expectations: [], input: input ?? base.input }
     const cell = Object.fromEntries([
       ...matrix.map(({ name, values }) => [name, values[0]!]),

@@ -1,6 +1,7 @@
 /** Directives of guest tests: what they mean, and where a wrong one is wrong. */
 
 import { describe, expect, test } from 'vitest'
+import { DEFECT_NAMES } from '../../src/kvm/defects.ts'
 import { parseGuestTest } from '../../src/testing/directives.ts'
 import { cellsOf, type GuestTestPlan, titleOf } from '../../src/testing/plan.ts'
 
@@ -45,6 +46,16 @@ describe('what directives mean', () => {
     )
     expect(plan).toMatchObject({ groups: ['timer', 'nested'], skip: 'why; not', only: true, fails: 'known' })
     expect(plan.features).toEqual({ 'tsc-deadline': true, 'apic-timer-virt': false })
+  })
+
+  test('defects of KVM, for the whole test or as an axis', () => {
+    const plan = planOf(';! defect stale-vector rounded-down', ';! matrix missing-wakeup = 0, 1')
+    expect(plan.defects).toEqual(['stale-vector', 'rounded-down'])
+    expect(plan.matrix).toEqual([{ kind: 'defect', name: 'missing-wakeup', values: ['0', '1'] }])
+  })
+
+  test('every defect of KVM is known here', () => {
+    expect(planOf(`;! defect ${DEFECT_NAMES.join(' ')}`).defects).toEqual(DEFECT_NAMES)
   })
 
   test('numbers may be decimal, hexadecimal, grouped, and thousands', () => {
@@ -133,7 +144,7 @@ describe('a wrong directive is told with its place and a way out', () => {
     [';! test "another"', '2:4 a file is one test, and it has a name already (the values that differ go into `;! matrix`)'],
     [
       ';! matrix apic_timer_vir = 0',
-      '2:11 `apic_timer_vir` is not a module parameter, a CPU feature or `level` (did you mean `apic_timer_virt`?)',
+      '2:11 `apic_timer_vir` is not a module parameter, a CPU feature, a defect or `level` (did you mean `apic_timer_virt`?)',
     ],
     [';! matrix level = L3', '2:19 `L3` is not a value of it (did you mean `L1`?)'],
     [';! matrix apic_timer_virt = 2', '2:29 `2` is not a value of it (legal here: 0, 1)'],
@@ -141,6 +152,7 @@ describe('a wrong directive is told with its place and a way out', () => {
     [';! cpu tsc-offset=0x1000', '2:8 `tsc-offset` cannot be set yet (what can be: +feature, -feature)'],
     [';! cpu x2apic', '2:8 `x2apic` needs a sign: + gives the feature, - takes it away'],
     [';! cpu +x3apic', '2:9 `x3apic` is not a feature of this CPU (did you mean `x2apic`?)'],
+    [';! defect stale-vectr', '2:11 `stale-vectr` is not a defect of `vtick explain defects` (did you mean `stale-vector`?)'],
     [';! budget insn<=3', '2:11 `insn` is not a budget (did you mean `insns`?)'],
     [';! expect exits(MSR_WRIT) == 0', '2:17 `MSR_WRIT` is not an exit reason (did you mean `MSR_WRITE`?)'],
     [';! expect exits(HLT, 0x6e0) == 0', '2:20 an exit HLT names no MSR (those that do: MSR_READ, MSR_WRITE)'],

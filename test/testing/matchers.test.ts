@@ -40,6 +40,12 @@ function refusal(ask: () => void): { readonly message: string; readonly expected
 }
 
 describe('a run', () => {
+  test('with a defect of KVM is another one', async () => {
+    const defects = guest('asm/apic-timer-defects.asm')
+    expect(await defects.run()).toPass()
+    const { console } = await defects.with({ defects: ['stale-vector'] }).run()
+    expect(console).toContain('FAIL: the timer interrupts at the vector that LVTT has now')
+  })
   test('has what the guest printed, how it ended, and the interrupts that it took', async () => {
     const t = await deadline(OFF)
     expect(t.console).toBe('PASS: ten ticks were taken\nPASS: a deadline far off reads back\nPASS: writing 0 disarms\nSUMMARY: 3 tests\n')
