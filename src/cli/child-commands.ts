@@ -1,10 +1,11 @@
 /** The commands as the explorer runs them: this executable again, its output kept or sent to a file. */
 
 import { spawn } from 'node:child_process'
-import { createWriteStream } from 'node:fs'
+import { createWriteStream, writeFileSync } from 'node:fs'
 import { resolve } from 'node:path'
 import type { Readable } from 'node:stream'
 import type { Command } from 'commander'
+import { marksFileOf } from '../query/marks.ts'
 import type { Cli, CliCommand, CliRequest, CliRun } from '../tui/cli.ts'
 import { cannotWrite, errnoOf } from './files.ts'
 import type { Io } from './io.ts'
@@ -22,6 +23,18 @@ const described = (command: Command): CliCommand => ({
 /** More lines than anybody reads; a file takes all of them. */
 const MOST_LINES = 20_000
 
+function save({ cwd }: Io, name: string, bytes: Uint8Array, marks: string): string | undefined {
+  try {
+    writeFileSync(resolve(cwd, name), bytes, { flag: 'wx' })
+    if (marks !== '') writeFileSync(resolve(cwd, marksFileOf(name)), marks)
+    return undefined
+  } catch (error) {
+    const code = errnoOf(error)
+    if (code === undefined) throw error
+    return code === 'EEXIST' ? `${name} is there already; name another file` : cannotWrite(name, code).message
+  }
+}
+
 interface Running {
   lines: string[]
   status: number | undefined
@@ -31,6 +44,7 @@ interface Running {
 export const childCommands = (io: Io, program: Command, executable: readonly string[]): Cli => ({
   commands: program.commands.map(described),
   start: request => start(io, executable, request),
+  save: (name, bytes, marks) => save(io, name, bytes, marks),
 })
 
 function start({ cwd, env }: Io, [node, ...before]: readonly string[], { argv, input, output }: CliRequest): CliRun {

@@ -5,27 +5,28 @@ import { resolve } from 'node:path'
 import { recordInSlices } from '../session/record.ts'
 import { memorySink, openTrace, TraceFileError } from '../trace/file.ts'
 import { type LiveGuest, type LiveRun, openTraceSource } from '../tui/trace-source.ts'
-import { UserError } from './exit-codes.ts'
+import { UserError, usageError } from './exit-codes.ts'
+import { readFileNamed } from './files.ts'
 import type { RunCommandOptions } from './run.ts'
 import { runConfigOf } from './run-config.ts'
 import { loadProgram } from './source.ts'
 import type { Terminal } from './terminal.ts'
 
-export type LiveOptions = Pick<RunCommandOptions, 'define' | 'include' | 'param' | 'level' | 'bare' | 'color'> & {
-  readonly maxInsns: number
+export type LiveOptions = Omit<RunCommandOptions, 'record' | 'guestStatus' | 'print'> & {
+  /** The options as they were typed, for the command that comes back. */
+  readonly words?: readonly string[]
 }
-
-/** The options again, for the command that comes back. */
-const wordsOf = ({ define = {}, include = [], param = {}, level = 'L1', bare }: LiveOptions): readonly string[] => [
-  ...Object.entries(define).flatMap(([name, value]) => ['-D', `${name}=${value}`]),
-  ...include.flatMap(folder => ['-I', folder]),
-  ...Object.entries(param).flatMap(([name, value]) => ['--param', `${name}=${Number(value)}`]),
-  ...(level === 'L2' ? ['--level', 'L2'] : []),
-  ...(bare === true ? ['--bare'] : []),
-]
 
 /** When a file was written last; 0 where it is gone. */
 const timeOf = (path: string): number => statSync(path, { throwIfNoEntry: false })?.mtimeMs ?? 0
+
+/** What the console receives: the keyboard is the explorer's. */
+function inputOf({ io }: Terminal, { stdin }: LiveOptions): Uint8Array {
+  if (stdin === undefined) return new Uint8Array()
+  if (stdin === '-' && io.isStdinTerminal)
+    throw usageError('--stdin - is the keyboard, which is the explorer’s', 'put what the guest is to read into a file')
+  return readFileNamed(io, stdin)
+}
 
 export function liveGuest(terminal: Terminal, file: string, options: LiveOptions): LiveGuest & { start(): LiveRun } {
   let times = new Map<string, number>()
@@ -33,11 +34,12 @@ export function liveGuest(terminal: Terminal, file: string, options: LiveOptions
     const { image, inputs } = loadProgram(words, file, options)
     times = new Map(inputs.map(name => resolve(terminal.io.cwd, name)).map(path => [path, timeOf(path)]))
     const sink = memorySink()
-    const slices = recordInSlices(runConfigOf(words, file, image, options), image, { sink, maxInstructions: options.maxInsns })
+    const input = inputOf(terminal, options)
+    const slices = recordInSlices(runConfigOf(words, file, image, options), image, { sink, maxInstructions: options.maxInsns, input })
     return { slices, open: () => ({ ...openTraceSource(openTrace(sink.bytes()), file), bytes: sink.bytes, live }) }
   }
   const live: LiveGuest = {
-    words: wordsOf(options),
+    words: options.words ?? [],
     isStale: () => [...times].some(([path, time]) => timeOf(path) !== time),
     begin: () => quietly(terminal, start),
   }

@@ -29,6 +29,7 @@ export async function main(argv: readonly string[], io: Io): Promise<ExitCode> {
   addCommands({
     program,
     main,
+    commandLine: () => argv,
     open: ({ color }) => {
       terminal = openTerminal(io, color)
       return terminal

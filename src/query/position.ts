@@ -6,6 +6,7 @@
  *     tick.wait#3  the third time that code runs      'a         a mark
  *     @end         the last event                     @fail      where the guest first says FAIL, or ends badly
  *     1182         as #1182                           tick.wait  as tick.wait#1
+ *     timer.asm:12 the first time that a line runs    timer.asm:12#3  the third
  */
 
 import { parseNumberText } from './location.ts'
@@ -20,17 +21,27 @@ export type Position =
   | { readonly kind: 'mark'; readonly name: string }
   | { readonly kind: 'tsc'; readonly value: bigint }
   | { readonly kind: 'visit'; readonly label: string; readonly count: number }
+  | { readonly kind: 'line'; readonly file: string; readonly line: number; readonly count: number }
   | { readonly kind: 'fail' }
 
 /** A position in a certain trace. */
 export type Place = Extract<Position, { kind: 'event' | 'instruction' }>
 
-export const POSITION_FORMS = "#EVENT, i:INSTRUCTION, tsc:VALUE, PERCENT%, LABEL, LABEL#VISIT, 'MARK, @end or @fail"
+export const POSITION_FORMS = "#EVENT, i:INSTRUCTION, tsc:VALUE, PERCENT%, LABEL, LABEL#VISIT, FILE:LINE, 'MARK, @end or @fail"
+
+/** A file name has an ending, so that it is no label. */
+const LINE = /^(\S*\.\w+):(\d{1,9})(?:#(\d{1,9}))?$/
+
+function lineOf([, file = '', line = '', count = '1']: RegExpExecArray): Position | undefined {
+  return Number(line) > 0 && Number(count) > 0 ? { kind: 'line', file, line: Number(line), count: Number(count) } : undefined
+}
 
 const NO_LABELS: ReadonlySet<string> = new Set()
 
 /** Undefined: the text is no position. `labels` are the program's; one alone is its first visit, as a number alone is an event. */
 export function parsePosition(text: string, labels: ReadonlySet<string> = NO_LABELS): Position | undefined {
+  const line = LINE.exec(text.trim())
+  if (line !== null) return lineOf(line)
   const [first, second] = parsePositionTree(text) ?? []
   if (first === undefined) return undefined
   if (second !== undefined) return visitOf(first.text, Number(second.text.slice(1)))

@@ -4,6 +4,7 @@ import type { Image } from '../assembler/image.ts'
 import { nearest } from '../base/suggest.ts'
 import { type Place as NamedPlace, POSITION_FORMS, type Position, parsePosition, resolvePosition } from '../query/position.ts'
 import type { EventKind, EventOf } from '../spec/trace-events.ts'
+import { addressOfLine } from './source-lines.ts'
 import type { Place, Timeline } from './timeline.ts'
 import { guestTimer, tickOfGuestTsc } from './timeline-guest.ts'
 import { type Cursor, placeOf, START, searchForward } from './travel.ts'
@@ -53,6 +54,7 @@ export function placeNamed<M>(
     }
     case 'tsc':
     case 'visit':
+    case 'line':
     case 'fail':
       return position
     default: {
@@ -65,7 +67,7 @@ export function placeNamed<M>(
   }
 }
 
-type RunKind = 'tsc' | 'visit' | 'fail'
+type RunKind = 'tsc' | 'visit' | 'line' | 'fail'
 
 /** In pieces, since only a run of the trace can tell some of them. */
 export function* locate(timeline: Timeline, text: string, marks: Marks = new Map()): Generator<Place, Located, void> {
@@ -79,6 +81,8 @@ export function* locate(timeline: Timeline, text: string, marks: Marks = new Map
       return yield* atTsc(timeline, named.value)
     case 'visit':
       return yield* atVisit(timeline, named)
+    case 'line':
+      return yield* atLine(timeline, named)
     case 'fail':
       return yield* atFailure(timeline)
     case 'event':
@@ -124,16 +128,31 @@ function* atVisit(timeline: Timeline, { label, count }: Extract<Position, { kind
     )
     return nowhere(`the program has no label \`${label}\``, near ? `did you mean \`${near}#${count}\`?` : 'write #EVENT or i:INSTRUCTION')
   }
+  return yield* atAddress(timeline, { address: symbol.value, name: label, count })
+}
+
+/** The moment before a line of the source runs for the so many-th time. */
+function* atLine(timeline: Timeline, { file, line, count }: Extract<Position, { kind: 'line' }>): Generator<Place, Located, void> {
+  const address = addressOfLine(timeline.reader.header.image, file, line)
+  if (typeof address !== 'number') return address
+  return yield* atAddress(timeline, { address: BigInt(address), name: `${file}:${line}`, count })
+}
+
+interface Visit {
+  readonly address: bigint
+  readonly name: string
+  readonly count: number
+}
+
+function* atAddress(timeline: Timeline, { address, name, count }: Visit): Generator<Place, Located, void> {
   let visits = 0
   let found: Place | undefined
   yield* timeline.seek(START)
   yield* timeline.scan({ instructions: Number.POSITIVE_INFINITY, events: 0 }, engine => {
-    if (engine.rip === symbol.value && ++visits === count) found = timeline.place
+    if (engine.rip === address && ++visits === count) found = timeline.place
     return found !== undefined
   })
-  return (
-    found ?? nowhere(`\`${label}\` runs ${visits} times`, visits === 0 ? 'name a label that runs' : `its last visit is ${label}#${visits}`)
-  )
+  return found ?? nowhere(`\`${name}\` runs ${visits} times`, visits === 0 ? 'name code that runs' : `its last visit is ${name}#${visits}`)
 }
 
 const CONSOLE: ReadonlySet<EventKind> = new Set(['console'])

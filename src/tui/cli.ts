@@ -36,6 +36,8 @@ export interface CliRequest {
 export interface Cli {
   readonly commands: readonly CliCommand[]
   start(request: CliRequest): CliRun
+  /** Writes a new trace, with its marks where there are any; a text is why it cannot be. */
+  save(name: string, bytes: Uint8Array, marks: string): string | undefined
 }
 
 /** Commands that want the terminal for themselves. */

@@ -10,7 +10,7 @@ import { isCliCommand, runCli } from './cli.ts'
 import { locationNamed, pointNamed, toggleBreakpoint } from './journeys.ts'
 import { BINDINGS, type Command } from './keymap.ts'
 import { showView } from './looking.ts'
-import { jot } from './marks.ts'
+import { jot, marksText } from './marks.ts'
 import { addressOf } from './memory-address.ts'
 import { type Model, STATE_VIEWS, THEMES, type ThemeName } from './model.ts'
 import { openDiff } from './overlay.ts'
@@ -69,6 +69,16 @@ export const WORD_COMMANDS: Readonly<Record<string, WordCommand>> = {
   note: {
     help: 'a note at this position: note EAX is wrong from here on; without words it is taken away',
     run: (model, text) => jot(model, { kind: 'note', place: model.place, text }),
+  },
+  save: {
+    help: 'the run that is shown, where it is in no file yet: save T.vtrace',
+    run: (model, text) => {
+      const { bytes } = model.trace
+      if (bytes === undefined) return `it is in ${model.trace.name} already`
+      if (text === '' || model.cli === null) return 'save FILE: the trace to write'
+      const trouble = model.cli.save(text, bytes(), marksText(model))
+      return trouble ?? { ...model, notice: `saved: vtick explore ${text}` }
+    },
   },
   diff: {
     help: 'compare with another trace: diff FILE',

@@ -108,7 +108,7 @@ const ROWS = [
     keys: ['g'],
     footer: 'go to',
     rank: 10,
-    help: 'go to a position: #event, i:instruction, 50%, label, label#3, tsc:value, @end, @fail',
+    help: 'go to a position: #event, i:instruction, 50%, label#3, file.asm:12, tsc:value, @end, @fail',
   },
   { command: 'set-mark', keys: ['m'], footer: 'mark', rank: 16, help: 'set the mark of the letter that follows' },
   { command: 'go-to-mark', keys: ["'"], footer: 'to mark', help: "go to the mark of the letter that follows; '' is where you were" },

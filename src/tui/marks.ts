@@ -1,7 +1,7 @@
 /** Marks and notes that outlive the sitting: each change is made in the file as it stands then, so that what people wrote there stays. */
 
 import { changedMarks, type MarkChange, parseMarks } from '../query/marks.ts'
-import { formatPosition } from '../query/position.ts'
+import { formatPosition, parsePosition, resolvePosition } from '../query/position.ts'
 import type { Model } from './model.ts'
 
 /** The file beside the trace; a trouble is one line for the person. */
@@ -35,6 +35,15 @@ export function kept(was: Model, next: Model, file: MarksFile): Model {
   return trouble === undefined
     ? readFrom({ ...next, unsaved: [] }, file, text)
     : { ...next, notice: `${next.notice}, not saved: ${trouble}` }
+}
+
+/** All marks and notes, for a file that is not there yet. */
+export function marksText({ marks, notes, trace }: Model): string {
+  const changes: readonly MarkChange[] = [
+    ...[...marks].map(([letter, place]) => ({ kind: 'mark', letter, place }) as const),
+    ...[...notes].map(([at, text]) => ({ kind: 'note', place: resolvePosition(parsePosition(at)!, trace.count)!, text }) as const),
+  ]
+  return changes.reduce((text, change) => changedMarks(text, change, trace.count), '')
 }
 
 /** Sets a mark or writes a note here. */

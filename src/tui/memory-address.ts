@@ -1,5 +1,6 @@
-/** The address that the memory view shows: a number, a label, a register, or one of these and an offset. */
+/** The address that the memory view shows: a number, a label, a register, or one of these and an offset; or a line of the source. */
 
+import { addressOfLine } from '../session/source-lines.ts'
 import { GPR_NAMES } from '../spec/registers.ts'
 import type { Model } from './model.ts'
 
@@ -16,6 +17,11 @@ function termOf({ trace, place, vcpu }: Pick<Model, 'trace' | 'place' | 'vcpu'>,
 
 /** Undefined: it means nothing here. */
 export function addressOf(model: Pick<Model, 'trace' | 'place' | 'vcpu'>, text: string): bigint | undefined {
+  const line = /^\s*(\S*\.\w+):(\d+)\s*$/.exec(text)
+  if (line !== null) {
+    const address = addressOfLine(model.trace.image, line[1]!, Number(line[2]))
+    return typeof address === 'number' ? BigInt(address) : undefined
+  }
   const parts = FORM.exec(text)
   if (parts === null) return undefined
   const base = termOf(model, parts[1]!)

@@ -87,7 +87,9 @@ export function replaced(model: Model): Model {
     past: [],
     place: { kind: 'event', index: 0 },
     notice:
-      rerun.edit === null ? 'this is the run of the source as it is now' : `this is a run with ${editText(rerun.edit)}; it is not saved`,
+      rerun.edit === null
+        ? 'this is the run of the source as it is now'
+        : `this is a run with ${editText(rerun.edit)}; :save FILE keeps it`,
   }
   return goTo(next, clampedTo(outcome, rerun.edit === null ? model.place : { kind: 'instruction', count: rerun.at }))
 }

@@ -21,7 +21,7 @@ afterAll(() => rmSync(folder, { recursive: true }))
 
 const io = { ...processIo(), cwd: folder }
 const program = new Command()
-addCommands({ program, main: async () => 0, open: ({ color }) => openTerminal(io, color), finish: () => {} })
+addCommands({ program, main: async () => 0, commandLine: () => [], open: ({ color }) => openTerminal(io, color), finish: () => {} })
 
 /** Instead of vtick: says what it was called with, the length of its input, and does what it is told. */
 const STAND_IN = `

@@ -52,6 +52,13 @@ describe('positions', () => {
     expect(parsePosition(text)).toBeUndefined()
   })
 
+  it('a line of a source, with its visit', () => {
+    expect(parsePosition('sub/timer.asm:12')).toEqual({ kind: 'line', file: 'sub/timer.asm', line: 12, count: 1 })
+    expect(parsePosition('timer.asm:12#3')).toEqual({ kind: 'line', file: 'timer.asm', line: 12, count: 3 })
+    for (const text of ['timer:12', 'timer.asm:0', 'timer.asm:', 'timer.asm:1#0', 'a b.asm:1'])
+      expect(parsePosition(text), text).toBeUndefined()
+  })
+
   it('an event that the trace does not have is refused', () => {
     expect(resolvePosition({ kind: 'event', index: 7 }, 7)).toBeUndefined()
   })

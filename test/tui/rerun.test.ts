@@ -1,13 +1,19 @@
 /** The guest run again under the explorer: with a value edited, and from its source when that has changed. */
 
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { Command } from 'commander'
 import { afterAll, expect, it } from 'vitest'
+import { childCommands } from '../../src/cli/child-commands.ts'
+import { sourceWords } from '../../src/cli/commands/source-words.ts'
 import { processIo } from '../../src/cli/io.ts'
 import { liveGuest } from '../../src/cli/live-guest.ts'
 import { openTerminal } from '../../src/cli/terminal.ts'
+import { configOf } from '../../src/session/replay.ts'
 import { finished } from '../../src/session/timeline.ts'
+import { openTrace } from '../../src/trace/file.ts'
+import { openTraceSource } from '../../src/tui/trace-source.ts'
 import { type Sitting, sitDown } from './streams.ts'
 
 const folder = mkdtempSync(join(tmpdir(), 'vtick-live-'))
@@ -70,4 +76,40 @@ it('a source that changed says so, runs again at the same position, and tells wh
   expect((await person.screen()).at(-1)).toMatch(/error|expected/)
   expect(person.explorer.reopening()).toContain(`vtick explore ${path} --at`)
   person.explorer.stop()
+})
+
+it('a run that was edited is saved as a trace, with its marks, over nothing that is there', async () => {
+  writeFileSync(path, source(5))
+  const terminal = openTerminal({ ...processIo(), cwd: folder }, false)
+  const run = liveGuest(terminal, path, { maxInsns: 1000 }).start()
+  finished(run.slices as Generator<unknown, unknown, void>)
+  const cli = childCommands(terminal.io, new Command(), [process.execPath])
+  const person = await sitDown(run.open(), { kind: 'event', index: 0 }, [124, 32], { cli })
+  for (let n = 0; n < 20 && !/rbx 0{15}5/.test((await person.screen()).join('\n')); n++) await person.type('s')
+  await person.type('!rbx=7\r')
+  await until(person, screen => screen.includes(':save FILE keeps it'))
+  await person.type('ma')
+  await person.type(':save edited.vtrace\r')
+  expect((await person.screen()).at(-1)).toContain('saved: vtick explore edited.vtrace')
+  await person.type(':save edited.vtrace\r')
+  expect((await person.screen()).at(-1)).toContain('edited.vtrace is there already')
+  person.explorer.stop()
+  expect(readFileSync(join(folder, 'edited.vtrace.marks'), 'utf8')).toMatch(/^a i:\d+\n$/)
+  const saved = openTraceSource(openTrace(join(folder, 'edited.vtrace')), 'edited.vtrace')
+  expect(saved.moment({ kind: 'event', index: saved.count - 1 }).registers.gpr[2]).toBe(8n) // lea edx, [rcx + 1]
+})
+
+it('a source runs with what `vtick run` takes, and the command that comes back says so', () => {
+  writeFileSync(join(folder, 'in.txt'), 'abc')
+  writeFileSync(path, '%include "guest.inc"\n  mov dx, 0x3f8\n  in al, dx\n  xor ah, ah\n  hlt\n')
+  const words = ['explore', path, '--stdin', 'in.txt', '--at', '#0', '--smp', '2', '--filter=exit', '-m', '64']
+  expect(sourceWords(words, path)).toEqual(['--stdin', 'in.txt', '--smp', '2', '-m', '64'])
+  const terminal = openTerminal({ ...processIo(), cwd: folder, isStdinTerminal: true }, false)
+  const run = liveGuest(terminal, path, { maxInsns: 1000, stdin: 'in.txt', smp: 2, memory: 64 }).start()
+  finished(run.slices as Generator<unknown, unknown, void>)
+  const trace = run.open()
+  expect(trace.cpus).toBe(2)
+  expect(configOf(trace.reader).guestMemoryMiB).toBe(64)
+  expect(trace.moment({ kind: 'instruction', count: 2 }).registers.gpr[0]! & 0xffn).toBe(0x61n) // 'a'
+  expect(() => liveGuest(terminal, path, { maxInsns: 1000, stdin: '-' }).start()).toThrow(/--stdin - is the keyboard/)
 })

@@ -1,5 +1,6 @@
 /** The pure model: any keys in any order. */
 
+import { readFileSync } from 'node:fs'
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { formatPosition } from '../../src/query/position.ts'
@@ -200,6 +201,16 @@ describe('a position that is typed', () => {
     expect(registers.rip).toBe(label.value)
     const previous = visit === 1 ? 0 : trace.moment(typed(`on_timer#${visit - 1}`).place).instructions
     expect(instructions).toBeGreaterThan(previous)
+  })
+
+  it('a line of the source is the moment before it runs, for the so many-th time', () => {
+    const source = readFileSync(new URL('../../examples/one-shot.asm', import.meta.url), 'utf8').split('\n')
+    const line = source.findIndex(text => text.startsWith('on_timer:')) + 1
+    const at = source[line - 1]!.trim() === 'on_timer:' ? line + 1 : line
+    expect(formatPosition(typed(`one-shot.asm:${at}`).place)).toBe(formatPosition(typed('on_timer').place))
+    expect(formatPosition(typed(`examples/one-shot.asm:${at}#3`).place)).toBe(formatPosition(typed('on_timer#3').place))
+    expect(typed('one-shot.asm:99999').prompt?.trouble ?? typed('one-shot.asm:99999').notice).toContain('no code at one-shot.asm:99999')
+    expect(typed('one-shit.asm:1').notice).toContain('did you mean `one-shot.asm:1`?')
   })
 
   it('says what a run of the guest did not find', () => {

@@ -12,6 +12,8 @@ export type OpenTerminal = (options: CommonOptions) => Terminal
 /** What a command comes to is kept for the process's exit code. */
 export interface CommandHost {
   readonly program: Command
+  /** The words that are being carried out. */
+  readonly commandLine: () => readonly string[]
   readonly open: OpenTerminal
   /** Runs another command line. */
   readonly main: (argv: readonly string[], io: Io) => Promise<ExitCode>

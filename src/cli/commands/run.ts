@@ -1,22 +1,11 @@
 /** The commands that run a guest. */
 
-import { Option } from 'commander'
-import { BOOT_KINDS } from '../../vmm/loaders/program.ts'
 import type { RunCommandOptions } from '../run.ts'
 import { parsePrint } from '../state-text.ts'
 import type { CommonOptions } from '../terminal.ts'
-import {
-  gather,
-  gatherEnvironment,
-  parseCpu,
-  parseCpuCount,
-  parseDate,
-  parseDefect,
-  parseInstructionCount,
-  parseMemory,
-  parseParameter,
-} from '../values.ts'
-import { addSourceOptions, type CommandHost } from './host.ts'
+import { parseInstructionCount } from '../values.ts'
+import type { CommandHost } from './host.ts'
+import { addMachineOptions } from './machine-options.ts'
 
 export function addRunCommands(host: CommandHost): void {
   addRun(host)
@@ -31,32 +20,7 @@ function addRun({ program, open, finish }: CommandHost): void {
     .command('run')
     .description('run a guest program under KVM, or on the bare CPU; its console goes to stdout')
     .argument('<file>', 'an assembly source, a multiboot kernel, an ELF file, a boot sector or a flat binary for 64-bit mode; - is stdin')
-  addSourceOptions(command)
-    .addOption(new Option('--boot <kind>', 'how it starts, where the file itself does not say').choices(BOOT_KINDS))
-    .option('--append <text>', 'command line of a multiboot kernel or of Linux')
-    .option('--initrd <file>', 'a multiboot module, or the initrd of Linux (repeatable)', gather)
-    .option(
-      '--env <key=value>',
-      'a line of the environment that a multiboot kernel finds as its last module (repeatable)',
-      gatherEnvironment,
-    )
-    .option('--date <date>', 'what the clock shows at power-on, as 2026-01-01T12:00:00Z', parseDate)
-    .option('--bare', 'on the CPU itself, with no KVM: the guest may execute VMXON')
-    .option('--cpu <model>', 'CPU model and features, as max,-apic-timer-virt', parseCpu)
-    .option(
-      '--defect <name>',
-      'a mistake of the posted series that KVM is to make; `vtick explain defects` lists them (repeatable)',
-      parseDefect,
-    )
-    .option('--param <name=value>', "a module parameter of KVM's, as apic_timer_virt=0 (repeatable)", parseParameter)
-    .addOption(
-      new Option('--level <level>', 'L2: the same guest one level deeper, under the stock guest hypervisor')
-        .choices(['L1', 'L2'])
-        .default('L1'),
-    )
-    .option('-m, --memory <mib>', 'memory of the guest in MiB (default: 32, kernels 128)', parseMemory)
-    .option('--smp <n>', 'number of CPUs (default: 1)', parseCpuCount)
-    .option('--stdin <file>', 'what the console receives, before the guest starts; - is stdin')
+  addMachineOptions(command)
     .option('--record <trace>', 'record the run to this file')
     .option(
       '--print <what>',

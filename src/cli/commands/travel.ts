@@ -12,6 +12,8 @@ import type { CommonOptions } from '../terminal.ts'
 import { gather, parseCpuCount, parseDepth, parseInstructionCount, parseMemory, parseParameter, parsePort } from '../values.ts'
 import type { WhyOptions } from '../why.ts'
 import { addSourceOptions, type CommandHost, NEWEST } from './host.ts'
+import { addMachineOptions } from './machine-options.ts'
+import { sourceWords } from './source-words.ts'
 
 export function addTravelCommands(host: CommandHost): void {
   addReplay(host)
@@ -58,15 +60,12 @@ function addReplay({ program, open, finish }: CommandHost): void {
 /** The recording of a source under the explorer is kept in memory. */
 const MOST_LIVE = 50_000_000
 
-function addExplore({ program, open, finish }: CommandHost): void {
+function addExplore({ program, commandLine, open, finish }: CommandHost): void {
   const command = program
     .command('explore')
     .description('walk through a trace, or a guest run for it: events, source and registers, forward and back')
     .argument('[trace]', `${NEWEST}; or the source of a guest, which is run, and again when it has changed`)
-  addSourceOptions(command)
-    .option('--param <name=value>', "a module parameter of KVM's for a source, as apic_timer_virt=0 (repeatable)", parseParameter)
-    .addOption(new Option('--level <level>', 'L2: a source one level deeper').choices(['L1', 'L2']))
-    .option('--bare', 'a source on the CPU itself, with no KVM')
+  addMachineOptions(command)
     .option('--max-insns <n>', 'stop a source after so many instructions', parseInstructionCount, MOST_LIVE)
     .option('--at <position>', `where to begin: ${POSITION_FORMS}`)
     .option('--filter <filter>', 'show only the events that a filter lets through, as in `vtick query`')
@@ -75,7 +74,7 @@ function addExplore({ program, open, finish }: CommandHost): void {
     .option('--screen-reader', 'no screen: a line of words for each key (INK_SCREEN_READER=true says so too)')
     .action(async (file: string | undefined, options: ExploreCommandOptions) => {
       const { exploreCommand } = await import('../explore.ts')
-      finish(await exploreCommand(open(options), file, options, program))
+      finish(await exploreCommand(open(options), file, { ...options, words: sourceWords(commandLine(), file) }, program))
     })
 }
 
