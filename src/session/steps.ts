@@ -48,6 +48,7 @@ export const STEP_EVENTS = {
   msr: ofKinds('kvm_msr'),
 } as const satisfies Partial<Record<StepKind, ReadonlySet<EventKind>>>
 export type EventStep = keyof typeof STEP_EVENTS
+export const EVENT_STEPS = Object.keys(STEP_EVENTS) as EventStep[]
 
 export function stepForward(timeline: Timeline, from: Cursor, kind: StepKind): Journey {
   return step(timeline, from, kind, 1)
@@ -243,10 +244,13 @@ function* overBackward(timeline: Timeline, start: Passed): Search {
   if (before === undefined) return undefined
   yield* timeline.seek(before)
   const { machine } = timeline.here()
-  if (!isReturn(passed(machine.engines[machine.turn.cpu]!, before))) return before
+  const engine = machine.engines[machine.turn.cpu]!
+  if (!isReturn(passed(engine, before))) return before
+  const released = instructionAt(engine)?.dst
+  const rsp = start.rsp - (released?.kind === 'immediate' ? released.value : 0n) // RET n takes the arguments along
   const call = yield* lastThat(timeline, before, engine => {
     const here = frameOf(engine)
-    if (!isSameProgram(here, start) || here.rsp > start.rsp) return false
+    if (!isSameProgram(here, start) || here.rsp !== rsp) return false
     const candidate = passed(engine, before)
     return isCall(candidate) && candidate.following === start.rip
   })
