@@ -7,11 +7,11 @@
 import { stepCpuBackward, stepCpuForward } from '../session/cpu-step.ts'
 import { stepBackward, stepForward } from '../session/steps.ts'
 import type { Place, Timeline, TimelineView } from '../session/timeline.ts'
-import { linearBytes } from '../session/timeline-memory.ts'
 import { type Arrival, continueBackward, continueForward, type Journey, type Reason } from '../session/travel.ts'
 import { Breakpoints, type GdbStop } from './breakpoints.ts'
 import { PACKET_SIZE, PacketReader, packet, textHex } from './packets.ts'
 import { type Moment, momentOf, type RegisterSet, registerHex } from './registers.ts'
+import { memoryHex, OK, REFUSED, threadInfo, transfer } from './replies.ts'
 import { targetXml } from './target-xml.ts'
 import { isThread, parseResume, parseThread, threadText } from './threads.ts'
 
@@ -33,11 +33,6 @@ export interface Here {
 }
 
 const SUPPORTED = `PacketSize=${PACKET_SIZE.toString(16)};qXfer:features:read+;ReverseStep+;ReverseContinue+;QStartNoAckMode+;vContSupported+;swbreak+;hwbreak+`
-
-const OK = 'OK'
-/** What cannot be done here; gdb prints the number only. */
-const REFUSED = 'E01'
-const NOT_MAPPED = 'E0e'
 
 export class GdbSession {
   readonly #timeline: Timeline
@@ -109,7 +104,7 @@ export class GdbSession {
       case 'p':
         return this.#register(Number.parseInt(data.slice(1), 16))
       case 'm':
-        return this.#memory(data.slice(1))
+        return memoryHex(this.#moment(), data.slice(1))
       case 's':
         return this.#step(this.#control)
       case 'c':
@@ -177,21 +172,6 @@ export class GdbSession {
   #register(number: number): string {
     const row = this.#registers.all[number]
     return row === undefined ? REFUSED : registerHex(row, this.#moment())
-  }
-
-  #memory(range: string): string {
-    const [, from, count] = /^([0-9a-f]{1,16}),([0-9a-f]{1,8})$/.exec(range) ?? []
-    if (from === undefined) return REFUSED
-    const [address, length] = [BigInt(`0x${from}`), BigInt(`0x${count}`)]
-    const { view, guest } = this.#moment()
-    const byteAt = linearBytes(view, guest)
-    let hex = ''
-    for (let i = 0n; i < length && hex.length < 2 * PACKET_SIZE; i++) {
-      const byte = byteAt(BigInt.asUintN(64, address + i))
-      if (byte === undefined) break
-      hex += byte.toString(16).padStart(2, '0')
-    }
-    return hex === '' && length > 0n ? NOT_MAPPED : hex
   }
 
   #stand(place: Place): void {
@@ -276,7 +256,7 @@ export class GdbSession {
       case 'qsThreadInfo':
         return 'l'
       case 'qThreadExtraInfo':
-        return this.#threadInfo(data.slice('qThreadExtraInfo,'.length))
+        return threadInfo(this.#standing(), data.slice('qThreadExtraInfo,'.length))
       case 'qAttached':
         return '1'
       case 'qSymbol':
@@ -286,14 +266,6 @@ export class GdbSession {
       default:
         return ''
     }
-  }
-
-  #threadInfo(thread: string): string {
-    if (!isThread(thread, this.#cpus)) return REFUSED
-    const cpu = Number.parseInt(thread, 16) - 1
-    const { machine } = this.#standing()
-    const { activity, hostIdle } = machine.cpus[cpu]!
-    return textHex(`CPU ${cpu}${hostIdle ? ', halted in KVM' : activity === 'active' ? '' : `, ${activity}`}`)
   }
 
   async #monitor(line: string): Promise<string> {
@@ -314,12 +286,4 @@ export class GdbSession {
     if (resume === undefined) return REFUSED
     return resume.kind === 'continue' ? this.#continue(continueForward) : this.#step(resume.cpu, resume.within)
   }
-}
-
-/** `qXfer:features:read:target.xml:offset,length`. */
-function transfer(data: string, xml: string): string {
-  const range = /^qXfer:features:read:target\.xml:([0-9a-f]+),([0-9a-f]+)$/.exec(data)
-  if (range === null) return ''
-  const [offset, length] = [Number.parseInt(range[1]!, 16), Number.parseInt(range[2]!, 16)]
-  return `${offset + length >= xml.length ? 'l' : 'm'}${xml.slice(offset, offset + length)}`
 }

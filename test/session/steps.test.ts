@@ -196,6 +196,24 @@ describe.each(CALLS)('calls %s', name => {
     expect(stepped(visit('joined'), 'out', -1)).toEqual(placeOf(done('main')))
   })
 
+  it('a watch of accesses stops behind each instruction that reads there, or reads or writes; backward before it', () => {
+    const address = name.startsWith('with') ? 0x400000n : labels.get('counter')!
+    const inner = [0, 1, 2].map(n => done('inner', n)) // `inc dword [counter]` reads and writes; nothing else touches it
+    for (const access of ['read', 'any'] as const) {
+      const stops = [{ kind: 'access', access, address: address + 1n, bytes: 1 }] as const // one byte of the four
+      const arrivals: Place[] = []
+      for (let from: Place = START; ; from = arrivals.at(-1)!) {
+        const { place, reason } = end(continueForward(timeline, from, stops))
+        if (reason.kind !== 'stop') break
+        arrivals.push(place)
+      }
+      expect(arrivals, access).toEqual(inner.map(moment => placeOf(all[all.indexOf(moment) + 1]!)))
+      expect(end(continueBackward(timeline, arrivals.at(-1)!, stops)).place, access).toEqual(placeOf(inner.at(-1)!))
+    }
+    const pushed = [{ kind: 'access', access: 'read', address, bytes: 4096 }] as const
+    expect(end(continueBackward(timeline, visit('inner'), pushed)).reason.kind, 'nothing reads it before').toBe('begin')
+  })
+
   it('line: to where another line of the source begins; backward to where it began', () => {
     const { image } = reader.header
     const lines = all.map(({ rip }) => lineAt(image, Number(rip))?.line)
