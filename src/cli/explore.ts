@@ -17,6 +17,7 @@ import { isDirectory } from './files.ts'
 import type { Io } from './io.ts'
 import { type LiveOptions, liveGuest } from './live-guest.ts'
 import { marksFile } from './marks-file.ts'
+import { loadOwnKeys } from './own-keys.ts'
 import { placeIn, requireEvents } from './place-argument.ts'
 import { runSlices } from './slices.ts'
 import { isSourceName } from './source.ts'
@@ -120,6 +121,7 @@ interface Exploration {
 }
 
 async function onScreen({ io }: Terminal, program: Command, { trace, place, options, overlay }: Exploration): Promise<ExitCode> {
+  loadOwnKeys(io)
   process.env.NODE_ENV = 'production'
   if (options.color === false) process.env.NO_COLOR = '1'
   const { explore } = await import('../tui/index.ts')

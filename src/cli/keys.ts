@@ -3,9 +3,11 @@
 import { textTable } from '../trace/table.ts'
 import { BINDINGS, keyLabels } from '../tui/keymap.ts'
 import { EXIT, type ExitCode } from './exit-codes.ts'
+import { loadOwnKeys } from './own-keys.ts'
 import type { Terminal } from './terminal.ts'
 
 export function keysCommand(terminal: Terminal, { json = false }: { readonly json?: boolean }): ExitCode {
+  loadOwnKeys(terminal.io)
   terminal.print(json ? JSON.stringify({ version: 1, keys: keysJson() }, null, 2) : keysText())
   return EXIT.fine
 }

@@ -175,15 +175,28 @@ const ROWS = [
   { command: 'interrupt', keys: ['ctrl-c'], footer: 'leave', screens: EVERYWHERE, help: 'leave at once' },
 ] as const satisfies readonly (Omit<Binding, 'command' | 'twin'> & { readonly command: string; readonly twin?: string })[]
 
-export const BINDINGS: readonly Binding[] = ROWS
+/** As they are bound now. */
+export let BINDINGS: readonly Binding[] = ROWS
 
-const commands: ReadonlyMap<string, Binding> = new Map(BINDINGS.flatMap(binding => binding.keys.map(key => [key, binding] as const)))
+let bindingOfKey: ReadonlyMap<string, Binding> = keysOf(BINDINGS)
 
-export const ALL_KEYS: readonly string[] = [...commands.keys()]
+function keysOf(bindings: readonly Binding[]): ReadonlyMap<string, Binding> {
+  return new Map(bindings.flatMap(binding => binding.keys.map(key => [key, binding] as const)))
+}
+
+/** Every key that is bound to begin with. */
+export const ALL_KEYS: readonly string[] = [...bindingOfKey.keys()]
+
+/** Binds keys otherwise than to begin with; each is taken from the command that has it. */
+export function bindOwnKeys(own: ReadonlyMap<Command, readonly string[]>): void {
+  const taken = new Set([...own.values()].flat())
+  BINDINGS = ROWS.map((row: Binding) => ({ ...row, keys: own.get(row.command) ?? row.keys.filter(key => !taken.has(key)) }))
+  bindingOfKey = keysOf(BINDINGS)
+}
 
 /** The command behind a key on a screen. */
 export function commandOf(key: string, screen: ScreenName): Command | undefined {
-  const binding = commands.get(key)
+  const binding = bindingOfKey.get(key)
   return binding !== undefined && isOnScreen(binding, screen) ? binding.command : undefined
 }
 
@@ -217,6 +230,10 @@ export const keyLabels = ({ keys }: Binding): string => keys.map(keyLabel).join(
 
 /** The keys of a binding and of its twin: `e/E`. */
 export function pairLabel({ keys, twin }: Binding): string {
-  const back = twin === undefined ? undefined : bindingOf(twin).keys[0]!
+  const back = twin === undefined ? undefined : bindingOf(twin).keys[0]
   return back === undefined || keys[0]!.length > 1 ? keyLabel(keys[0]!) : `${keyLabel(keys[0]!)}/${keyLabel(back)}`
 }
+
+/** Whether a terminal can send such a key and programs around it let it through. */
+export const isKeyName = (name: string): boolean =>
+  [...name].length === 1 ? /[^\s\p{C}]/u.test(name) : name in NAMES || /^ctrl-[d-gj-lnoprt-y]$/.test(name)

@@ -1,7 +1,7 @@
 /** The last line: what is being typed; or news about the last key, then the keys that do something in the focused pane. */
 
 import { journeyWork } from '../journeys.ts'
-import { BINDINGS, type Binding, isOnScreen, keyLabel, pairLabel } from '../keymap.ts'
+import { BINDINGS, type Binding, bindingOf, isOnScreen, keyLabel, pairLabel } from '../keymap.ts'
 import { cut, fit, type Line, type Span, span, widthOf } from '../lines.ts'
 import { type Model, screenOf } from '../model.ts'
 import { completionsOf, promptNews } from '../prompt.ts'
@@ -14,7 +14,8 @@ const isValidIn =
     isOnScreen(binding, screenOf(model)) && (binding.panes === undefined || binding.panes.includes(model.focus))
 
 /** The keys that the footer offers, most useful first; help and leaving stay when there is no room for the others. */
-const ranked = BINDINGS.filter(({ rank }) => rank !== undefined).toSorted((a, b) => a.rank! - b.rank!)
+const ranked = (): readonly Binding[] =>
+  BINDINGS.filter(({ rank, keys }) => rank !== undefined && keys.length > 0).toSorted((a, b) => a.rank! - b.rank!)
 const isTail = ({ rank }: Binding): boolean => rank === 0
 
 export interface Hint {
@@ -31,7 +32,9 @@ const lengthOf = (line: Line): number => line.reduce((sum, { text }) => sum + wi
 
 /** As many hints as fit in front of the last ones. */
 export function footerHints(model: Model, width: number, used: number): readonly Hint[] {
-  const valid = ranked.filter(isValidIn(model)).map(binding => hintOf(model, binding))
+  const valid = ranked()
+    .filter(isValidIn(model))
+    .map(binding => hintOf(model, binding))
   const tail = valid.filter(({ binding }) => isTail(binding))
   let left = width - used - tail.reduce((sum, { spans }) => sum + lengthOf(spans), 0)
   const head: Hint[] = []
@@ -80,7 +83,7 @@ const TAIL = 24
 
 export function footerLine(model: Model, width: number): Line {
   if (model.prompt !== null) return promptLine(model, width)
-  const waiting = model.pending === null ? '' : `${keyLabel(model.pending === 'set-mark' ? 'm' : "'")} and a letter`
+  const waiting = model.pending === null ? '' : `${keyLabel(bindingOf(model.pending).keys[0] ?? model.pending)} and a letter`
   const news = [model.notice, waiting, progressWords(model)].filter(text => text !== '').join('; ')
   const front: Line = news === '' ? [] : [span(` ${cut(news, width - TAIL)} `, 'current'), span(' ')]
   return fit([...front, ...footerHints(model, width, lengthOf(front)).flatMap(({ spans }) => spans)], width)
