@@ -6,7 +6,7 @@
 import { retired } from '../hw/run.ts'
 import { hashMachine, restoreSnapshot, type Snapshot, takeSnapshot } from '../hw/snapshot.ts'
 import { NEVER } from '../hw/time/event-queue.ts'
-import type { EventOf, TraceEvent } from '../spec/trace-events.ts'
+import type { EventKind, EventOf, TraceEvent } from '../spec/trace-events.ts'
 import type { TraceReader } from '../trace/file.ts'
 import { sameEvent } from './compare.ts'
 import type { RunConfig } from './config.ts'
@@ -167,18 +167,15 @@ function* follow(guest: GuestRun, follower: Follower): Generator<Progress, RunEn
   }
 }
 
+const INPUT: ReadonlySet<EventKind> = new Set(['input'])
+
 const inputCache = new WeakMap<TraceReader, readonly (readonly [number, EventOf<'input'>])[]>()
 
 /** The inputs of a recording with their event numbers. */
 export function inputsOf(reader: TraceReader): readonly (readonly [number, EventOf<'input'>])[] {
   const known = inputCache.get(reader)
   if (known) return known
-  const inputs: (readonly [number, EventOf<'input'>])[] = []
-  let position = 0
-  for (const event of reader.events()) {
-    if (event.kind === 'input') inputs.push([position, event])
-    position++
-  }
+  const inputs = [...reader.entriesOfKinds(INPUT)] as (readonly [number, EventOf<'input'>])[]
   inputCache.set(reader, inputs)
   return inputs
 }
