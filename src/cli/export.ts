@@ -6,7 +6,7 @@ import { perfettoEvents } from '../trace/export/perfetto.ts'
 import type { TraceReader } from '../trace/file.ts'
 import { EXIT, type ExitCode, usageError } from './exit-codes.ts'
 import type { CommonOptions, Terminal } from './terminal.ts'
-import { openRunnableTrace } from './trace-argument.ts'
+import { openRecordedTrace } from './trace-argument.ts'
 
 export interface ExportCommandOptions extends CommonOptions {
   readonly ftrace?: boolean
@@ -21,7 +21,7 @@ export function exportCommand(terminal: Terminal, file: string | undefined, opti
   const wanted = FORMATS.filter(format => options[format])
   if (wanted.length !== 1) throw usageError('one format is wanted', 'add --ftrace, --perfetto or --jsonl')
   if (options.clock !== undefined && !options.ftrace) throw usageError('--clock is for --ftrace', 'leave it out')
-  const { reader, config } = openRunnableTrace(terminal, file)
+  const { reader, config } = openRecordedTrace(terminal, file)
   try {
     for (const line of lines(wanted[0]!, reader, config.machine.tscKhz, options.clock ?? 'local')) terminal.print(line)
     return EXIT.fine

@@ -3,6 +3,7 @@
 import { mkdirSync, readdirSync, statSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import type { RunConfig } from '../session/config.ts'
+import { otherMachine } from '../session/recorded-machine.ts'
 import { configOf } from '../session/replay.ts'
 import { openTrace, TraceFileError, type TraceReader } from '../trace/file.ts'
 import { usageError } from './exit-codes.ts'
@@ -59,8 +60,19 @@ export function openNamedTrace(terminal: Terminal, name = newestTraces(terminal.
   return { name, reader }
 }
 
-/** Opens a trace that is to be run again, or asked what it ran. */
+/** Opens a trace that is to be run again. Says so when this vtick cannot go on from its states. */
 export function openRunnableTrace(terminal: Terminal, name?: string): NamedTrace & { readonly config: RunConfig } {
+  const trace = openRecordedTrace(terminal, name)
+  const other = otherMachine(trace.reader)
+  if (other !== null)
+    terminal.say(
+      `${trace.name}: recorded by a vtick of another machine (${other.what}); it runs anew from the start and may go otherwise: record it again, or keep to query, stat, diff and export`,
+    )
+  return trace
+}
+
+/** Opens a trace that is asked what it ran. */
+export function openRecordedTrace(terminal: Terminal, name?: string): NamedTrace & { readonly config: RunConfig } {
   const trace = openNamedTrace(terminal, name)
   if (trace.reader.header.config.imported !== undefined)
     throw usageError(`${trace.name} was imported and holds no program`, '`vtick query` and `vtick diff` read it')

@@ -123,9 +123,6 @@ function completed(config: RunConfig): RunConfig {
   }
 }
 
-/** Whether a vtick recorded the trace whose KVM had fewer parameters, so also another state in its keyframes. */
-export const isOfOlderKvm = ({ config }: TraceHeader): boolean => PARAMETER_NAMES.some(name => !(name in objectOf(config.parameters)))
-
 function refuseUnknownNames(config: PlainObject, machine: PlainObject): void {
   for (const { used, known, what } of NAMES) {
     const unknown = used(config, machine).find(name => typeof name === 'string' && !known.includes(name))

@@ -4,7 +4,7 @@
  */
 
 import { retired } from '../hw/run.ts'
-import { hashMachine, restoreSnapshot, type Snapshot, takeSnapshot } from '../hw/snapshot.ts'
+import { hashMachine, restoreSnapshot, type Snapshot } from '../hw/snapshot.ts'
 import { NEVER } from '../hw/time/event-queue.ts'
 import type { EventKind, EventOf, TraceEvent } from '../spec/trace-events.ts'
 import type { TraceReader } from '../trace/file.ts'
@@ -12,7 +12,7 @@ import { sameEvent } from './compare.ts'
 import type { RunConfig } from './config.ts'
 import { deliverInput, drive, emptyRun, endRun, type GuestRun, type RunEnd, reattach, startRun } from './guest-run.ts'
 import { endEvent, type Progress, SLICE_INSTRUCTIONS, SLICE_TURNS } from './record.ts'
-import { isOfOlderKvm, recordedConfig } from './recorded-config.ts'
+import { recordedConfig } from './recorded-config.ts'
 
 export interface Divergence {
   /** Event number, from 0, in the recording. */
@@ -44,14 +44,6 @@ export const configOf = (reader: TraceReader): RunConfig => recordedConfig(reade
 export function snapshotAt(reader: TraceReader, keyframe: number): Snapshot {
   const { state, registers } = reader.keyframe(keyframe)
   return { state: state as unknown as Snapshot['state'], registers, pages: [...reader.pagesUpTo(keyframe)] }
-}
-
-/** The state at the first keyframe, made anew: for traces whose keyframes are not of this vtick's machine. */
-export function snapshotAtBoot(reader: TraceReader): Snapshot {
-  const guest = startRun(configOf(reader), reader.header.image)
-  const snapshot = takeSnapshot(guest.machine, false)
-  endRun(guest)
-  return snapshot
 }
 
 /** A machine at a keyframe, ready to run on. */
@@ -112,7 +104,7 @@ class Follower {
     const { expected } = this
     if (expected === null && this.reader.truncated !== undefined) return false
     if (expected === null || !sameEvent(expected, event)) {
-      this.divergence = { index: this.index, tick: event.tick, expected, actual: event, cause: causeOf(this.reader, expected, event) }
+      this.divergence = { index: this.index, tick: event.tick, expected, actual: event, cause: causeOf(expected, event) }
       return false
     }
     this.#observe?.(event)
@@ -183,7 +175,7 @@ export function inputsOf(reader: TraceReader): readonly (readonly [number, Event
 const CONSOLE_PORTS = { first: 0x3f8, last: 0x3ff }
 
 /** Where a difference most likely comes from: what the guest read from the console says that an input is missing or another. */
-function causeOf({ header }: TraceReader, expected: TraceEvent | null, actual: TraceEvent): string {
+function causeOf(expected: TraceEvent | null, actual: TraceEvent): string {
   for (const event of [actual, expected]) {
     if (
       (event?.kind === 'pio' || event?.kind === 'kvm_pio') &&
@@ -194,8 +186,6 @@ function causeOf({ header }: TraceReader, expected: TraceEvent | null, actual: T
       return 'the guest reads other console input than when it was recorded: an input event was dropped or altered'
   }
   if (actual.kind === 'end' && expected?.kind === 'end')
-    return isOfOlderKvm(header)
-      ? 'every event is the same; an older vtick recorded it, whose machine has fewer fields in its state'
-      : 'every event is the same but the final state is not'
+    return 'every event is the same but the final state is not: it was altered, or the machine of the vtick that recorded it was another'
   return 'the trace was altered, or it was recorded by a vtick whose CPU or KVM behaves differently'
 }

@@ -21,8 +21,8 @@ import { type EventKind, type EventOf, TRACE_EVENTS, type TraceEvent } from '../
 import type { TraceReader } from '../trace/file.ts'
 import { sameEvent } from './compare.ts'
 import { deliverInput, drive, emptyRun, type GuestRun, isAboutToExecute, type RunEnd, reattach } from './guest-run.ts'
-import { isOfOlderKvm } from './recorded-config.ts'
-import { configOf, snapshotAt, snapshotAtBoot } from './replay.ts'
+import { otherMachine } from './recorded-machine.ts'
+import { configOf, snapshotAt } from './replay.ts'
 import { TimelineKeyframes } from './timeline-keyframes.ts'
 import { EventKinds } from './timeline-kinds.ts'
 import { isAfter, type Place, TimelineSnapshots } from './timeline-snapshots.ts'
@@ -88,7 +88,7 @@ export class Timeline {
     this.#guest = emptyRun(configOf(reader), reader.header.image)
     this.#guest.machine.observe = event => this.#see(event)
     this.#snapshots = new TimelineSnapshots(this.#guest.machine)
-    this.#boot = isOfOlderKvm(reader.header) ? snapshotAtBoot(reader) : null
+    this.#boot = otherMachine(reader)?.boot ?? null
     this.keyframes = new TimelineKeyframes(reader, this.#boot !== null)
   }
 

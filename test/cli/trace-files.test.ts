@@ -2,7 +2,9 @@ import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterAll, describe, expect, test } from 'vitest'
 import { packBlock, preamble } from '../../src/trace/block.ts'
+import { memorySink, openTrace, type PlainObject } from '../../src/trace/file.ts'
 import { packHeader } from '../../src/trace/header.ts'
+import { rewriteTrace } from '../../src/trace/rewrite.ts'
 import { sampleHeader } from '../trace/samples.ts'
 import { Directory, ROOT } from './vtick.ts'
 
@@ -16,11 +18,21 @@ const otherSpelling = Buffer.concat([
   packBlock('KEYF', 0, Uint8Array.of(0xdc, 0, 1, 1)),
 ])
 
+/** As a vtick would have recorded it whose CPU keeps one thing less in its state. */
+const ofOtherMachine = memorySink()
+rewriteTrace(openTrace(echo), ofOtherMachine, {
+  keyframe: keyframe => {
+    const { startUpVector: _, ...cpu } = (keyframe.state.cpus as PlainObject[])[0]!
+    return { ...keyframe, state: { ...keyframe.state, cpus: [cpu] } }
+  },
+})
+
 const directory = new Directory({
   '.vtick/whole.vtrace': echo,
   '.vtick/flipped.vtrace': flipped,
   '.vtick/cut.vtrace': echo.subarray(0, echo.length - 5),
   'other.vtrace': otherSpelling,
+  'stale.vtrace': ofOtherMachine.bytes(),
 })
 afterAll(() => directory.remove())
 
@@ -35,6 +47,24 @@ describe('vtick check', () => {
     const { code, err } = await directory.vtick(['check', name])
     expect(code).toBe(4)
     expect(err).toMatch(/damaged|cut short/)
+  })
+})
+
+describe('a trace of another machine', () => {
+  test('says so in a line, with what to do, and is run from the boot', async () => {
+    const { code, out, err } = await directory.vtick(['why', 'stale.vtrace', '@end', 'rip'])
+    expect(err).toMatch(
+      /^vtick: stale\.vtrace: recorded by a vtick of another machine \(it differs in state\.cpus\.0\.startUpVector\).*record it again.*\n$/,
+    )
+    expect(code).toBe(0)
+    expect(out).toBe((await directory.vtick(['why', '.vtick/whole.vtrace', '@end', 'rip'])).out)
+  })
+
+  test.each([['query', 'exit', '--count'], ['stat'], ['export', '--ftrace']])('%s reads it as any other', async (command, ...rest) => {
+    const words = command === 'query' ? ['stale.vtrace', ...rest] : [...rest, 'stale.vtrace']
+    const { code, out, err } = await directory.vtick([command, ...words])
+    expect({ code, err }).toEqual({ code: 0, err: '' })
+    expect(out.length).toBeGreaterThan(0)
   })
 })
 
