@@ -31,6 +31,17 @@ function compared(image: Image, options: RunOptions = {}): Comparison {
 
 const all: readonly Scenario[] = [...INSTRUCTION_SCENARIOS, ...EVENT_SCENARIOS, ...STATE_SCENARIOS]
 
+/** Those that use VMX, the quick ones first. */
+const GUESTS: readonly (readonly [path: string, defines: Readonly<Record<string, string>>])[] = [
+  ['examples/bare-vmx.asm', {}],
+  ['asm/apic-timer-vmcs.asm', {}],
+  ['asm/tertiary-controls.asm', {}],
+  ['asm/apic-timer-nested-defects.asm', {}],
+  ['asm/apic-timer-nested-groups.asm', {}],
+  ['asm/apic-timer-nested-groups.asm', { KHZ: '1000000', MULTIPLIER: '1 << 47' }],
+  ['asm/timer-latency.asm', { NESTED: '', WAITS: '20' }],
+]
+
 describe('a small hypervisor and its guest', () => {
   test.each(slice(all, 24).map(scenario => [scenario.name, scenario] as const))('%s', (_, scenario) => {
     const { differences, compared: values } = compared(assembled(scenario))
@@ -40,8 +51,8 @@ describe('a small hypervisor and its guest', () => {
 })
 
 describe('guests of the repository', () => {
-  test.each(['examples/bare-vmx.asm', 'asm/apic-timer-vmcs.asm'])('%s', path => {
-    expect(compared(guestImage(path)).differences).toEqual([])
+  test.each(isFull ? GUESTS : GUESTS.slice(0, 4))('%s with %o', (path, defines) => {
+    expect(compared(guestImage(path, defines)).differences).toEqual([])
   })
   test.each([{ apic_timer_virt: false }, { nested_apic_timer_virt: false }, { enable_apicv: false }])(
     'asm/apic-timer-vmcs.asm with %o',

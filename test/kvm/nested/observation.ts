@@ -30,7 +30,10 @@ interface Stand {
 }
 
 export type Observation =
-  /** RFLAGS and the registers that the instruction changed, or where it led instead of to the next one. */
+  /**
+   * RFLAGS of a VMX instruction, of another what it changed there; the registers that it changed, or where it led instead of to the next
+   * one. Of a loop that polls the TSC, the last time alone: how often it turns is a matter of time.
+   */
   | {
       readonly kind: 'instruction'
       readonly rip: bigint
@@ -54,6 +57,8 @@ export interface Observed {
 
 /** Instructions whose outcome the processor decides. */
 const ASKS = /^(VM|INVEPT|INVVPID|CPUID|RDMSR|WRMSR|RDTSC|RDPMC|IN$|OUT$|INS|OUTS|XSETBV|XGETBV|SGDT|SIDT|STR|SLDT|SMSW)/
+const IS_VMX = /^(VM|INVEPT|INVVPID)/
+const READS_TSC = /^RDTSC/
 const ENTERS = new Set(['VMLAUNCH', 'VMRESUME'])
 const NAMES_REGION = new Set(['VMXON', 'VMCLEAR', 'VMPTRLD'])
 const CF_ZF = 0x41n
@@ -100,9 +105,11 @@ function currentVmcs(guest: GuestRun): ReadonlyMap<VmcsFieldName, bigint> {
     return new Map(FIELDS.map(name => [name, readField(machine.memory, vmcs, name)]))
   }
   const c = contextOf(rootMachine(machine), 0)
-  const { needSyncRare, vmcs02 } = c.vcpu.nested
+  const { needSyncRare, vmcs02, guestTimerUsed } = c.vcpu.nested
+  // A run of L2 without the timer leaves the shadow as L1 wrote it.
+  const isNewer = (name: VmcsFieldName): boolean => isRareField(name) && (guestTimerUsed || name !== 'GUEST_DEADLINE_VIR')
   const read = (name: VmcsFieldName): bigint =>
-    needSyncRare && isRareField(name) ? readField(machine.memory, vmcs02, name) : readVmcs12(c, name)
+    needSyncRare && isNewer(name) ? readField(machine.memory, vmcs02, name) : readVmcs12(c, name)
   return new Map(FIELDS.map(name => [name, read(name)]))
 }
 
@@ -142,13 +149,15 @@ class Observer {
       value === before.gpr[index] && !results.includes(index) ? [] : [[index, value] as const],
     )
     const operand = operandOf(instruction, before)
+    const last = this.observations.at(-1)
+    if (READS_TSC.test(mnemonic) && last?.kind === 'instruction' && last.rip === before.rip) this.observations.pop()
     this.observations.push({
       kind: 'instruction',
       rip: before.rip,
       mnemonic,
       operand,
       next: after.rip,
-      rflags: after.rflags,
+      rflags: IS_VMX.test(mnemonic) ? after.rflags : after.rflags ^ before.rflags,
       changed,
     })
   }
