@@ -4,7 +4,7 @@ import { bit } from '../../base/bits.ts'
 import type { Instruction } from '../../isa/instruction.ts'
 import { CR4 } from '../../spec/cr-bits.ts'
 import type { Engine } from '../cpu/engine.ts'
-import { EVENT } from '../cpu/event.ts'
+import { EVENT, interruptionInfo } from '../cpu/event.ts'
 import { type Fault, generalProtection, undefinedOpcode, VECTOR, VmExit } from '../cpu/faults.ts'
 import { isRealStyle, type OperatingMode } from '../cpu/mode.ts'
 import { cplOf } from '../cpu/registers.ts'
@@ -113,7 +113,7 @@ export function interceptsException(engine: Engine, fault: Fault): void {
   let wanted = bit(controls.exceptionBitmap, fault.vector)
   if (fault.vector === VECTOR.PF && ((fault.errorCode ?? 0) & controls.pageFaultMask) >>> 0 !== controls.pageFaultMatch) wanted = !wanted
   if (!wanted) return
-  const interruption = (fault.vector | (EVENT.hardware << 8) | (fault.errorCode === null ? 0 : 1 << 11) | (1 << 31)) >>> 0
+  const interruption = interruptionInfo({ vector: fault.vector, type: EVENT.hardware, errorCode: fault.errorCode }, engine.mode)
   throw new VmExit('EXIT_REASON_EXCEPTION_NMI', {
     interruption,
     interruptionError: fault.errorCode ?? 0,
