@@ -13,6 +13,7 @@ import type { ExitOutcome } from './exit-reason.ts'
 import { queueGeneralProtection, skipInstruction } from './interrupts.ts'
 import { apicRegister, setApicRegister } from './lapic.ts'
 import { hostAddress } from './mmu.ts'
+import { translateNested } from './nested/ept-walk.ts'
 import { isHostCr0Valid, isHostCr4Valid } from './nested/fixed-bits.ts'
 import { readVmcs12 } from './nested/vmcs12.ts'
 import { setControl } from './vmcs01.ts'
@@ -91,9 +92,9 @@ export const isPaePaging = (c: Context): boolean => has(readCr0(c), CR0.PG) && h
 
 /** With PAE paging and EPT the CPU takes the four entries from the VMCS (Linux `load_pdptrs`). False where one has a reserved bit set. */
 export function loadPdptes(c: Context): boolean {
-  const { cpu, vcpu, vm } = c
-  if (!isPaePaging(c) || vcpu.nested.guestMode) return true
-  const table = hostAddress(vm, Number(cpu.vmread('GUEST_CR3') & 0xffff_ffe0n))
+  const { cpu, vm } = c
+  if (!isPaePaging(c)) return true
+  const table = hostAddress(vm, translateNested(c, Number(cpu.vmread('GUEST_CR3') & 0xffff_ffe0n)))
   if (table < 0) return false
   const entries = PDPTES.map((_, index) => cpu.memory.read64(table + index * 8))
   if (entries.some(entry => (entry & PDPTE_PRESENT) !== 0n && (entry & PDPTE_RESERVED) !== 0n)) return false

@@ -6,7 +6,7 @@ import { PAGE_SIZE } from '../../base/units.ts'
 import { groupOf, VMCS_FIELDS, type VmcsFieldName } from '../../spec/vmcs-fields.ts'
 import { CONTROL_WORDS, type ControlName, type ControlWord, VMX_CONTROLS } from '../../spec/vmx-controls.ts'
 import type { Context } from '../context.ts'
-import { setCr0, setCr4, setEfer } from '../control-registers.ts'
+import { loadPdptes, setCr0, setCr4, setEfer } from '../control-registers.ts'
 import { hostAddress } from '../mmu.ts'
 import { writeTscControls } from '../tsc.ts'
 import { initializeHostState } from '../vmcs01.ts'
@@ -211,6 +211,8 @@ export function prepareVmcs02(c: Context, ofL1: Vmcs01State, isEntry: boolean): 
   cpu.vmwrite('CR0_READ_SHADOW', shadowed(c, 'CR0'))
   setCr4(c, readVmcs12(c, 'GUEST_CR4'))
   cpu.vmwrite('CR4_READ_SHADOW', shadowed(c, 'CR4'))
+  // Where L1 gives no EPT the processor, which has one of L0's, would take them from fields that L1 need not write.
+  if (!vmcs12Has(c, 'SECONDARY_EXEC_ENABLE_EPT')) loadPdptes(c)
   for (const name of ['VM_ENTRY_INTR_INFO_FIELD', 'VM_ENTRY_EXCEPTION_ERROR_CODE', 'VM_ENTRY_INSTRUCTION_LEN'] as const)
     cpu.vmwrite(name, isEntry ? readVmcs12(c, name) : 0n)
   writeTscControls(c)
