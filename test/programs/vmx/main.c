@@ -10,7 +10,7 @@ static u32 passed, failed, launched;
 static u64 free_page = 0x1000000;
 static struct { u16 low, selector; u8 ist, type; u16 middle; u32 high, zero; } idt[256];
 static struct { u16 limit; u64 base; } __attribute__((packed)) idtr = {sizeof idt - 1, (u64)idt}, gdtr;
-extern u8 entries[], gdt[], tss[], vmx_return[];
+extern u8 entries[], gdt[], vmx_return[];
 u32 enter(struct regs *, int launched);
 
 void say(const char *s) { while (*s) outb(0x3F8, *s++); }
@@ -87,7 +87,7 @@ void kernel_main(void)
   wrmsr(0x1B, rdmsr(0x1B) | 0x800);
   *(volatile u32 *)0xFEE000F0 = 0x1FF;
   revision = rdmsr(0x480);
-  instructions(); capabilities(); guests(); memory(); events(); states();
+  instructions(); capabilities(); guests(); memory(); events(); states(); modes();
   equal(vmxoff(), 0, "VMXOFF");
   say(failed ? "VMX: failures\n" : "VMX: all held\n");
   say("checks "); hex(passed); say("\n");

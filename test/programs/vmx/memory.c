@@ -10,10 +10,10 @@ G(g_shadow, "mov $0x6800, %eax; vmread %rax, %rbx; vmcall; mov $0x6C16, %eax; mo
 
 static u64 *ept, *leaf; /* the tables; the one for 2 MiB from AT */
 static u64 target;
-static u64 eptp;
+u64 eptp;
 static int ad;
 
-static void tables(void)
+void tables(void)
 {
   u64 *p3 = page(), *p2 = page(), *low = page();
   ept = page(); leaf = page(); target = (u64)page(); *(u64 *)(target + 0x10) = 0xC3;
@@ -23,7 +23,7 @@ static void tables(void)
   p2[0] = (u64)leaf | 7; leaf[0] = target | 6 << 3 | 7;
   eptp = (u64)ept | 3 << 3 | 6;
 }
-static void with_ept(void (*guest)(void), u64 entry)
+void with_ept(void (*guest)(void), u64 entry)
 {
   fresh(guest); leaf[0] = entry; set(CPU2, 2); wr(EPTP, eptp); invept(1, eptp, 0);
 }

@@ -55,6 +55,7 @@ struct frame { u64 r11, r10, r9, r8, rdi, rsi, rbp, rbx, rdx, rcx, rax, vector, 
 
 extern struct regs regs;
 extern u64 pml4[], page_directories[];
+extern u8 tss[];
 extern volatile u32 seen[256];
 extern volatile u64 last_rip, last_error, last_flags, stage;
 extern u64 resume_at; /* where an exception continues; 0: behind what raised it is not known, the test ends */
@@ -81,3 +82,8 @@ void guests(void);
 void memory(void);
 void events(void);
 void states(void);
+void modes(void);
+
+extern u64 eptp;
+void tables(void); /* of EPT: one to one, but for one page at 0xC0000000 */
+void with_ept(void (*guest)(void), u64 entry);
