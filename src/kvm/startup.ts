@@ -51,7 +51,7 @@ export function resetVcpu(c: Context): void {
 /** Deals with messages that pend. Afterwards the vCPU runs, or waits for a start-up message. */
 export function acceptApicEvents(c: Context): void {
   const { vcpu } = c
-  // VMX operation holds INIT back.
+  // VMX operation holds INIT back; of L2 it is a VM exit.
   if (vcpu.initPending && !vcpu.nested.vmxon) {
     vcpu.initPending = false
     initialise(c)

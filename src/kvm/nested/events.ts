@@ -25,7 +25,8 @@ export type NestedEvents = 'none' | 'busy' | { readonly outcome: ExitOutcome }
 
 /** The exit that is due, if any, without its side effects on the local APIC. */
 function dueExit(c: Context): NestedExit | 'interrupt' | 'nmi' | null {
-  const { exception, nested } = c.vcpu
+  const { exception, initPending, nested } = c.vcpu
+  if (initPending) return { reason: 'EXIT_REASON_INIT_SIGNAL' }
   if (exception !== null && interceptsException(c, exception.vector, exception.errorCode ?? 0)) {
     const hasCode = exception.errorCode !== null ? HAS_ERROR_CODE : 0
     return {
@@ -54,7 +55,10 @@ export function checkNestedEvents(c: Context): NestedEvents {
     const interruption = (NMI_VECTOR | (INTR_TYPE.nmi << 8) | INTR_INFO_VALID) >>> 0
     return { outcome: nestedVmexit(c, { reason: 'EXIT_REASON_EXCEPTION_NMI', interruption }) }
   }
-  if (due !== 'interrupt') return { outcome: nestedVmexit(c, due) }
+  if (due !== 'interrupt') {
+    if (due.reason === 'EXIT_REASON_INIT_SIGNAL') vcpu.initPending = false
+    return { outcome: nestedVmexit(c, due) }
+  }
   const interruption = acknowledgesOnExit(c) ? (acknowledgeInterrupt(c) | (INTR_TYPE.external << 8) | INTR_INFO_VALID) >>> 0 : 0
   return { outcome: nestedVmexit(c, { reason: 'EXIT_REASON_EXTERNAL_INTERRUPT', interruption }) }
 }
