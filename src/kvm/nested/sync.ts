@@ -38,8 +38,6 @@ const FREQUENT: readonly VmcsFieldName[] = [
   'GUEST_CR3',
 ]
 
-const PDPTES = ['GUEST_PDPTR0', 'GUEST_PDPTR1', 'GUEST_PDPTR2', 'GUEST_PDPTR3'] as const
-
 /** `body` with vmcs02 as the current VMCS, whatever runs. */
 function withVmcs02(c: Context, body: () => void): void {
   const { cpu, vcpu } = c
@@ -75,7 +73,6 @@ export function syncVmcs02ToVmcs12(c: Context): void {
   for (const name of FREQUENT) writeVmcs12(c, name, cpu.vmread(name))
   writeVmcs12(c, 'GUEST_ACTIVITY_STATE', vcpu.nested.halted ? 1 : cpu.vmread('GUEST_ACTIVITY_STATE'))
   if (vmcs12Has(c, 'SECONDARY_EXEC_VIRTUAL_INTR_DELIVERY')) writeVmcs12(c, 'GUEST_INTR_STATUS', cpu.vmread('GUEST_INTR_STATUS'))
-  if (vmcs12Has(c, 'SECONDARY_EXEC_ENABLE_EPT')) for (const name of PDPTES) writeVmcs12(c, name, cpu.vmread(name))
   if (vmcs12Has(c, 'VM_EXIT_SAVE_DEBUG_CONTROLS')) {
     writeVmcs12(c, 'GUEST_DR7', cpu.vmread('GUEST_DR7'))
     writeVmcs12(c, 'GUEST_IA32_DEBUGCTL', cpu.vmread('GUEST_IA32_DEBUGCTL'))

@@ -11,7 +11,7 @@ import { decode } from '../../../src/isa/decode.ts'
 import type { Instruction } from '../../../src/isa/instruction.ts'
 import { contextOf } from '../../../src/kvm/context.ts'
 import { isRareField } from '../../../src/kvm/nested/sync.ts'
-import { readVmcs12, VMCS12_OFFSETS } from '../../../src/kvm/nested/vmcs12.ts'
+import { readVmcs12, VMCS12_OFFSETS, vmcs12Has } from '../../../src/kvm/nested/vmcs12.ts'
 import type { VcpuState } from '../../../src/kvm/state.ts'
 import { type RunOptions, resolveRunConfig } from '../../../src/session/config.ts'
 import { type GuestRun, instructionsOf, isAboutToExecute, type RunEnd, startRun, turn } from '../../../src/session/guest-run.ts'
@@ -106,10 +106,11 @@ function currentVmcs(guest: GuestRun): ReadonlyMap<VmcsFieldName, bigint> {
   }
   const c = contextOf(rootMachine(machine), 0)
   const { needSyncRare, vmcs02, guestTimerUsed } = c.vcpu.nested
-  // A run of L2 without the timer leaves the shadow as L1 wrote it.
-  const isNewer = (name: VmcsFieldName): boolean => isRareField(name) && (guestTimerUsed || name !== 'GUEST_DEADLINE_VIR')
+  // A run of L2 without the timer leaves the shadow as L1 wrote it, one without EPT the PDPTEs.
+  const isLeft = (name: VmcsFieldName): boolean =>
+    name === 'GUEST_DEADLINE_VIR' ? !guestTimerUsed : name.startsWith('GUEST_PDPTR') && !vmcs12Has(c, 'SECONDARY_EXEC_ENABLE_EPT')
   const read = (name: VmcsFieldName): bigint =>
-    needSyncRare && isNewer(name) ? readField(machine.memory, vmcs02, name) : readVmcs12(c, name)
+    needSyncRare && isRareField(name) && !isLeft(name) ? readField(machine.memory, vmcs02, name) : readVmcs12(c, name)
   return new Map(FIELDS.map(name => [name, read(name)]))
 }
 
