@@ -1,5 +1,6 @@
 /** The keyframes of a recording by where they stand. Places only grow, so few of them have to be looked at. */
 
+import { NEVER } from '../hw/time/event-queue.ts'
 import type { TraceReader } from '../trace/file.ts'
 import type { Place } from './timeline-snapshots.ts'
 
@@ -7,6 +8,7 @@ export class TimelineKeyframes {
   readonly #reader: TraceReader
   /** How many of them this machine can be put to. */
   readonly #usable: number
+  #end: Place | undefined
 
   constructor(reader: TraceReader, isOnlyFirstUsable: boolean) {
     this.#reader = reader
@@ -28,6 +30,27 @@ export class TimelineKeyframes {
       else high = middle
     }
     return Math.max(0, low - 1)
+  }
+
+  /** That one, and the next one behind it, or the end. */
+  #around(isBefore: (place: Place) => boolean): readonly [Place, Place] {
+    const n = this.latest(isBefore)
+    this.#end ??= { instructions: this.#reader.end?.instructions ?? NEVER, events: this.#reader.count }
+    return [this.place(n), n + 1 < this.#usable ? this.place(n + 1) : this.#end]
+  }
+
+  /** Where an event that was not seen yet will be, between the keyframes around it: close enough to keep states near it. */
+  guessedInstructions(index: number): number {
+    const [from, to] = this.#around(({ events }) => events <= index)
+    if (to.instructions === NEVER) return NEVER
+    return from.instructions + ((index - from.events) / Math.max(1, to.events - from.events)) * (to.instructions - from.instructions)
+  }
+
+  /** How many events there will be before so many instructions. */
+  guessedEvents(count: number): number {
+    const [from, to] = this.#around(({ instructions }) => instructions < count)
+    const share = Math.max(0, count - from.instructions) / Math.max(1, to.instructions - from.instructions)
+    return Math.min(to.events, Math.round(from.events + share * (to.events - from.events)))
   }
 
   /** The last one with fewer instructions, or the first. */

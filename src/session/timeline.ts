@@ -104,9 +104,7 @@ export class Timeline {
 
   /** The earliest moment at which `count` instructions had been retired; the end of the run if it has fewer. */
   atInstruction(count: number): TimelineView {
-    this.#approach(place => place.instructions < count)
-    finished(this.#run(() => this.#now >= count, count, count))
-    return this.#view()
+    return finished(this.seekInstruction(count))
   }
 
   /**
@@ -123,10 +121,31 @@ export class Timeline {
     if (this.#standsAt === index) return this.#view()
     this.#approach(place => place.events <= index)
     this.#target = index
-    yield* this.#run(() => this.#events > index, this.#instructionsAt.get(index) ?? this.#guessedInstructionOf(index), NEVER)
+    yield* this.#run(() => this.#events > index, this.#instructionsAt.get(index) ?? this.keyframes.guessedInstructions(index), NEVER)
     this.#target = -1
     this.#standsAt = index
     return this.#view()
+  }
+
+  /** `atInstruction` in pieces. */
+  *seekInstruction(count: number): Generator<Place, TimelineView, void> {
+    this.#approach(place => place.instructions < count)
+    yield* this.#run(() => this.#now >= count, count, count)
+    return this.#view()
+  }
+
+  /** How far `atEvent` would run, as far as can be told without running: since the nearest state that is known. */
+  distanceToEvent(index: number): Place {
+    if (this.#standsAt === index) return { instructions: 0, events: 0 }
+    const from = this.#nearest(place => place.events <= index)
+    const guess = this.#instructionsAt.get(index) ?? this.keyframes.guessedInstructions(index)
+    return { instructions: guess === NEVER ? 0 : Math.max(0, guess - from.instructions), events: Math.max(0, index - from.events) }
+  }
+
+  /** The same for `atInstruction`. */
+  distanceToInstruction(count: number): Place {
+    const from = this.#nearest(place => place.instructions < count)
+    return { instructions: Math.max(0, count - from.instructions), events: Math.max(0, this.keyframes.guessedEvents(count) - from.events) }
   }
 
   /** `atMoment` in pieces. */
@@ -234,10 +253,19 @@ export class Timeline {
     this.#guest.machine.pause = true
   }
 
-  /** Brings the machine to the latest known state of which `isBefore` is true, or to the very first. */
+  /** The latest known state of which `isBefore` is true, or the very first. */
+  #nearest(isBefore: (place: Place) => boolean): Place {
+    const known = [this.#snapshots.latest(isBefore), this.#runnable && isBefore(this.place) ? this.place : null]
+    return known.reduce<Place>(
+      (best, place) => (place !== null && isAfter(place, best) ? place : best),
+      this.keyframes.place(this.keyframes.latest(isBefore)),
+    )
+  }
+
+  /** Brings the machine there. */
   #approach(isBefore: (place: Place) => boolean): void {
     this.#settle()
-    const here = { instructions: this.#now, events: this.#events }
+    const here = this.place
     const kept = this.#snapshots.latest(isBefore)
     const keyframe = this.keyframes.latest(isBefore)
     const isHereBest = this.#runnable && isBefore(here) && (kept === null || !isAfter(kept, here))
@@ -274,16 +302,6 @@ export class Timeline {
     this.#lastKept = instructions
     this.#runnable = true
     this.#end = null
-  }
-
-  /** Where an event that was not seen yet will be, between the keyframes around it: close enough to keep states near it. */
-  #guessedInstructionOf(index: number): number {
-    const n = this.keyframes.latest(({ events }) => events <= index)
-    const from = this.keyframes.place(n)
-    const isLast = n + 1 === this.reader.keyframeCount
-    if (isLast && this.reader.end === undefined) return NEVER
-    const to = isLast ? { instructions: this.instructions, events: this.reader.count } : this.keyframes.place(n + 1)
-    return from.instructions + ((index - from.events) / Math.max(1, to.events - from.events)) * (to.instructions - from.instructions)
   }
 
   /** The earliest state kept in memory before `end` since which these pages were not written, up to one that is not before `until`. */

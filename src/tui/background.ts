@@ -6,10 +6,11 @@ import { rerunWork } from './rerun.ts'
 import { whyWork } from './why.ts'
 import type { Work } from './work.ts'
 
-export function backgroundWork({ trace, prompt, filter, seeking, journey, rerun, overlay }: Model): Work | undefined {
+export function backgroundWork({ trace, place, prompt, filter, seeking, journey, rerun, overlay }: Model): Work | undefined {
   if (journey !== null) return journeyWork(trace, journey)
   if (rerun !== null) return rerunWork(trace, rerun)
   if (overlay?.question !== undefined && !whyWork(trace, overlay.question).isWhole) return whyWork(trace, overlay.question)
+  if (!trace.isThere(place)) return trace.approach(place)
   const typed = prompt?.kind === 'search' || prompt?.kind === 'filter' ? prompt.text : ''
   for (const text of [seeking?.filter ?? '', typed, filter]) {
     if (text.trim() === '') continue

@@ -12,7 +12,7 @@ export function comparePlace(model: Pick<Model, 'trace' | 'place' | 'compare' | 
     case 'previous':
       return placeBefore(place)
     case 'exit': {
-      const index = place.kind === 'event' ? place.index : trace.moment(place).eventIndex
+      const index = trace.eventBehind(place)
       const exit = index === 0 ? -1 : trace.find(EXIT_EVENTS, index - 1, -1)
       return exit < 0 ? place : { kind: 'event', index: exit }
     }

@@ -10,6 +10,7 @@ import { Boundary } from './boundary.tsx'
 import { type CliRun, cliRun } from './cli.ts'
 import { reopening } from './copying.ts'
 import { FrameSink, type Terminal } from './frame-sink.ts'
+import { isHeld } from './held.ts'
 import { arrived } from './journeys.ts'
 import { Keyboard } from './keyboard.tsx'
 import { kept, type MarksFile, withMarks } from './marks.ts'
@@ -65,6 +66,9 @@ function leaveRun(run: CliRun | undefined): void {
   if (run.status === undefined) run.stop()
 }
 
+/** Keys before which others no longer wait. */
+const GIVES_UP: ReadonlySet<string> = new Set(['escape', 'ctrl-c', 'q'])
+
 /** Milliseconds between two looks at whether a source has changed. */
 const LOOK_EVERY = 500
 
@@ -82,6 +86,7 @@ export function startExplorer(
   const first = settled({ ...initialModel(trace, place, sink.size), ...start })
   let model: Model = marks === undefined ? first : withMarks(first, marks)
   let waiting: string[] = []
+  let isDue = false
   let ink: Instance | undefined
   let isOver = false
   let slice: NodeJS.Immediate | undefined
@@ -126,11 +131,16 @@ export function startExplorer(
     workOn()
   }
   const work = (): void => {
+    isDue = false
     const keys = waiting
     waiting = []
     try {
       let next = model
-      for (const key of keys) {
+      for (const [position, key] of keys.entries()) {
+        if (isHeld(next, key)) {
+          waiting = keys.slice(position)
+          break
+        }
         const was: Model = next
         next = update(was, key)
         if (marks !== undefined && next.trace === trace) next = kept(was, next, marks)
@@ -152,7 +162,8 @@ export function startExplorer(
       if (isOver) return
       try {
         const isDone = backgroundWork(model)?.advance(SLICE) ?? true
-        if (isDone || performance.now() - shownAt > SHOW_EVERY) show(found(model))
+        if (isDone && waiting.length > 0 && !isDue) work()
+        else if (isDone || performance.now() - shownAt > SHOW_EVERY) show(found(model))
         else workOn()
       } catch (error) {
         fail(error)
@@ -161,8 +172,11 @@ export function startExplorer(
   }
   function onKeys(keys: readonly string[]): void {
     if (keys.includes('ctrl-z')) onSuspend?.()
-    if (waiting.length === 0) setImmediate(work)
+    const isHolding = waiting[0] !== undefined && isHeld(model, waiting[0])
+    if (isHolding && keys.some(key => GIVES_UP.has(key))) waiting = []
     waiting.push(...keys.filter(key => key !== 'ctrl-z'))
+    if (!isDue) setImmediate(work)
+    isDue = true
   }
   function onResize(): void {
     show(resized(model, sink.resize()))

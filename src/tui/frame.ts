@@ -25,7 +25,7 @@ const WORDS: Readonly<Record<PaneName, string>> = { code: 'code', events: 'event
 
 /** What the title says besides the pane's name. */
 function subject(model: Model, pane: Region['pane']): string {
-  if (pane === 'code') return sourceFile(model)
+  if (pane === 'code') return model.trace.isThere(model.place) ? sourceFile(model) : ''
   if (pane === 'state') return shownView(model)
   if (pane === 'timeline') return scopeOf(model, model.size.columns).words
   return pane === 'events' && model.filter !== '' ? `filter: ${model.filter}` : ''
@@ -40,10 +40,14 @@ function titleLine(model: Model, { pane, width }: Region): Line {
   return fit([span(text, pane === model.focus ? 'focus' : 'title'), span('─'.repeat(Math.max(0, width - widthOf(text))), 'title')], width)
 }
 
-/** A pane, title and all; short ones are filled up. */
+/** These show the state of the machine. */
+const OF_STATE: ReadonlySet<Region['pane']> = new Set(['code', 'state', 'registers'])
+
+/** A pane, title and all; short ones are filled up. While the guest runs to the place, its state is not there to be shown. */
 function paneLines(model: Model, region: Region): readonly Line[] {
   const { pane, width, rows } = region
-  const lines = VIEWS[pane](model, width, rows).slice(0, rows)
+  const isWaiting = OF_STATE.has(pane) && !model.trace.isThere(model.place)
+  const lines = isWaiting ? [fit([span('  ... the guest runs to here', 'dim')], width)] : VIEWS[pane](model, width, rows).slice(0, rows)
   const blank = fit([], width)
   return [titleLine(model, region), ...Array.from({ length: rows }, (_, row) => lines[row] ?? blank)]
 }

@@ -99,6 +99,7 @@ export function nextSelected(model: Model, seeking: Seeking): Model {
 
 /** Goes on with what waits for the trace to be searched. */
 export function settled(model: Model): Model {
-  const seen = model.filter === '' ? model : withCursorInSight(model)
+  const isSure = model.filter === '' && model.place.kind === 'event'
+  const seen = isSure ? model : withCursorInSight(model)
   return seen.seeking === null ? seen : nextSelected(seen, seen.seeking)
 }

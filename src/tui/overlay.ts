@@ -2,7 +2,7 @@
 
 import { otherTrace, PROJECTIONS } from './comparison.ts'
 import { eventPaneRows, overlayRows } from './layout.ts'
-import { pan } from './looking.ts'
+import { pan, undo } from './looking.ts'
 import type { Model, Overlay } from './model.ts'
 import { goTo, jumpTo, withCursorInSight } from './movement.ts'
 import { hunkStarts } from './panes/diff.ts'
@@ -53,10 +53,17 @@ export function backOut(model: Model): Model {
   if (model.rerun !== null) return { ...model, rerun: null, notice: 'stopped' }
   if (model.seeking !== null) return { ...model, seeking: null, notice: 'stopped' }
   if (model.overlay !== null) return { ...model, overlay: model.overlay.behind ?? null }
+  if (!model.trace.isThere(model.place)) return turnBack(model)
   if (model.zoomed) return withCursorInSight({ ...model, zoomed: false })
   if (model.filter !== '') return withCursorInSight({ ...model, filter: '' })
   return withCursorInSight({ ...model, codeScroll: 0, stateAt: 0, pan: 0, span: 0 })
 }
+
+/** To where one came from, when the guest takes too long to run to a place; to the beginning where one came from nowhere. */
+const turnBack = (model: Model): Model => ({
+  ...(model.past.length > 0 ? undo(model) : goTo(model, { kind: 'event', index: 0 })),
+  notice: 'stopped',
+})
 
 /** Goes to what the row of the screen is about; on the main screen Enter is a step into sight. */
 export function choose(model: Model): Model {

@@ -60,11 +60,12 @@ export function rerunWork(trace: TraceSource, request: RerunRequest): Rerunning 
   return work
 }
 
-/** A place past the end is the end. */
-export const clampedTo = (trace: TraceSource, place: Place): Place =>
-  place.kind === 'instruction'
-    ? { kind: 'instruction', count: Math.min(place.count, trace.moment(place).instructions) }
-    : { kind: 'event', index: Math.min(place.index, trace.count - 1) }
+/** A place past the end is the end; of a truncated recording only its run tells where that is. */
+export function clampedTo(trace: TraceSource, place: Place): Place {
+  if (place.kind === 'event') return { kind: 'event', index: Math.min(place.index, trace.count - 1) }
+  const last = trace.instructions === Number.POSITIVE_INFINITY ? trace.moment(place).instructions : trace.instructions
+  return { kind: 'instruction', count: Math.min(place.count, last) }
+}
 
 /** Shows the new run when there is one. */
 export function replaced(model: Model): Model {

@@ -90,8 +90,7 @@ export const hasOwnRow = (model: Listed): boolean => model.place.kind === 'instr
 
 /** The row that the place stands in. */
 export function cursorRow(model: Listed): number {
-  const { trace, place } = model
-  return rowOfEvent(model, place.kind === 'event' ? place.index : trace.moment(place).eventIndex)
+  return rowOfEvent(model, model.trace.eventBehind(model.place))
 }
 
 export const rowCount = (model: Listed): number => eventCount(model) + (hasOwnRow(model) ? 1 : 0)

@@ -18,6 +18,7 @@ import type { VmcsName } from '../session/timeline-vmcs.ts'
 import type { EventKind, TraceEvent } from '../spec/trace-events.ts'
 import type { TraceReader } from '../trace/file.ts'
 import { EventIndex } from './event-index.ts'
+import { type Approach, Lookout } from './lookout.ts'
 import { Selection } from './selection.ts'
 
 /** Where a place lies in the run, and the registers there. */
@@ -86,6 +87,13 @@ export interface TraceSource {
   moment(place: Place, cpu?: number): Moment
   code(place: Place, cpu?: number): readonly CodeRow[]
   rows(place: Place, wanted: WantedRows): readonly StateRow[]
+  /** Whether the state at a place is known, or as good as known; else there is an approach to it. */
+  isThere(place: Place): boolean
+  approach(place: Place): Approach
+  /** The event at a place, or the next one behind it: about where it is, while there is an approach to it. */
+  eventBehind(place: Place): number
+  /** Of an event, when it was emitted. */
+  tick(place: Place): number
   /** The events that a filter lets through; the same object for the same filter. */
   select(filter: string): Selection
   /** The first event that the machine gave otherwise than recorded, as far as is known; -1 for none. */
@@ -109,6 +117,10 @@ class Recent<Value> {
     this.#most = most
   }
 
+  has(key: string): boolean {
+    return this.#values.has(key)
+  }
+
   get(key: string, make: () => Value): Value {
     const value = this.#values.get(key) ?? make()
     this.#values.delete(key)
@@ -124,7 +136,8 @@ class Recent<Value> {
 export function openTraceSource(reader: TraceReader, name: string): TraceSource {
   assert(reader.count > 0, 'there is something to explore')
   const timeline = openTimeline(reader)
-  const viewOf = lookout(timeline)
+  const lookout = new Lookout(timeline)
+  const viewOf = (place: Place): TimelineView => lookout.view(place)
   const moments = new Recent<Moment>(MOST_KEPT)
   const codes = new Recent<readonly CodeRow[]>(MOST_KEPT)
   const rows = new Recent<readonly StateRow[]>(MOST_KEPT)
@@ -133,7 +146,9 @@ export function openTraceSource(reader: TraceReader, name: string): TraceSource 
   if (reader.count <= SMALL) index.advance(Number.POSITIVE_INFINITY)
   const { image } = reader.header
   const lookAt = (place: Place, cpu?: number): TimelineView => (cpu === undefined ? viewOf(place) : { ...viewOf(place), cpu })
-  const moment = (place: Place, cpu?: number): Moment => moments.get(`${formatPosition(place)} ${cpu}`, () => momentIn(lookAt(place, cpu)))
+  const keyOf = (place: Place, cpu?: number): string => `${formatPosition(place)} ${cpu}`
+  const moment = (place: Place, cpu?: number): Moment => moments.get(keyOf(place, cpu), () => momentIn(lookAt(place, cpu)))
+  const isThere = (place: Place): boolean => (moments.has(keyOf(place)) && codes.has(keyOf(place))) || lookout.isThere(place)
   const select = (filter: string): Selection => {
     const selection = new Selection(reader, filter)
     if (reader.count <= SMALL) selection.advance(Number.POSITIVE_INFINITY)
@@ -154,8 +169,15 @@ export function openTraceSource(reader: TraceReader, name: string): TraceSource 
     event: at => reader.event(at),
     find: (kinds, from, direction) => timeline.kinds.find(kinds, from, direction),
     moment,
+    isThere,
+    approach: place => lookout.approach(place),
+    eventBehind: place => {
+      if (place.kind === 'event') return place.index
+      return isThere(place) ? moment(place).eventIndex : timeline.keyframes.guessedEvents(place.count)
+    },
+    tick: place => (place.kind === 'event' ? reader.event(place.index).tick : moment(place).tick),
     code: (place, cpu) =>
-      codes.get(`${formatPosition(place)} ${cpu}`, () => {
+      codes.get(keyOf(place, cpu), () => {
         const { registers } = moment(place, cpu)
         return codeAround(lookAt(place, cpu), registers, image, CODE_BEFORE, CODE_AFTER)
       }),
@@ -176,20 +198,6 @@ export function openTraceSource(reader: TraceReader, name: string): TraceSource 
       }),
     select: filter => selections.get(filter, () => select(filter)),
     divergedAt: () => timeline.divergedAt,
-  }
-}
-
-/** Takes the timeline to places; where it stands already, it stays. Nobody else may move it. */
-function lookout(timeline: Timeline): (place: Place) => TimelineView {
-  let at = ''
-  let view: TimelineView
-  return place => {
-    const wanted = formatPosition(place)
-    if (wanted === at) return view
-    at = ''
-    view = place.kind === 'event' ? timeline.atEvent(place.index) : timeline.atInstruction(place.count)
-    at = wanted
-    return view
   }
 }
 

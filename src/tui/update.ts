@@ -93,7 +93,8 @@ const MOST_PAST = 100
 
 function run(model: Model, command: Command): Model {
   const next = HANDLERS[command](model)
-  if (PASSIVE.has(command) || next.leaving) return next
+  const broughtBack = next.past !== model.past
+  if (PASSIVE.has(command) || broughtBack || next.leaving) return next
   const [was, is] = [viewOf(model), viewOf(next)]
   const hasChanged = (Object.keys(was) as (keyof typeof was)[]).some(part => part !== 'eventsTop' && was[part] !== is[part])
   return { ...next, past: hasChanged ? [...model.past, was].slice(-MOST_PAST) : next.past, lastCommand: command }

@@ -90,7 +90,7 @@ const deltaText = (event: (index: number) => TraceEvent, { tick }: TraceEvent, i
 
 /** The row of a place between two events: the instruction that comes next. */
 function placeLine({ trace, place, notes }: Model, { width, digits }: Shape): Line {
-  const next = trace.code(place).find(row => row.kind === 'code' && row.isCurrent)
+  const next = trace.isThere(place) ? trace.code(place).find(row => row.kind === 'code' && row.isCurrent) : undefined
   const text = next?.kind === 'code' ? next.text : ''
   const at = formatPosition(place)
   const where = place.kind === 'event' ? `${at}, not listed` : at

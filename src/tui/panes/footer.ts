@@ -63,7 +63,7 @@ function promptLine(model: Model, width: number): Line {
 }
 
 /** What still goes on behind the screen. */
-export function progressWords({ trace, filter, seeking, journey, rerun, overlay }: Model): string {
+export function progressWords({ trace, place, filter, seeking, journey, rerun, overlay }: Model): string {
   for (const [text, words] of [
     [filter, 'filtering'],
     [seeking?.filter ?? '', 'searching'],
@@ -75,7 +75,8 @@ export function progressWords({ trace, filter, seeking, journey, rerun, overlay 
   if (rerun !== null) return `running the guest again: i:${rerunWork(trace, rerun).at}, Esc stops`
   const asking = overlay?.question === undefined ? undefined : whyWork(trace, overlay.question)
   if (asking?.isWhole === false) return `looking back from i:${asking.at}, Esc stops`
-  return journey === null ? '' : `running the guest: i:${journeyWork(trace, journey).at}, Esc stops`
+  if (journey !== null) return `running the guest: i:${journeyWork(trace, journey).at}, Esc stops`
+  return trace.isThere(place) ? '' : `running the guest: i:${trace.approach(place).at}, Esc goes back`
 }
 
 /** Room for the keys that always stand there. */

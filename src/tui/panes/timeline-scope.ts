@@ -28,17 +28,23 @@ type Scoped = Pick<Model, 'trace' | 'place' | 'span' | 'pan'>
 function fittingSpan({ trace, place }: Scoped): number {
   const end = trace.event(trace.count - 1).tick
   if (trace.count <= MOST_EVENTS) return Math.max(1, end)
-  const index = place.kind === 'event' ? place.index : Math.min(trace.moment(place).eventIndex, trace.count - 1)
+  const index = Math.min(trace.eventBehind(place), trace.count - 1)
   const first = trace.event(Math.max(0, index - AROUND)).tick
   const last = trace.event(Math.min(trace.count - 1, index + AROUND)).tick
   return 2 ** Math.ceil(Math.log2(Math.max(1, last - first)))
+}
+
+/** When the place is: about, while the guest runs to it. */
+export function tickOf({ trace, place }: Pick<Model, 'trace' | 'place'>): number {
+  if (place.kind === 'event' || trace.isThere(place)) return trace.tick(place)
+  return trace.event(Math.min(trace.eventBehind(place), trace.count - 1)).tick
 }
 
 /** The stretch moves by halves of itself only, so that it stands still while one steps. */
 export function scopeOf(model: Scoped, columns: number): Scope {
   const end = Math.max(1, model.trace.event(model.trace.count - 1).tick)
   const span = Math.min(end, model.span === 0 ? fittingSpan(model) : model.span)
-  const { tick } = model.trace.moment(model.place)
+  const tick = tickOf(model)
   const half = span / 2
   const wanted = Math.floor(tick / half) * half - half / 2 + model.pan
   const from = Math.round(Math.min(Math.max(wanted, 0), end - span))

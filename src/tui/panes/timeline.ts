@@ -11,7 +11,7 @@ import type { EventKind } from '../../spec/trace-events.ts'
 import { fit, type Line, type Span, span, type Tone } from '../lines.ts'
 import type { Model } from '../model.ts'
 import type { TraceSource } from '../trace-source.ts'
-import { laneLevels, scopeOf } from './timeline-scope.ts'
+import { laneLevels, scopeOf, tickOf } from './timeline-scope.ts'
 
 /** What is shown of a stretch in which several happened: the first of these. */
 const SIGNS: readonly (readonly [sign: string, tone: Tone, kinds: ReadonlySet<EventKind>])[] = [
@@ -103,7 +103,8 @@ function signLine({ signs }: Lanes): Line {
 /** As many CPUs as there is room for, the one that is shown among them. */
 function shownCpus({ trace, place, vcpu }: Model, rows: number): readonly number[] {
   const room = Math.max(1, Math.floor((rows - 1) / (laneLevels(trace).length + 1)))
-  const first = Math.min(trace.moment(place, vcpu).cpu, Math.max(0, trace.cpus - room))
+  const shown = vcpu ?? (trace.cpus > room && trace.isThere(place) ? trace.moment(place).cpu : 0)
+  const first = Math.min(shown, Math.max(0, trace.cpus - room))
   return Array.from({ length: Math.min(room, trace.cpus) }, (_, at) => first + at)
 }
 
@@ -114,8 +115,8 @@ function cursorLine({ trace, place, marks }: Model, from: number, to: number, co
     const column = Math.floor(((tick - from) / (to - from)) * columns)
     if (column >= 0 && column <= columns) cells[Math.min(column, columns - 1)] = sign
   }
-  for (const [letter, marked] of marks) put(trace.moment(marked).tick, letter)
-  put(trace.moment(place).tick, '^')
+  for (const [letter, marked] of marks) put(tickOf({ trace, place: marked }), letter)
+  put(tickOf({ trace, place }), '^')
   return [span('    '), span(cells.join(''), 'strong')]
 }
 
