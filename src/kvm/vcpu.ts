@@ -15,6 +15,7 @@ import { getMsrs, type MsrEntry, setMsrs } from './msr-ioctls.ts'
 import { followCpuid, withoutGuestTimer } from './nested/capabilities.ts'
 import { newNestedState } from './nested/nested-state.ts'
 import { getNestedState, type NestedStateImage, setNestedState } from './nested/nested-state-ioctls.ts'
+import { offersShadowVmcs } from './nested/shadow-vmcs.ts'
 import type { KvmParameters } from './parameters.ts'
 import { type Registers, type SpecialRegisters, setRegisters, setSpecialRegisters } from './registers.ts'
 import { resetVcpu } from './startup.ts'
@@ -144,7 +145,11 @@ export function createVcpu(machine: RootMachine, vmIndex: number, vm: VmState, i
     scanIoApic: false,
     emulation: null,
     immediateExit: false,
-    nested: newNestedState(machine, vm.irqchip ? { ...kvm.nestedMsrs } : withoutGuestTimer(kvm.nestedMsrs)),
+    nested: newNestedState(
+      machine,
+      vm.irqchip ? { ...kvm.nestedMsrs } : withoutGuestTimer(kvm.nestedMsrs),
+      offersShadowVmcs(cpu, kvm.parameters),
+    ),
     halt: { pollNs: 0, since: 0n, pollUntil: 0n, sleptAt: 0n },
     stats: newStatistics(),
   }

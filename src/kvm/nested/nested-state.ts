@@ -55,7 +55,8 @@ export interface NestedState {
   msrs: Record<number, bigint>
 }
 
-export function newNestedState(machine: RootMachine, msrs: Record<number, bigint>): NestedState {
+/** `shadowing`: the vCPU is offered VMCS shadowing. */
+export function newNestedState(machine: RootMachine, msrs: Record<number, bigint>, shadowing: boolean): NestedState {
   return {
     vmxon: false,
     vmxonPtr: -1,
@@ -77,7 +78,7 @@ export function newNestedState(machine: RootMachine, msrs: Record<number, bigint
     vmcs01Dr7: 0x400n,
     vmcs01DebugCtl: 0n,
     shadowEpt: { root: allocateHostPage(machine), eptp: 0n, tables: [], spare: [] },
-    shadowVmcs: newShadowVmcs(machine),
+    shadowVmcs: newShadowVmcs(machine, shadowing),
     shadowStale: true,
     msrs,
   }

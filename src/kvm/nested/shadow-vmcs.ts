@@ -13,6 +13,7 @@ import { VMCS_FIELDS, type VmcsFieldName, widthOf } from '../../spec/vmcs-fields
 import { allowedOneBit } from '../../spec/vmx-controls.ts'
 import type { Context } from '../context.ts'
 import { allocateHostPage } from '../mmu.ts'
+import type { KvmParameters } from '../parameters.ts'
 import { setControl } from '../vmcs01.ts'
 import { offersGuestTimer } from './capabilities.ts'
 import { readVmcs12, writeVmcs12 } from './vmcs12.ts'
@@ -70,9 +71,9 @@ const READ_WRITE_FIELDS: ReadonlySet<VmcsFieldName> = new Set(READ_WRITE)
 /** Whether L1 writes the field without an exit, where it has a shadow VMCS. */
 export const isWritableShadowField = (name: VmcsFieldName): boolean => READ_WRITE_FIELDS.has(name)
 
-/** The CPU has VMCS shadowing, lets exit information be written, and the module parameter allows it. */
-export function usesShadowVmcs({ cpu, kvm }: Context): boolean {
-  if (!kvm.parameters.enable_shadow_vmcs || !kvm.parameters.nested) return false
+/** The CPU has VMCS shadowing, lets exit information be written, and the module parameter allows it: asked once, when a vCPU is made. */
+export function offersShadowVmcs(cpu: RootCpu, { enable_shadow_vmcs, nested }: KvmParameters): boolean {
+  if (!enable_shadow_vmcs || !nested) return false
   const secondary = cpu.rdmsr(MSRS.MSR_IA32_VMX_PROCBASED_CTLS2.index)
   const misc = cpu.rdmsr(MSRS.MSR_IA32_VMX_MISC.index)
   return ((secondary >> BigInt(allowedOneBit('SECONDARY_EXEC_SHADOW_VMCS'))) & 1n) === 1n && ((misc >> VMWRITE_ANY) & 1n) === 1n
@@ -87,11 +88,14 @@ export interface ShadowVmcs {
   vmwriteBitmap: number
 }
 
-export const newShadowVmcs = (machine: RootMachine): ShadowVmcs => ({
-  vmcs: allocateHostPage(machine),
-  vmreadBitmap: allocateHostPage(machine),
-  vmwriteBitmap: allocateHostPage(machine),
-})
+/** A vCPU that is not `offered` VMCS shadowing has none: no pages, and -1 for their addresses. */
+export function newShadowVmcs(machine: RootMachine, offered: boolean): ShadowVmcs {
+  const page = (): number => (offered ? allocateHostPage(machine) : -1)
+  return { vmcs: page(), vmreadBitmap: page(), vmwriteBitmap: page() }
+}
+
+/** A trace from before that was so has the pages in any case. */
+const usesShadowVmcs = ({ kvm, vcpu }: Context): boolean => kvm.parameters.enable_shadow_vmcs && vcpu.nested.shadowVmcs.vmcs >= 0
 
 const SHADOW_INDICATOR = 0x8000_0000
 
