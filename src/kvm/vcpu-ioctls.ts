@@ -129,9 +129,9 @@ const MAX_TSC_KHZ = 0x7fff_ffff
 /** The guest's TSC runs at this frequency from now on; it jumps, as under Linux, until user space writes it or its offset. */
 export function setTscKhz(c: Context, khz: number): void {
   const { machine, vcpu } = c
-  const multiplier = (BigInt(khz) * MULTIPLIER_ONE) / BigInt(machine.tscKhz)
-  if (!Number.isInteger(khz) || khz < 1 || khz > MAX_TSC_KHZ || multiplier === 0n || multiplier >= 1n << 64n)
-    throw new KvmError('EINVAL', `the CPU cannot scale its TSC to ${khz} kHz`)
+  const isFrequency = Number.isInteger(khz) && khz >= 1 && khz <= MAX_TSC_KHZ
+  const multiplier = isFrequency ? (BigInt(khz) * MULTIPLIER_ONE) / BigInt(machine.tscKhz) : 0n
+  if (multiplier === 0n || multiplier >= 1n << 64n) throw new KvmError('EINVAL', `the CPU cannot scale its TSC to ${khz} kHz`)
   withTscChange(c, 'host', () => {
     vcpu.tscKhz = khz
     vcpu.tscMultiplier = multiplier
