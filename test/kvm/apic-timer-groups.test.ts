@@ -8,7 +8,7 @@ import type { RunOptions } from '../../src/session/config.ts'
 import { exitStatistics } from '../../src/trace/statistics.ts'
 import { recorded } from '../recorded.ts'
 import { slice } from '../slice.ts'
-import { run, started } from './rig.ts'
+import { hostTscOf, run, started } from './rig.ts'
 
 const GUEST = 'asm/apic-timer-groups.asm'
 const HOST_KHZ = 2_000_000
@@ -20,16 +20,16 @@ const frequencies = [...halves, ...doubles, MAX_KHZ].filter(khz => khz > 0 && kh
 
 const LEVELS: readonly RunOptions[] = [{ level: 'L1' }, { level: 'L2' }, { level: 'L2', parameters: { nested_apic_timer_virt: false } }]
 
-const cells = frequencies.flatMap(khz => [false, true].flatMap(negative => LEVELS.map(options => ({ khz, negative, options }))))
+/** Null: no frequency is set, and the TSC is not scaled. */
+const cells = [null, ...frequencies].flatMap(khz => [false, true].flatMap(negative => LEVELS.map(options => ({ khz, negative, options }))))
 
 describe('deadlines that are far, past, awaited in HLT, or masked', () => {
-  test.each(slice(cells, 5))('at $khz kHz, offset -TSC: $negative, $options', ({ khz, negative, options }) => {
-    const guest = started(GUEST, { ...options, defines: { KHZ: String(khz) } })
+  test.each(slice(cells, 5))('at $khz kHz, offset -TSC of the host: $negative, $options', ({ khz, negative, options }) => {
+    const guest = started(GUEST, { ...options, defines: { KHZ: String(khz ?? HOST_KHZ) } })
     const { console } = run(guest, vcpu => {
-      vcpu.setTscKhz(khz)
-      if (!negative) return
-      const tsc = vcpu.getMsrs([0x10])[0]!.data
-      vcpu.setTscOffset(vcpu.getTscOffset() - tsc)
+      const minusTsc = -hostTscOf(vcpu)
+      if (khz !== null) vcpu.setTscKhz(khz)
+      if (negative) vcpu.setTscOffset(minusTsc)
     })
     expect(console).toBe(
       'PASS: a deadline that is far or 0 stays and interrupts nobody\n' +

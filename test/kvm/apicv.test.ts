@@ -1,10 +1,13 @@
 /** APICv taken away from a running VM and given back: by user space, which asks for no interrupts, and by what a guest does to its APIC. */
 
 import { describe, expect, test } from 'vitest'
-import { resolveRunConfig } from '../../src/session/config.ts'
+import type { KvmState } from '../../src/kvm/state.ts'
+import { type RunOptions, resolveRunConfig } from '../../src/session/config.ts'
 import { drive, startRun } from '../../src/session/guest-run.ts'
 import type { EventKind, EventOf, TraceEvent } from '../../src/spec/trace-events.ts'
 import { assembled, guestSource } from '../hw/bare.ts'
+import { guestImage } from '../recorded.ts'
+import { comparable } from './measured.ts'
 
 const SYNC_PORT = 0x80
 
@@ -141,7 +144,42 @@ describe('user space asks for no interrupts, and takes that back', () => {
   })
 })
 
+/** Maps the page of the local APIC, beyond the first GiB. */
+const MAP_APIC = `
+        mov     rax, [abs 0x4000]
+        mov     rcx, 0x7f000
+        mov     rdx, rcx
+        or      rdx, 3
+        mov     [abs 0x4018], rdx
+        mov     eax, 0xfee0009b
+        mov     [rcx + 8 * 503], rax
+        mov     rax, cr3
+        mov     cr3, rax
+`
+
 describe('what a guest does to its APIC ends APICv for good', () => {
+  test('giving itself another ID, in xAPIC mode', () => {
+    const guest = startRun(
+      resolveRunConfig({}),
+      assembled(guestSource(`${MAP_APIC}mov ecx, 0xfee00020\nmov dword [rcx], 0x05000000\nmov r8d, [rcx]`)),
+    )
+    const events: TraceEvent[] = []
+    guest.machine.observe = event => events.push(event)
+    expect(drive(guest, 1_000_000)).toMatchObject({ reason: 'exit-port', status: 0 })
+    expect(guest.machine.registers[0]!.gpr[8]).toBe(0x0500_0000n)
+    expect(events.filter(event => event.kind === 'kvm_apicv_inhibit_changed')).toMatchObject([{ reason: 5, set: 1, inhibits: 0x20n }])
+  })
+  test('or user space, for it', () => {
+    const { machine, vmm } = startRun(resolveRunConfig({}), assembled(guestSource('nop')))
+    const events: TraceEvent[] = []
+    machine.observe = event => events.push(event)
+    const lapic = vmm!.vcpu.getLapic()
+    vmm!.vcpu.setLapic(lapic)
+    expect(events).not.toContainEqual(expect.objectContaining({ kind: 'kvm_apicv_inhibit_changed' }))
+    lapic[0x23] = 5
+    vmm!.vcpu.setLapic(lapic)
+    expect(events).toContainEqual(expect.objectContaining({ kind: 'kvm_apicv_inhibit_changed', reason: 5, inhibits: 0x20n }))
+  })
   test('moving its base: the deadline and each EOI exit from then on', () => {
     const { gpr, writesOf, states, ofKind } = runWith(
       `sti
@@ -165,5 +203,41 @@ describe('what a guest does to its APIC ends APICv for good', () => {
     ])
     expect(states).toEqual([1, 0])
     expect(ofKind('kvm_apicv_inhibit_changed')[0]).toMatchObject({ reason: 6, set: 1, inhibits: 0x40n })
+  })
+})
+
+describe('while L2 runs', () => {
+  /** At the n-th line of the console, which L2 prints by itself, user space wants no interrupts; and again from the m-th on. */
+  function consoleWith(path: string, options: RunOptions, [from, to]: readonly [number, number]) {
+    const guest = startRun(resolveRunConfig(options), guestImage(path))
+    const state = (guest.machine.host as KvmState).vms[0]!.vcpus[0]!
+    const bytes: number[] = []
+    const inGuestMode: boolean[] = []
+    const states: number[] = []
+    let blocked = false
+    guest.machine.observe = event => {
+      if (event.kind === 'console') bytes.push(event.byte)
+      if (event.kind === 'kvm_apic_virt_timer_state') states.push(event.apic_virt_timer)
+    }
+    const end = drive(guest, 5_000_000, () => {
+      const wants = bytes.length >= from && bytes.length < to
+      if (wants !== blocked && state.phase === 'enter' && state.nested.guestMode) {
+        inGuestMode.push(state.nested.guestMode)
+        guest.vmm!.vcpu.setGuestDebug({ blockIrq: wants })
+        blocked = wants
+      }
+      return false
+    })
+    return { end, console: Buffer.from(bytes).toString('latin1'), inGuestMode, states }
+  }
+  test.each<[string, RunOptions]>([
+    ['examples/deadline-busy.asm', { level: 'L2' }],
+    ['examples/deadline-busy.asm', { level: 'L2', parameters: { nested_apic_timer_virt: false } }],
+    ['examples/masked.asm', { level: 'L2' }],
+  ])('%s, %o: L1’s timer falls back and comes back, and L2 goes on', (path, options) => {
+    const [stays, inhibited] = [[0, 0] as const, [40, 80] as const].map(span => consoleWith(path, options, span))
+    expect(inhibited!.inGuestMode).toEqual([true, true])
+    expect(comparable(path, inhibited!.console)).toEqual(comparable(path, stays!.console))
+    expect(inhibited!.end).toEqual(stays!.end)
   })
 })

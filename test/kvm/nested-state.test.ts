@@ -31,6 +31,14 @@ function changed(state: NestedStateImage, change: (view: DataView) => void): Nes
   return { ...state, vmcs12 }
 }
 
+test('no enlightened VMCS is offered: CPUID has no leaf of Hyper-V', () => {
+  const leaves = fresh({})
+    .getCpuid2()
+    .map(({ leaf }) => leaf)
+  expect(leaves).toContain(0x4000_0000)
+  expect(leaves.filter(leaf => leaf >= 0x4000_0002 && leaf < 0x4000_0100)).toEqual([])
+})
+
 describe('the nested state of a running L2', () => {
   const state = stateOf(WITHOUT)
   test('is taken in guest mode and accepted by a fresh vCPU, which gives it back', () => {

@@ -37,6 +37,17 @@ export const msrOf = (vcpu: Vcpu, index: number): bigint | undefined => vcpu.get
 
 export const setMsr = (vcpu: Vcpu, index: number, data: bigint): boolean => vcpu.setMsrs([{ index, data }]) === 1
 
+/** The host's TSC, which no ioctl gives: the guest's less its offset, while its frequency is the host's. */
+export function hostTscOf(vcpu: Vcpu): bigint {
+  const khz = vcpu.getTscKhz()
+  vcpu.setTscKhz(HOST_KHZ)
+  const tsc = BigInt.asUintN(64, msrOf(vcpu, 0x10)! - vcpu.getTscOffset())
+  vcpu.setTscKhz(khz)
+  return tsc
+}
+
+const HOST_KHZ = 2_000_000
+
 /** The errno that a misuse gives, `none` where it is accepted. */
 export function errnoOf(misuse: () => unknown): string {
   try {

@@ -5,7 +5,7 @@
 
 import { describe, expect, test } from 'vitest'
 import { slice } from '../../slice.ts'
-import { idleVcpu, msrOf, run, started } from '../rig.ts'
+import { hostTscOf, idleVcpu, run, started } from '../rig.ts'
 
 const GUEST = 'asm/apic-timer-nested-groups.asm'
 const HOST_KHZ = 2_000_000n
@@ -14,12 +14,6 @@ const MAX_KHZ = 0x7fff_ffffn
 
 const halves = Array.from({ length: 21 }, (_, power) => HOST_KHZ >> BigInt(power)).filter(khz => khz > 0n)
 const doubles = Array.from({ length: 10 }, (_, power) => HOST_KHZ << BigInt(power + 1)).filter(khz => khz < MAX_KHZ)
-
-/** The host's TSC when a guest of this machine starts: its own TSC then, less its offset. */
-function hostTscAtStart(): bigint {
-  const vcpu = idleVcpu()
-  return BigInt.asUintN(64, msrOf(vcpu, 0x10)! - vcpu.getTscOffset())
-}
 
 /** What L1 asks for at this frequency of its own: the same share, but no product with its own that leaves 63 + 48 bits; L2 has at least 1 kHz. */
 function scalingOf(khz: bigint): { multiplier: bigint; l2Khz: bigint } {
@@ -35,7 +29,7 @@ const cells = [null, ...halves, ...doubles, MAX_KHZ].flatMap(khz =>
 )
 
 describe('deadlines of L2 that are far, past, or awaited in HLT', () => {
-  const minusTsc = BigInt.asUintN(64, -hostTscAtStart())
+  const minusTsc = BigInt.asUintN(64, -hostTscOf(idleVcpu()))
   test.each(slice(cells, 7))('$title, offsets -TSC: $negative', ({ khz, negative }) => {
     const scaling = khz === null ? null : scalingOf(khz)
     const defines = {
