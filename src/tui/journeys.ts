@@ -121,6 +121,10 @@ export function arrived(model: Model): Model {
   if (arrival === undefined) return model
   if ('problem' in arrival) return { ...model, journey: null, notice: `${arrival.problem}; ${arrival.help}` }
   const { reason } = arrival
+  if (journey.kind === 'visit' && reason.kind !== 'stop') {
+    const what = journey.stops[0]?.kind === 'change' ? 'change of it' : 'visit'
+    return { ...model, journey: null, notice: `no ${what} ${journey.direction === 1 ? 'after' : 'before'} this` }
+  }
   const there = (journey.kind === 'over' ? goTo : jumpTo)({ ...model, journey: null }, placeOf(model, arrival))
   switch (reason.kind) {
     case 'begin':

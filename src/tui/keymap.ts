@@ -3,7 +3,7 @@
  * reverses time. Whatever moves forward has a twin that moves back.
  */
 
-import type { PaneName, ScreenName } from './model.ts'
+import { type PaneName, SCREENS, type ScreenName } from './model.ts'
 
 /** What a key does: a name that the palette shows and the command line takes. */
 export type Command = (typeof ROWS)[number]['command']
@@ -25,7 +25,7 @@ export interface Binding {
   readonly rank?: number
 }
 
-const EVERYWHERE: readonly ScreenName[] = ['main', 'breakpoints', 'marks', 'statistics', 'diff', 'why', 'output']
+const EVERYWHERE = SCREENS
 const LISTS = EVERYWHERE
 
 /** In the order of the help: what moves in time, what searches, what changes the view, the rest. */

@@ -17,7 +17,8 @@ export type PaneName = (typeof PANES)[number]
 export const STATE_VIEWS = ['registers', 'vmcs', 'apic', 'memory', 'cpu'] as const
 export type StateView = (typeof STATE_VIEWS)[number]
 
-export type ScreenName = 'main' | 'breakpoints' | 'marks' | 'statistics' | 'diff' | 'why' | 'output'
+export const SCREENS = ['main', 'breakpoints', 'marks', 'statistics', 'diff', 'why', 'output'] as const
+export type ScreenName = (typeof SCREENS)[number]
 
 export interface Size {
   readonly columns: number

@@ -41,9 +41,6 @@ function finished(model: Model): Model {
 
 const after = (model: Model, pressed: readonly string[]): Model => pressed.reduce((at, key) => finished(update(at, key)), model)
 
-/** What a person would call the same place: scrolling aside. */
-const seen = (model: Model): unknown => [formatPosition(model.place), model.focus, model.overlay, trace.moment(model.place)]
-
 describe('any sequence of keys', () => {
   it('leaves a place that exists, with its row in sight', () => {
     fc.assert(
@@ -84,36 +81,6 @@ describe('any sequence of keys', () => {
 })
 
 describe('forward, then back', () => {
-  const pairs = [
-    ['s', 'S'],
-    ['e', 'E'],
-    ['t', 'T'],
-    ['i', 'I'],
-    ['x', 'X'],
-    ['j', 'k'],
-    ['v', 'V'],
-    ['tab', 'shift-tab'],
-  ] as const
-
-  it.each(pairs)('%s leads on, %s back over the same places', (forward, back) => {
-    fc.assert(
-      fc.property(starts, fc.integer({ min: 1, max: 4 }), (index, times) => {
-        const start = update(begin(index), forward)
-        const there = Array.from({ length: times }).reduce<Model[]>(models => [...models, update(models.at(-1)!, forward)], [start])
-        const moved = there.filter(
-          (model, position) =>
-            position === 0 || formatPosition(model.place) !== formatPosition(there[position - 1]!.place) || forward === 'tab',
-        )
-        let model = moved.at(-1)!
-        for (const earlier of moved.slice(0, -1).reverse()) {
-          model = update(model, back)
-          expect(seen(model)).toEqual(seen(earlier))
-        }
-      }),
-      { numRuns: 25, seed: 2 },
-    )
-  })
-
   it('an instruction back from an event inside KVM is where the guest left', () => {
     const index = events.findIndex((event, position) => event.kind === 'kvm_entry' && position > 100)
     const model = update(begin(index), 'S')

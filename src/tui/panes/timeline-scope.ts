@@ -56,8 +56,12 @@ export function scopeOf(model: Scoped, columns: number): Scope {
   }
 }
 
-/** The span that is twice or half as long. */
+/** Ticks. */
+const SHORTEST = 64
+
+/** The span that is twice or half as long; the run's at most. */
 export function zoomed(model: Scoped, factor: 2 | 0.5): number {
   const { from, to } = scopeOf(model, 100)
-  return Math.max(64, Math.round((to - from) * factor))
+  const end = Math.max(1, model.trace.event(model.trace.count - 1).tick)
+  return Math.min(end, Math.max(SHORTEST, (to - from) * factor))
 }
