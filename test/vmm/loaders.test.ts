@@ -167,6 +167,13 @@ describe.each([
     expect(end).toMatchObject({ reason: 'exit-port', status: 16 })
   })
 
+  test('a multiboot kernel below 1 MiB is whole, and finds all of it behind itself', () => {
+    const rest = { commandLine: 'k a=1', modules: [{ name: 'm', bytes: Buffer.from('[module]') }] }
+    const { end, printed } = run(bytesOf(FLAT.replace('org 0x100000', 'org 0x8fc0')), 'protected', bare, rest)
+    expect(printed).toBe('k a=1|1[module]')
+    expect(end).toMatchObject({ reason: 'exit-port', status: 16 })
+  })
+
   test('a multiboot kernel finds a BIOS data area that agrees with its memory sizes, and an interrupt table that answers', () => {
     const body = `start:
   mov edx, 0xe9

@@ -25,7 +25,8 @@ const UNDERSTOOD = 0x7
 
 /**
  * The information structure, then what it points to. Where QEMU has it: kernels take memory from the end of the conventional memory down
- * for their trampolines and copies before they have read it (Xen does), and start other CPUs at 0x8000.
+ * for their trampolines and copies before they have read it (Xen does), and start other CPUs at 0x8000. A kernel that lies below 1 MiB itself
+ * finds it behind itself and its modules.
  */
 const INFORMATION = 0x9000
 const INFORMATION_BYTES = 120
@@ -89,22 +90,20 @@ export function multibootBoot(request: BootRequest): BootEnvironment {
   const { image, memoryMiB, boot } = request
   const kernel = loadKernel(image.bytes)
   const modules = placeModules(request, kernel.end)
-  const end = Math.max(kernel.end, ...modules.map(({ address, bytes }) => address + bytes.length))
+  const names = boot.modules.map(({ name }) => name)
+  const behind = Math.max(kernel.end, ...modules.map(({ address, bytes }) => address + bytes.length))
+  const isLow = kernel.pieces.some(({ address }) => address < HIGH_MEMORY)
+  const at = isLow ? alignUp(behind, PAGE_SIZE) : INFORMATION
+  const structure = information(request, modules, names, at)
+  const end = isLow ? endOf(structure) : behind
   requireOf(
     end <= memoryMiB * 2 ** 20,
     `it reaches up to 0x${end.toString(16)} and does not fit into ${memoryMiB} MiB`,
     `give it more with -m ${Math.ceil(end / 2 ** 20) + 1}`,
   )
-  const names = boot.modules.map(({ name }) => name)
+  requireOf(isLow || endOf(structure) <= LOW_MEMORY_END, 'command line and module names are too long', 'shorten what --append says')
   return {
-    pieces: [
-      ...kernel.pieces,
-      ...modules,
-      ...information(request, modules, names),
-      ...acpiTables(request.cpus),
-      ...biosServices(),
-      ...biosData(),
-    ],
+    pieces: [...kernel.pieces, ...modules, ...structure, ...acpiTables(request.cpus), ...biosServices(), ...biosData()],
     registers: {
       rip: BigInt(kernel.entry),
       rsp: 0n, // undefined: the kernel sets up its own stack
@@ -116,7 +115,7 @@ export function multibootBoot(request: BootRequest): BootEnvironment {
       segments: [DATA, flatSegment(0x08, CODE32_RIGHTS), DATA, DATA, DATA, DATA, UNUSABLE_SEGMENT, TASK_STATE],
       gdtr: { base: 0n, limit: 0 },
       idtr: { base: 0n, limit: 0 },
-      general: { 0: LOADER_MAGIC, 3: BigInt(INFORMATION) },
+      general: { 0: LOADER_MAGIC, 3: BigInt(at) },
     },
   }
 }
@@ -141,22 +140,23 @@ const PRESENT = (1 << 0) | (1 << 2) | (1 << 3) | (1 << 6) | (1 << 9)
 const MAP_ENTRY_BYTES = 24
 const MODULE_ENTRY_BYTES = 16
 
-function information({ boot, memoryMiB }: BootRequest, modules: readonly Piece[], names: readonly string[]): readonly Piece[] {
+const endOf = (pieces: readonly Piece[]): number => Math.max(...pieces.map(({ address, bytes }) => address + bytes.length))
+
+function information({ boot, memoryMiB }: BootRequest, modules: readonly Piece[], names: readonly string[], at: number): readonly Piece[] {
   const ranges = memoryMap(memoryMiB)
-  const map = INFORMATION + INFORMATION_BYTES
+  const map = at + INFORMATION_BYTES
   const list = map + ranges.length * MAP_ENTRY_BYTES
   let text = list + modules.length * MODULE_ENTRY_BYTES
   const pieces: Piece[] = []
   const place = (words: string): number => {
-    const at = text
+    const address = gpa(text)
     const bytes = zeroTerminated(words)
-    pieces.push({ address: gpa(at), bytes })
+    pieces.push({ address, bytes })
     text += bytes.length
-    return at
+    return address
   }
   const moduleNames = names.map(place)
   const [commandLine, loader] = [place(boot.commandLine), place(LOADER_NAME)]
-  requireOf(text <= LOW_MEMORY_END, 'command line and module names are too long', 'shorten what --append says')
   const header = new Uint8Array(INFORMATION_BYTES)
   const fields: readonly (readonly [offset: number, value: number])[] = [
     [0, PRESENT],
@@ -172,7 +172,7 @@ function information({ boot, memoryMiB }: BootRequest, modules: readonly Piece[]
   for (const [offset, value] of fields) viewOf(header).setUint32(offset, value, true)
   const tables = [mapBytes(ranges), moduleBytes(modules, moduleNames)]
   return [
-    { address: gpa(INFORMATION), bytes: header },
+    { address: gpa(at), bytes: header },
     { address: gpa(map), bytes: tables[0]! },
     { address: gpa(list), bytes: tables[1]! },
     ...pieces,
