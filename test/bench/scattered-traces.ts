@@ -1,5 +1,6 @@
 /** Two traces of a million events, the second with so many exits more, scattered over it: what a diff has to find again. */
 
+import { mkdirSync } from 'node:fs'
 import { join } from 'node:path'
 import type { TraceEvent } from '../../src/spec/trace-events.ts'
 import { createTraceWriter, openTraceFile } from '../../src/trace/file.ts'
@@ -35,6 +36,7 @@ function* run(turns: number, extra: ReadonlySet<number>): Generator<TraceEvent> 
 
 /** The paths of both. */
 export function scatteredTraces(directory: string, { events, hunks }: { events: number; hunks: number }): readonly string[] {
+  mkdirSync(directory, { recursive: true })
   const turns = events / PER_TURN
   const places = new Set(Array.from({ length: hunks }, (_, i) => Math.floor(((i + 0.5) * turns) / hunks)))
   return [new Set<number>(), places].map((extra, side) => {
