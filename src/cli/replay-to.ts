@@ -7,8 +7,9 @@ import { type Arrival, type Cursor, continueForward, START, type Stop } from '..
 import { formatEvent } from '../trace/format.ts'
 import { cursorIn } from './cursor-argument.ts'
 import { EXIT, type ExitCode, usageError } from './exit-codes.ts'
+import type { Printable } from './printable.ts'
 import { runSlices, waiting } from './slices.ts'
-import { exitLines, type Printable, stateText } from './state-text.ts'
+import { exitLines, stateText } from './state-text.ts'
 import type { Terminal } from './terminal.ts'
 import { openRunnableTrace } from './trace-argument.ts'
 

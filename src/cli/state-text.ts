@@ -9,21 +9,8 @@ import { symbolsOf } from '../session/timeline-symbols.ts'
 import { GPR_NAMES } from '../spec/registers.ts'
 import type { TraceReader } from '../trace/file.ts'
 import { formatEvent } from '../trace/format.ts'
-import { usageError } from './exit-codes.ts'
+import type { Printable } from './printable.ts'
 import type { Terminal } from './terminal.ts'
-
-/** regs: registers and timer at the end. exits: every VM exit on the way. */
-export const PRINTABLE = ['regs', 'exits'] as const
-export type Printable = (typeof PRINTABLE)[number]
-
-/** `--print regs,exits`. */
-export function parsePrint(text: string): ReadonlySet<Printable> {
-  const words = text.split(',').map(word => word.trim())
-  const wrong = words.find(word => !(PRINTABLE as readonly string[]).includes(word))
-  if (wrong !== undefined)
-    throw usageError(`--print ${text}: nothing is called \`${wrong}\``, `write ${PRINTABLE.join(' or ')}, or both with a comma`)
-  return new Set(words as Printable[])
-}
 
 /** The VM exits before event `end`, as `vtick query` prints them. */
 export function* exitLines(reader: TraceReader, end: number): Generator<string, void, undefined> {

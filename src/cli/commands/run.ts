@@ -1,7 +1,7 @@
 /** The commands that run a guest. */
 
+import { parsePrint } from '../printable.ts'
 import type { RunCommandOptions } from '../run.ts'
-import { parsePrint } from '../state-text.ts'
 import type { CommonOptions } from '../terminal.ts'
 import { parseInstructionCount } from '../values.ts'
 import type { CommandHost } from './host.ts'
