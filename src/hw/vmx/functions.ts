@@ -9,18 +9,20 @@ import { cplOf } from '../cpu/registers.ts'
 import { guestHas, isControlSet } from './state.ts'
 import { readField, readNumber, writeField } from './vmcs.ts'
 
+const FUNCTIONS = 64
 const EPTP_SWITCHING = 0
 const EPTP_LIST_ENTRIES = 512
 
-/** VMFUNC: function 0 switches the EPT pointer to an entry of the list; anything else exits. */
+/** VMFUNC: function 0 switches the EPT pointer to an entry of the list; any other that there may be exits. */
 export function vmfunc(engine: Engine): void {
   const { cpu, memory, registers, machine } = engine
   const { vmx } = cpu
-  if (!guestHas(vmx, 'SECONDARY_EXEC_ENABLE_VMFUNC')) throw undefinedOpcode()
+  const number = low32(registers.gpr[0]!)
+  if (!guestHas(vmx, 'SECONDARY_EXEC_ENABLE_VMFUNC') || number >= FUNCTIONS) throw undefinedOpcode()
   const enabled = readField(memory, vmx.currentVmcs, 'VM_FUNCTION_CONTROL')
   const index = low32(registers.gpr[1]!)
   const exit = new VmExit('EXIT_REASON_VMFUNC', { byInstruction: true })
-  if (low32(registers.gpr[0]!) !== EPTP_SWITCHING || (enabled & 1n) === 0n || index >= EPTP_LIST_ENTRIES) throw exit
+  if (number !== EPTP_SWITCHING || (enabled & 1n) === 0n || index >= EPTP_LIST_ENTRIES) throw exit
   const pointer = memory.read64(readNumber(memory, vmx.currentVmcs, 'EPTP_LIST_ADDRESS') + index * 8)
   if (!eptPointerFits(pointer, machine.config.vmxMsrs[MSRS.MSR_IA32_VMX_EPT_VPID_CAP.index] ?? 0n)) throw exit
   vmx.controls = { ...vmx.controls, eptPointer: pointer }
