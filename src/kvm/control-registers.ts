@@ -14,7 +14,7 @@ import { queueGeneralProtection, skipInstruction } from './interrupts.ts'
 import { apicRegister, setApicRegister } from './lapic.ts'
 import { hostAddress } from './mmu.ts'
 import { translateNested } from './nested/ept-walk.ts'
-import { isHostCr0Valid, isHostCr4Valid } from './nested/fixed-bits.ts'
+import { isCr0Valid, isCr4Valid } from './nested/fixed-bits.ts'
 import { readVmcs12 } from './nested/vmcs12.ts'
 import { setControl } from './vmcs01.ts'
 
@@ -65,7 +65,7 @@ export function writeCr0(c: Context, value: bigint): boolean {
   if (turnsOn && has(c.vcpu.efer, EFER.LME) && (!has(readCr4(c), CR4.PAE) || (c.cpu.vmread('GUEST_CS_AR_BYTES') & 0x2000n) !== 0n))
     return false
   if (!has(value, CR0.PG) && has(before, CR0.PG) && (isCode64(c) || has(readCr4(c), CR4.PCIDE))) return false
-  if (c.vcpu.nested.vmxon && !c.vcpu.nested.guestMode && !isHostCr0Valid(c, value)) return false
+  if (c.vcpu.nested.vmxon && !isCr0Valid(c, value)) return false
   setCr0(c, value)
   return !has(value ^ before, CR0.PG) || loadPdptes(c)
 }
@@ -77,7 +77,7 @@ export function writeCr4(c: Context, value: bigint): boolean {
   const allowed = cr4Bits(feature => hasFeature(vcpu.cpuid, feature))
   if ((value & ~allowed) !== 0n || (long && !has(value, CR4.PAE))) return false
   if (long && has(value ^ readCr4(c), CR4.LA57)) return false
-  if (vcpu.nested.vmxon && !vcpu.nested.guestMode && !isHostCr4Valid(c, value)) return false
+  if (vcpu.nested.vmxon && !isCr4Valid(c, value)) return false
   const before = readCr4(c)
   setCr4(c, value)
   return !has(value ^ before, CR4.PAE) || loadPdptes(c)

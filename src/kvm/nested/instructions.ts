@@ -16,7 +16,7 @@ import type { ExitOutcome } from '../exit-reason.ts'
 import { readPhysical32, readPhysical64, writePhysical32, writePhysical64 } from '../guest-memory.ts'
 import { queueGeneralProtection, queueUndefinedOpcode } from '../interrupts.ts'
 import { zapShadowEpt } from './ept.ts'
-import { isHostCr0Valid, isHostCr4Valid } from './fixed-bits.ts'
+import { isCr0Valid, isCr4Valid } from './fixed-bits.ts'
 import { isLongMode, readMemoryOperand, readRegister, secondRegister, writeMemoryOperand } from './operands.ts'
 import { collectShadowVmcs, disableShadowVmcs, enableShadowVmcs } from './shadow-vmcs.ts'
 import { syncVmcs02ToVmcs12Rare } from './sync.ts'
@@ -51,7 +51,7 @@ export function handleVmxon(c: Context): ExitOutcome {
   }
   if (nested.vmxon) return fail(c, 'VMXERR_VMXON_IN_VMX_ROOT_OPERATION')
   const permitted = (vcpu.featureControl & FEATURE_CONTROL_VMXON) === FEATURE_CONTROL_VMXON
-  if (!permitted || !isHostCr0Valid(c, readCr0(c)) || !isHostCr4Valid(c, readCr4(c))) {
+  if (!permitted || !isCr0Valid(c, readCr0(c)) || !isCr4Valid(c, readCr4(c))) {
     queueGeneralProtection(c)
     return 'resume'
   }
