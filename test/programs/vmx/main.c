@@ -87,7 +87,7 @@ void kernel_main(void)
   wrmsr(0x1B, rdmsr(0x1B) | 0x800);
   *(volatile u32 *)0xFEE000F0 = 0x1FF;
   revision = rdmsr(0x480);
-  instructions(); capabilities(); guests(); memory(); events(); states(); modes(); apic();
+  instructions(); capabilities(); guests(); memory(); events(); states(); modes(); apic(); controls();
   equal(vmxoff(), 0, "VMXOFF");
   say(failed ? "VMX: failures\n" : "VMX: all held\n");
   say("checks "); hex(passed); say("\n");

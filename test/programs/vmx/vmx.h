@@ -84,6 +84,7 @@ void events(void);
 void states(void);
 void modes(void);
 void apic(void);
+void controls(void);
 
 extern u64 eptp;
 void tables(void); /* of EPT: one to one, but for one page at 0xC0000000 */
