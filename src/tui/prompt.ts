@@ -12,10 +12,20 @@ import { openPrompt } from './prompt-opening.ts'
 /** The completions of a command line, as they would replace its last word. */
 export const completionsOf = (model: Model): readonly string[] => wordsThatFit(model, model.prompt?.text ?? '')
 
+/** Columns in front of the help in a row of the palette. */
+const BEFORE_HELP = 35
+
+/** Where a narrow screen cuts the chosen row, its help stands below. */
+function chosenHelp(model: Model): string {
+  const help = paletteRows(model)[model.prompt!.at]?.help ?? ''
+  return BEFORE_HELP + help.length <= model.size.columns ? '' : help
+}
+
 /** What is known of the text so far: how many events it finds, where a position lies. */
 export function promptNews(model: Model): string {
   const { prompt, trace } = model
   const { kind, text } = prompt!
+  if (kind === 'palette') return chosenHelp(model)
   if (text.trim() === '') return kind === 'go-to' ? '#event  i:instruction  label  @end' : ''
   switch (kind) {
     case 'search':

@@ -8,7 +8,7 @@ import type { OverlayScreen } from '../overlay-screen.ts'
 const row = (line: Line) => ({ line, target: null })
 
 export function breakpointsScreen({ breakpoints, trace }: Model): OverlayScreen {
-  const words: Line = [span('   b sets one at the instruction, :break ADDRESS or EXPRESSION, :watch LOCATION; c and C go to them', 'dim')]
+  const words: Line = [span('   b, :break EXPRESSION and :watch LOCATION set one', 'dim')]
   return {
     title: 'breakpoints',
     rows: [

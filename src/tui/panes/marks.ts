@@ -29,7 +29,7 @@ function eventText({ trace }: Model, place: Place): string {
 }
 
 export function marksScreen(model: Model): OverlayScreen {
-  const words: Line = [span("   m and a letter sets a mark, :note TEXT a note; ' and the letter goes there", 'dim')]
+  const words: Line = [span("   m LETTER marks, ' LETTER goes there, :note TEXT notes", 'dim')]
   const rows = jotted(model).map(({ letter, at, place }): OverlayRow => {
     const where = `   ${letter} ${at.padEnd(POSITION)} `
     return {

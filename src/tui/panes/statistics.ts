@@ -2,7 +2,7 @@
 
 import { basicExitReason } from '../../spec/exit-reasons.ts'
 import { type ExitRow, exitLabel, exitStatisticsOf } from '../../trace/statistics.ts'
-import { grouped, type Line, span } from '../lines.ts'
+import { cut, grouped, type Line, pad, span } from '../lines.ts'
 import type { Model } from '../model.ts'
 import type { OverlayScreen } from '../overlay-screen.ts'
 import type { TraceSource } from '../trace-source.ts'
@@ -64,25 +64,39 @@ function spreadText(spread: readonly number[]): string {
   }).join('')
 }
 
+/** Of the names, at most and at least; the columns behind them in columns of the screen. */
 const NAME = 46
+const LEAST_NAME = 26
+const COUNTS = 36
+const EXTREMES = 20
+const SPREAD = LAST - FIRST + 1
 
 export function statisticsScreen({ trace }: Model, width: number): OverlayScreen {
   const shown = shownOf(trace)
   const samples = shown.reduce((sum, { row }) => sum + row.samples, 0)
   const ticks = shown.reduce((sum, { row }) => sum + row.ticks, 0)
   const percent = (part: number, whole: number): string => `${((100 * part) / Math.max(1, whole)).toFixed(1)}%`
-  const name = Math.min(NAME, width - 50)
+  // What a narrow screen has no room for is left out whole: the extremes before the spread, the average never.
+  const hasSpread = width >= LEAST_NAME + COUNTS + SPREAD
+  const hasExtremes = width >= LEAST_NAME + COUNTS + SPREAD + EXTREMES
+  const rest = COUNTS + (hasSpread ? SPREAD : 0) + (hasExtremes ? EXTREMES : 0)
+  const name = Math.min(NAME, width - rest)
+  const columns = (count: string, share: string, time: string, [min, max, avg]: readonly [string, string, string]): string =>
+    `${count.padStart(9)} ${share.padStart(6)} ${time.padStart(6)}${hasExtremes ? `${min.padStart(9)} ${max.padStart(10)}` : ''} ${avg.padStart(9)}  `
   const line = ({ row, spread }: Shown): Line => [
-    span(` ${exitLabel(row).slice(0, name).padEnd(name)}`, 'exit'),
-    span(`${grouped(row.samples).padStart(9)} ${percent(row.samples, samples).padStart(6)} ${percent(row.ticks, ticks).padStart(6)}`),
-    span(`${grouped(row.min).padStart(9)} ${grouped(row.max).padStart(10)} ${grouped(Math.round(row.avg)).padStart(9)}  `),
-    span(spreadText(spread), 'timer'),
+    span(` ${pad(cut(exitLabel(row), name), name)}`, 'exit'),
+    span(
+      columns(grouped(row.samples), percent(row.samples, samples), percent(row.ticks, ticks), [
+        grouped(row.min),
+        grouped(row.max),
+        grouped(Math.round(row.avg)),
+      ]),
+    ),
+    ...(hasSpread ? [span(spreadText(spread), 'timer')] : []),
   ]
   const head: Line = [
-    span(
-      ` ${`${grouped(samples)} exits`.padEnd(name)}  samples      %  time%  cycles: min       max       avg  2^${FIRST} .. 2^${LAST}`,
-      'dim',
-    ),
+    span(` ${`${grouped(samples)} exits, in cycles`.padEnd(name)}${columns('samples', '%', 'time%', ['min', 'max', 'avg'])}`, 'dim'),
+    ...(hasSpread ? [span(`2^${FIRST} .. 2^${LAST}`, 'dim')] : []),
   ]
   return {
     title: 'statistics',

@@ -124,7 +124,7 @@ export function timelineLines(model: Model, width: number, rows: number): readon
   const columns = width - LABEL
   const { from, to } = scopeOf(model, columns)
   const all = lanesOf(model.trace, from, to, columns)
-  const legend: Line = [span('    shade: share of the time  e exit  a timer armed  f fired  i interrupt  ^ here', 'dim')]
+  const legend: Line = [span('    e exit  a timer armed  f fired  i interrupt  ^ here', 'dim')]
   const lines = shownCpus(model, rows).flatMap(cpu => [
     ...laneLevels(model.trace).map(level => laneLine(all[cpu]!, level, `${model.trace.cpus === 1 ? ' ' : cpu}L${level} `)),
     signLine(all[cpu]!),
