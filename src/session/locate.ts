@@ -145,11 +145,16 @@ interface Visit {
 }
 
 function* atAddress(timeline: Timeline, { address, name, count }: Visit): Generator<Place, Located, void> {
+  const retiredAt = new Map<number, number>()
   let visits = 0
   let found: Place | undefined
   yield* timeline.seek(START)
   yield* timeline.scan({ instructions: Number.POSITIVE_INFINITY, events: 0 }, engine => {
-    if (engine.rip === address && ++visits === count) found = timeline.place
+    if (engine.rip !== address) return false
+    const { index, cpu } = engine
+    const isRetried = retiredAt.get(index) === cpu.instructions // it exited, or faulted, and was not done
+    retiredAt.set(index, cpu.instructions)
+    if (!isRetried && ++visits === count) found = timeline.place
     return found !== undefined
   })
   return found ?? nowhere(`\`${name}\` runs ${visits} times`, visits === 0 ? 'name code that runs' : `its last visit is ${name}#${visits}`)
