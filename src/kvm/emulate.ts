@@ -14,7 +14,7 @@ import { type EmulatedMemory, type Emulation, type MmioAccess, Unhandled } from 
 import { Emulator } from './emulator.ts'
 import type { ExitOutcome } from './exit-reason.ts'
 import { type GuestAccess, type Translation, translateLinear } from './guest-memory.ts'
-import { queueException } from './interrupts.ts'
+import { isSingleStep, queueException, queueSingleStep } from './interrupts.ts'
 import { readInKernel, writeInKernel } from './mmio.ts'
 import { isReadOnly } from './mmu.ts'
 
@@ -120,8 +120,10 @@ function translated(c: Context, linear: bigint, access: GuestAccess): Extract<Tr
   return found
 }
 
-/** Registers, fields, RIP, and the end of blocking by STI or MOV SS; a MOV SS begins it anew. */
-function commit({ cpu }: Context, emulator: Emulator): void {
+/** Registers, fields, RIP, the end of blocking by STI or MOV SS, which a MOV SS begins anew; and the trap of a single step, which that holds back. */
+function commit(c: Context, emulator: Emulator): void {
+  const { cpu } = c
+  const steps = isSingleStep(c) && emulator.blocking === 0
   for (const [index, value] of emulator.registers) {
     if (index === RSP) cpu.vmwrite('GUEST_RSP', value)
     else cpu.setGpr(index, value)
@@ -131,6 +133,7 @@ function commit({ cpu }: Context, emulator: Emulator): void {
   cpu.vmwrite('GUEST_RFLAGS', (emulator.flagsWord & ~RFLAGS_RF) >>> 0)
   const others = cpu.vmread('GUEST_INTERRUPTIBILITY_INFO') & ~BigInt(BLOCKING.sti | BLOCKING.movSs)
   cpu.vmwrite('GUEST_INTERRUPTIBILITY_INFO', others | BigInt(emulator.blocking))
+  if (steps) queueSingleStep(c)
 }
 
 const PAGE = BigInt(PAGE_SIZE - 1)

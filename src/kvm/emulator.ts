@@ -1,14 +1,13 @@
 /**
  * One instruction of the guest's, carried out by KVM (Linux `arch/x86/kvm/emulate.c`): `Ops<bigint>` over the vCPU's registers, the guest's
- * memory and its devices. What it writes is kept until the instruction is complete, so that it can be begun again. Segment limits and rights
- * are not looked at: the CPU did that before it exited.
+ * memory and its devices. What it writes is kept until the instruction is complete, so that it can be begun again.
  */
 
 import type { Size } from '../base/u64.ts'
 import { BigintArithmetic } from '../isa/bigint-arithmetic.ts'
 import { Fault } from '../isa/fault.ts'
 import type { Instruction } from '../isa/instruction.ts'
-import { FS, type MemoryOperand, type Operand, type RegisterOperand, type SegmentIndex } from '../isa/operands.ts'
+import type { MemoryOperand, Operand, RegisterOperand, SegmentIndex } from '../isa/operands.ts'
 import type { FlagRule, Ops } from '../isa/ops.ts'
 import { conditionHolds, STATUS, statusFlags } from '../isa/status-flags.ts'
 import type { SystemOperation } from '../isa/system-operations.ts'
@@ -18,6 +17,7 @@ import type { VmcsFieldName } from '../spec/vmcs-fields.ts'
 import type { Context } from './context.ts'
 import { hasFeature } from './cpuid.ts'
 import { emulateSegmentLoad } from './emulate-segment.ts'
+import { linearAddress } from './emulated-address.ts'
 import { type EmulatedMemory, Unhandled } from './emulation.ts'
 import { SEGMENTS } from './registers.ts'
 
@@ -81,21 +81,18 @@ export class Emulator extends BigintArithmetic implements Ops<bigint> {
     return this.zeroExtend(addressSize, from + displacement + (index < 0 ? 0n : this.#register(index) * BigInt(scale)))
   }
 
-  /** In 64-bit mode FS and GS alone have a base. */
-  #linear(segment: SegmentIndex, address: bigint): bigint {
-    const base = this.#c.cpu.vmread(`GUEST_${SEGMENTS[segment]!}_BASE` as VmcsFieldName)
-    if (this.#instruction.bits === 64) return this.add(64, address, segment >= FS ? base : 0n)
-    return this.add(32, address, base)
+  #linear(size: Size, segment: SegmentIndex, offset: bigint, isWrite: boolean): bigint {
+    return linearAddress(this.#c, this.#instruction.bits, { segment, offset, bytes: size / 8, isWrite })
   }
 
   load(size: Size, segment: SegmentIndex, address: bigint): bigint {
-    return this.#memory.read(this.#linear(segment, address), size / 8)
+    return this.#memory.read(this.#linear(size, segment, address, false), size / 8)
   }
   store(size: Size, segment: SegmentIndex, address: bigint, value: bigint): void {
-    this.#memory.write(this.#linear(segment, address), size / 8, value)
+    this.#memory.write(this.#linear(size, segment, address, true), size / 8, value)
   }
   touch(size: Size, segment: SegmentIndex, address: bigint): void {
-    this.#memory.touch(this.#linear(segment, address), size / 8)
+    this.#memory.touch(this.#linear(size, segment, address, true), size / 8)
   }
 
   /** Vector registers are in the CPU, out of KVM's reach. */

@@ -14,7 +14,10 @@ export const HAS_ERROR_CODE = 1 << 11
 /** Of VM exits: an IRET was unblocking NMIs. */
 const NMI_UNBLOCKING = 1 << 12
 const NMI_VECTOR = 2
+const RFLAGS_TF = 1n << 8n
 const RFLAGS_IF = 1n << 9n
+const DEBUG = 1
+const DR6_BS = 1n << 14n
 const EFER_LMA = 0x400n
 
 export const interruptionType = (information: number): number => (information >>> 8) & 7
@@ -24,6 +27,12 @@ export const isInformationValid = (information: number): boolean => information 
 export function queueException({ vcpu }: Context, vector: number, errorCode: number | null = null, cr2 = 0n): void {
   vcpu.exception = { vector, errorCode, cr2 }
 }
+
+/** The guest steps through its instructions: RFLAGS.TF, as it was before this one. */
+export const isSingleStep = ({ cpu }: Context): boolean => (cpu.vmread('GUEST_RFLAGS') & RFLAGS_TF) !== 0n
+
+/** An instruction that KVM did for the guest is over (Linux `kvm_vcpu_do_singlestep`): the CPU, which did not execute it, will not trap. */
+export const queueSingleStep = (c: Context): void => queueException(c, DEBUG, null, DR6_BS)
 
 export const queueGeneralProtection = (c: Context): void => queueException(c, 13, 0)
 export const queueUndefinedOpcode = (c: Context): void => queueException(c, 6)
@@ -90,7 +99,17 @@ function injectException(c: Context, { vector, errorCode, cr2 }: NonNullable<Con
   )
   if (code !== null) cpu.vmwrite('VM_ENTRY_EXCEPTION_ERROR_CODE', code)
   if (vector === PAGE_FAULT) cpu.setCr2(cr2)
+  if (vector === DEBUG) recordDebug(c, cr2)
   vcpu.exception = null
+}
+
+const DR6_HITS = 0xfn
+const DR7_GENERAL_DETECT = 1n << 13n
+
+/** What the CPU leaves in the debug registers where it raises #DB itself; an injected one changes neither. */
+function recordDebug({ cpu }: Context, cause: bigint): void {
+  cpu.setDr(6, (cpu.dr(6) & ~DR6_HITS) | cause)
+  cpu.vmwrite('GUEST_DR7', cpu.vmread('GUEST_DR7') & ~DR7_GENERAL_DETECT)
 }
 
 const isNmiOpen = ({ cpu }: Context): boolean =>
@@ -140,9 +159,10 @@ function updateTprThreshold(c: Context): void {
   c.cpu.vmwrite('TPR_THRESHOLD', request < 0 || tpr >> 4 < request >> 4 ? 0 : Math.min(request, tpr) >> 4)
 }
 
-/** RIP goes past the instruction, and blocking by STI or MOV SS is over. */
+/** RIP goes past the instruction, and blocking by STI or MOV SS is over (Linux `kvm_skip_emulated_instruction`). */
 export function skipInstruction(c: Context): void {
   const { cpu } = c
+  if (isSingleStep(c)) queueSingleStep(c)
   const next = cpu.vmread('GUEST_RIP') + cpu.vmread('VM_EXIT_INSTRUCTION_LEN')
   cpu.vmwrite('GUEST_RIP', (c.vcpu.efer & EFER_LMA) === 0n ? next & 0xffff_ffffn : next)
   cpu.vmwrite('GUEST_INTERRUPTIBILITY_INFO', cpu.vmread('GUEST_INTERRUPTIBILITY_INFO') & ~BigInt(BLOCKING.sti | BLOCKING.movSs))

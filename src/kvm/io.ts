@@ -9,7 +9,7 @@ import { type Context, trace } from './context.ts'
 import type { ExitOutcome } from './exit-reason.ts'
 import { readGuestByte, writeGuestByte } from './guest-memory.ts'
 import { readKernelPort, writeKernelPort } from './in-kernel-ports.ts'
-import { queueException, skipInstruction } from './interrupts.ts'
+import { isSingleStep, queueException, queueSingleStep, skipInstruction } from './interrupts.ts'
 
 const RAX = 0
 const RCX = 1
@@ -97,6 +97,7 @@ export function completeIo(c: Context, data: number): void {
     if (!string) cpu.setGpr(RAX, size === 4 ? BigInt(data >>> 0) : (cpu.gpr(RAX) & ~valueMask(size)) | (BigInt(data) & valueMask(size)))
   }
   if (!string || advanceString(c, access)) skipInstruction(c)
+  else if (isSingleStep(c)) queueSingleStep(c)
 }
 
 function writeElement(c: Context, size: number, data: number): boolean {

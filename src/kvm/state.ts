@@ -137,7 +137,7 @@ export interface VcpuState {
   cpuid: CpuidEntry[]
   /** MSRs that KVM keeps for the guest, by index. */
   msrs: Record<number, bigint>
-  /** An exception to inject at the next entry; `cr2` of a page fault. */
+  /** An exception to inject at the next entry; `cr2` of a page fault, or what a debug exception says in DR6. */
   exception: { vector: number; errorCode: number | null; cr2: bigint } | null
   /** An event whose delivery a VM exit interrupted, or that was to be injected: the fields of VM entry. */
   injected: InjectedEvent | null

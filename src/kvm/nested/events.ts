@@ -17,7 +17,6 @@ import { interceptsException } from './routing.ts'
 import { readVmcs12Number, vmcs12Has } from './vmcs12.ts'
 import { acknowledgesOnExit, type NestedExit, nestedVmexit } from './vmexit.ts'
 
-const PAGE_FAULT = 14
 const NMI_VECTOR = 2
 
 /** none: L2 or L1 runs on. busy: an exit is due as soon as L2 has been entered. Else the exit has happened. */
@@ -33,7 +32,7 @@ function dueExit(c: Context): NestedExit | 'interrupt' | 'nmi' | null {
       reason: 'EXIT_REASON_EXCEPTION_NMI',
       interruption: (exception.vector | (INTR_TYPE.exception << 8) | hasCode | INTR_INFO_VALID) >>> 0,
       interruptionError: exception.errorCode ?? 0,
-      qualification: exception.vector === PAGE_FAULT ? exception.cr2 : 0n,
+      qualification: exception.cr2,
     }
   }
   if (nested.preemptionTimerExpired) return { reason: 'EXIT_REASON_PREEMPTION_TIMER' }
