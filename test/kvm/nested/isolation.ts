@@ -21,7 +21,9 @@ const L2_MEMORY = 64 * 2 ** 20
 /** A page of the host's own, filled with this: it must stay, and nobody may come to know it. */
 export const SECRET_AT = 4 * 2 ** 20
 export const SECRET = 0x5ec2_e700_5ec2_e7ffn
+/** How long a case is: instructions, or turns of the host's where one instruction (REP, of a device) takes as many. */
 const INSTRUCTIONS = 120
+const TURNS = 2000
 
 export interface Arena {
   readonly guest: GuestRun
@@ -142,7 +144,8 @@ function attempt(arena: Arena, random: () => number): string {
       twist(random, arena, state.vmcs12!)
       vcpu.setNestedState(state)
     }
-    const end = drive(guest, instructionsOf(guest) + INSTRUCTIONS)
+    let turns = 0
+    const end = drive(guest, instructionsOf(guest) + INSTRUCTIONS, () => ++turns > TURNS)
     return end?.reason ?? 'runs'
   } catch (thrown) {
     if (thrown instanceof KvmError) return thrown.errno
