@@ -19,6 +19,7 @@ import type { Observe } from '../spec/trace-events.ts'
 import { newApic } from './apic/registers.ts'
 import { type DecodeCache, dropDecoded, newDecodeCache } from './cpu/decode-cache.ts'
 import { Engine } from './cpu/engine.ts'
+import { disarmed, storeToMonitored } from './cpu/monitor.ts'
 import { BLOCK_BYTES, type Cpu, REGISTER_LAYOUT, type Registers } from './cpu/registers.ts'
 import { resetCpu } from './cpu/reset.ts'
 import { Memory } from './memory.ts'
@@ -161,6 +162,7 @@ function newCpu(index: number): Cpu {
     nmiPending: false,
     initPending: false,
     startUpVector: -1,
+    monitor: disarmed(),
     midRepeat: false,
     randomDraws: 0,
     segments: Array.from({ length: 8 }, () => ({ selector: 0, limit: 0, accessRights: 0 })),
@@ -230,6 +232,7 @@ export function createMachine(config: MachineConfig = resolveConfig(), caching =
   memory.readBeyond = (address, size) => readBeyond(machine, address, size)
   memory.writeBeyond = (address, size, value) => writeBeyond(machine, address, size, value)
   memory.onCodeWrite = page => dropDecoded(machine.decoded, page)
+  memory.onMonitoredWrite = (address, bytes) => storeToMonitored(machine, address, bytes)
   memory.onPagingWrite = () => {
     memory.unmarkPaging()
     for (const engine of machine.engines) engine.dropTranslations()

@@ -21,6 +21,8 @@ const HOLDS_PAGING = { guest: 8, ept: 16 } as const
 const HOLDS_ANY_PAGING = HOLDS_PAGING.guest | HOLDS_PAGING.ept
 /** Somebody wants to know of stores to some of its bytes. */
 const WATCHED = 32
+/** A line that a CPU monitors. */
+const HOLDS_MONITORED = 64
 const PLAINLY_WRITTEN = WRITTEN_SINCE_KEYFRAME | WRITTEN_EVER
 
 /** Behind RAM, eight bytes that 64-bit reads beyond it are put into. (Choosing an address, not a value, keeps V8 11's optimizer from failing.) */
@@ -43,6 +45,8 @@ export class Memory {
   /** Called before a store to a page that the decode cache, or the TLB, was filled from. */
   onCodeWrite: (page: number) => void = () => {}
   onPagingWrite: () => void = () => {}
+  /** Called for a store to a page with a monitored line; returns whether the page has another one. */
+  onMonitoredWrite: (address: number, bytes: number) => boolean = () => false
   /** What lies beyond RAM, by accesses of 1, 2 or 4 bytes: nothing, which reads as all ones, until a machine puts its devices there. */
   readBeyond: (address: number, size: number) => number = (_, size) => 2 ** (8 * size) - 1
   writeBeyond: (address: number, size: number, value: number) => void = () => {}
@@ -176,6 +180,11 @@ export class Memory {
     this.#pagingPages.push(page)
   }
 
+  markMonitored(address: number): void {
+    const page = Math.floor(address / PAGE_SIZE)
+    if (page < this.#marks.length) this.#marks[page]! |= HOLDS_MONITORED
+  }
+
   /** Forgets which pages hold paging structures: the TLB is empty. */
   unmarkPaging(): void {
     for (const page of this.#pagingPages) this.#marks[page]! &= ~HOLDS_ANY_PAGING
@@ -227,5 +236,6 @@ export class Memory {
     if ((marks & WATCHED) !== 0) this.#tellOfStore(address, bytes)
     if ((marks & HOLDS_DECODED_CODE) !== 0) this.onCodeWrite(page)
     if ((marks & HOLDS_ANY_PAGING) !== 0) this.onPagingWrite()
+    if ((marks & HOLDS_MONITORED) !== 0 && !this.onMonitoredWrite(address, bytes)) this.#marks[page]! &= ~HOLDS_MONITORED
   }
 }

@@ -6,6 +6,7 @@
 import { createHash } from 'node:crypto'
 import { ramOffset } from '../base/layout.ts'
 import { PAGE_SIZE } from '../base/units.ts'
+import { markMonitored } from './cpu/monitor.ts'
 import { BLOCK_BYTES } from './cpu/registers.ts'
 import { type Machine, PLAIN_KEYS, type PlainState } from './machine.ts'
 
@@ -56,6 +57,7 @@ function restoreProcessors(machine: Machine, { state, registers }: Omit<Snapshot
   Object.assign(machine, structuredClone(state))
   machine.decoded.pages.clear()
   machine.memory.unmarkPaging()
+  markMonitored(machine)
   for (const engine of machine.engines) {
     engine.delivering = null
     engine.dropTranslations()

@@ -98,6 +98,12 @@ function handleHalt(c: Context): ExitOutcome {
   return 'block'
 }
 
+/** MONITOR and MWAIT do nothing, whatever the guest's CPUID says (Linux `kvm_emulate_monitor_mwait` with its quirk). */
+function handleMonitorMwait(c: Context): ExitOutcome {
+  skipInstruction(c)
+  return 'resume'
+}
+
 /** VMCALL: KVM knows no hypercall. */
 const KVM_ENOSYS = 1000n
 
@@ -204,6 +210,8 @@ const exitHandlers: Partial<Record<ExitReason, ExitHandler>> = {
   EXIT_REASON_CPUID: handleCpuid,
   EXIT_REASON_XSETBV: handleXsetbv,
   EXIT_REASON_HLT: handleHalt,
+  EXIT_REASON_MWAIT_INSTRUCTION: handleMonitorMwait,
+  EXIT_REASON_MONITOR_INSTRUCTION: handleMonitorMwait,
   EXIT_REASON_CR_ACCESS: handleControlAccess,
   EXIT_REASON_IO_INSTRUCTION: handleIo,
   EXIT_REASON_MSR_READ: handleRdmsr,

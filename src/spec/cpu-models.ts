@@ -28,6 +28,7 @@ export const CPU_FEATURES = [
   'sse',
   'sse2',
   // CPUID.01H:ECX
+  'monitor',
   'vmx',
   'cx16',
   'pcid',
@@ -96,7 +97,7 @@ const without = (...names: CpuFeature[]): readonly CpuFeature[] =>
   CPU_FEATURES.filter(feature => !names.includes(feature) && !ON_REQUEST.includes(feature))
 
 /** Features that KVM does not pass on to its guest: it keeps CR4.PCIDE and CR4.LA57 for itself and does not enable XSAVES. */
-export const HIDDEN_BY_KVM = ['pcid', 'invpcid', 'la57', 'xsaves'] as const satisfies readonly CpuFeature[]
+export const HIDDEN_BY_KVM = ['monitor', 'pcid', 'invpcid', 'la57', 'xsaves'] as const satisfies readonly CpuFeature[]
 
 /** The first with APIC-timer virtualization. */
 const CLEARWATER_FOREST = { family: 6, model: 0xdd, stepping: 0 } as const

@@ -134,6 +134,10 @@ describe('privileged instructions', () => {
     expect(firstFault(`${TO_RING3}stac`)).toBe(6)
     expect(firstFault(`${TO_RING3}clac`)).toBe(6)
   })
+  test.each(['monitor', 'mwait'])('%s is #UD in ring 3', instruction => {
+    expect(firstFault(`xor ecx, ecx\nmov eax, 0x300000\n${instruction}`)).toBeUndefined()
+    expect(firstFault(`${TO_RING3}xor ecx, ecx\n${instruction}`)).toBe(6)
+  })
   test('INVPCID of a type beyond 3 is #GP', () => {
     expect(firstFault('mov eax, 4\ninvpcid rax, [0x300000]')).toBe(13)
     expect(firstFault('mov eax, 2\ninvpcid rax, [0x300000]')).toBeUndefined()
@@ -144,7 +148,7 @@ describe('privileged instructions', () => {
 })
 
 describe('instructions that this CPU does not have', () => {
-  test.each(['rsm', 'monitor', 'mwait', 'rdpkru', 'wrpkru', 'emms', 'ud0 eax, eax', 'vmcall', 'vmfunc'])('%s is #UD', instruction => {
+  test.each(['rsm', 'rdpkru', 'wrpkru', 'emms', 'ud0 eax, eax', 'vmcall', 'vmfunc'])('%s is #UD', instruction => {
     expect(firstFault(instruction)).toBe(6)
   })
 })

@@ -158,7 +158,7 @@ test.each([
   expect(raises(instruction, [feature])).toBe(6)
 })
 
-test.each(['monitor', 'mwait', 'rdpkru'])('%s raises #UD: no model has its feature', instruction => {
+test.each(['rdpkru', 'wrpkru'])('%s raises #UD: no model has its feature', instruction => {
   expect(raises(instruction)).toBe(6)
 })
 

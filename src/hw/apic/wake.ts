@@ -1,5 +1,5 @@
 /**
- * Whether a CPU in HLT waits for something that can come. Time may jump only towards an event that could interrupt it: a device that fires
+ * Whether a CPU in HLT or MWAIT waits for something that can come. Time may jump only towards an event that could interrupt it: a device that fires
  * for ever into a masked line would otherwise let it pass for ever.
  */
 
@@ -12,10 +12,11 @@ import { apicRegister } from './registers.ts'
 
 /** `open`: interrupts are enabled (RFLAGS.IF). */
 export function canWake(machine: Machine, cpu: number, open: boolean): boolean {
-  const { activity, vmx } = machine.cpus[cpu]!
+  const { activity, monitor, vmx } = machine.cpus[cpu]!
   if (activity === 'wait-for-sipi') return false // only another CPU's message wakes it
   if (vmx.mode === 'non-root') return true
-  return activity === 'hlt' && open && machine.queue.rows.some(row => couldInterrupt(machine, cpu, row))
+  const waits = (activity === 'hlt' && open) || (activity === 'mwait' && (open || monitor.breaksMasked))
+  return waits && machine.queue.rows.some(row => couldInterrupt(machine, cpu, row))
 }
 
 function couldInterrupt(machine: Machine, cpu: number, row: PendingEvent): boolean {

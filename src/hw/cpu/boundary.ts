@@ -30,6 +30,7 @@ import { takeVirtualInterrupt } from '../vmx/virtual-apic.ts'
 import type { Engine } from './engine.ts'
 import { EVENT } from './event.ts'
 import { Fault, VECTOR, VmExit } from './faults.ts'
+import { attendMonitor } from './monitor.ts'
 import { attendStartUp } from './startup.ts'
 import { deliverEvent, divert, raiseFault } from './step.ts'
 
@@ -46,7 +47,7 @@ export function attend(engine: Engine): boolean {
 }
 
 const attendEvent = (engine: Engine): boolean =>
-  attendGuest(engine) || attendNonMaskable(engine) || attendInterrupt(engine) || attendVirtual(engine)
+  attendGuest(engine) || attendMonitor(engine) || attendNonMaskable(engine) || attendInterrupt(engine) || attendVirtual(engine)
 
 /** What the guest's last instruction, or the VM entry, left to be done. */
 function attendGuest(engine: Engine): boolean {
@@ -148,7 +149,7 @@ function attendVirtual(engine: Engine): boolean {
   return true
 }
 
-/** Leaving HLT takes time. */
+/** Leaving HLT or MWAIT takes time. */
 function wake(engine: Engine): void {
-  if (engine.cpu.activity === 'hlt') engine.machine.tick += engine.machine.config.costs.haltWake
+  if (engine.cpu.activity === 'hlt' || engine.cpu.activity === 'mwait') engine.machine.tick += engine.machine.config.costs.haltWake
 }

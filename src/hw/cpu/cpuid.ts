@@ -8,6 +8,7 @@ import { CPUID_FEATURES, KVM_SIGNATURE } from '../../spec/cpuid.ts'
 import { CRYSTAL_HZ } from '../apic/apic-timer.ts'
 import type { MachineConfig } from '../machine.ts'
 import { areaBytes, compactedBytes, supportedState, XSAVE_COMPONENTS } from './extended-state.ts'
+import { MONITOR_LINE } from './monitor.ts'
 
 export interface CpuidResult {
   eax: number
@@ -21,6 +22,8 @@ export interface CpuidContext {
   readonly apicId: number
   /** IA32_APIC_BASE's global enable: without it CPUID reports no APIC. */
   readonly apicEnabled: boolean
+  /** IA32_MISC_ENABLE's bit for MONITOR and MWAIT. */
+  readonly monitorEnabled: boolean
   /** CR4.OSXSAVE. */
   readonly osxsave: boolean
   readonly xcr0: bigint
@@ -35,6 +38,9 @@ const VENDOR: CpuidResult = { eax: MAX_BASIC, ebx: 0x756e_6547, edx: 0x4965_6e69
 const NOTHING: CpuidResult = { eax: 0, ebx: 0, ecx: 0, edx: 0 }
 /** Descriptor FFH: leaf 04H has the caches; 01H in AL is fixed. */
 const CACHES_IN_LEAF_4: CpuidResult = { ...NOTHING, eax: 0x00ff_0001 }
+
+/** Lines of 64 bytes; interrupts may end a wait although they are off; one kind of C1. */
+const MONITOR_LEAF: CpuidResult = { eax: MONITOR_LINE, ebx: MONITOR_LINE, ecx: 3, edx: 0x10 }
 
 /** type 1 data, 2 instructions, 3 both */
 const CACHES: readonly { readonly type: 1 | 2 | 3; readonly level: number; readonly ways: number; readonly sets: number }[] = [
@@ -99,6 +105,8 @@ function base(leaf: number, subleaf: number, config: MachineConfig, context: Cpu
       return CACHES_IN_LEAF_4
     case 4:
       return cacheLeaf(subleaf)
+    case 5:
+      return has('monitor') ? MONITOR_LEAF : NOTHING
     case 6:
       return has('hypervisor') ? NOTHING : { ...NOTHING, ecx: 1 } // IA32_MPERF and IA32_APERF
     case 7:
@@ -138,12 +146,16 @@ const effectiveLeaf = (leaf: number, isGuest: boolean): number => {
   return MAX_BASIC
 }
 
+/** Software can switch some features off. */
+const isShown = (name: string, { apicEnabled, monitorEnabled }: CpuidContext): boolean =>
+  name === 'apic' ? apicEnabled : name !== 'monitor' || monitorEnabled
+
 export function cpuid(config: MachineConfig, leaf: number, subleaf: number, context: CpuidContext): CpuidResult {
   const effective = effectiveLeaf(leaf >>> 0, config.features.includes('hypervisor'))
   const result = { ...base(effective, subleaf, config, context) }
   const features: ReadonlySet<string> = new Set(config.features)
   for (const row of CPUID_FEATURES)
     if (row.leaf === effective && (row.subleaf === subleaf || !SUBLEAVED.has(effective)) && features.has(row.name))
-      if (row.name !== 'apic' || context.apicEnabled) result[row.register] = (result[row.register] | (1 << row.bit)) >>> 0
+      if (isShown(row.name, context)) result[row.register] = (result[row.register] | (1 << row.bit)) >>> 0
   return result
 }

@@ -24,7 +24,10 @@ const held = (rule: Rule, feature: CpuFeature | null = null, initial: HeldMsr['i
 
 /** Fast strings on; no branch trace storage, no precise event-based sampling. */
 const MISC_ENABLE_AT_RESET = 0x1801n
-/** Software may change fast strings; XD disable and the rest stay as they are. */
+/** MONITOR and MWAIT, where the CPU has them. */
+const MISC_ENABLE_MONITOR = 1n << 18n
+const monitorBit = ({ features }: MachineConfig): bigint => (features.includes('monitor') ? MISC_ENABLE_MONITOR : 0n)
+/** Software may change fast strings, and MONITOR and MWAIT; XD disable and the rest stay as they are. */
 const MISC_ENABLE_WRITABLE = 1n
 /** The update that firmware loaded, in bits 63:32. */
 const UCODE_REVISION = 1n << 32n
@@ -44,7 +47,7 @@ const NAMED: Partial<Record<MsrName, HeldMsr>> = {
   MSR_IA32_SYSENTER_EIP: held('canonical', 'sep'),
   MSR_IA32_MCG_CAP: held('read-only', 'mca'), // no banks
   MSR_IA32_MCG_STATUS: held('zero', 'mca'),
-  MSR_IA32_MISC_ENABLE: held('misc-enable', null, () => MISC_ENABLE_AT_RESET),
+  MSR_IA32_MISC_ENABLE: held('misc-enable', null, config => MISC_ENABLE_AT_RESET | monitorBit(config)),
   MSR_IA32_DEBUGCTLMSR: held('zero'),
   MSR_IA32_CR_PAT: held('pat', 'pat', () => PAT_AT_RESET),
   MSR_IA32_XSS: held('zero', 'xsaves'),
@@ -89,7 +92,7 @@ export function heldAfterWrite(config: MachineConfig, index: number, { rule }: H
     case 'mtrr':
       return isMtrrValue(index, value, PHYSICAL_ADDRESS_BITS) ? value : null
     case 'misc-enable':
-      return ((value ^ before) & ~MISC_ENABLE_WRITABLE) === 0n ? value : null
+      return ((value ^ before) & ~(MISC_ENABLE_WRITABLE | monitorBit(config))) === 0n ? value : null
     case 'ignored':
       return before
     case 'read-only':

@@ -6,6 +6,7 @@
 import type { Layout, Views } from '../../base/layout.ts'
 import type { ApicState } from '../apic/registers.ts'
 import type { VmxState } from '../vmx/state.ts'
+import type { MonitorState } from './monitor.ts'
 
 export const REGISTER_LAYOUT = {
   gpr: { offset: 0x000, width: 64, count: 16 },
@@ -57,8 +58,8 @@ export interface DescriptorTable {
   limit: number
 }
 
-/** What the CPU does between instructions (Intel SDM, "Guest Non-Register State": activity state). */
-export type Activity = 'active' | 'hlt' | 'shutdown' | 'wait-for-sipi'
+/** What the CPU does between instructions (Intel SDM, "Guest Non-Register State": activity state; MWAIT's is none that software sees). */
+export type Activity = 'active' | 'hlt' | 'shutdown' | 'wait-for-sipi' | 'mwait'
 
 export interface Cpu {
   readonly index: number
@@ -77,6 +78,7 @@ export interface Cpu {
   /** An INIT message came; and the vector of a start-up message, -1 for none. */
   initPending: boolean
   startUpVector: number
+  monitor: MonitorState
   /** Between two iterations of a REP instruction. */
   midRepeat: boolean
   /** Values that RDRAND and RDSEED have given so far. */

@@ -10,6 +10,7 @@ import { MSRS } from '../../spec/msrs.ts'
 import { stopTimer } from '../apic/apic-timer.ts'
 import { resetApicRegisters, setApicRegister } from '../apic/registers.ts'
 import type { Machine } from '../machine.ts'
+import { disarmed } from './monitor.ts'
 import { type Cpu, DATA16_RIGHTS, LDT_RIGHTS, LDTR, type Registers, TR, TSS_BUSY_RIGHTS, X87 } from './registers.ts'
 
 /** IA32_APIC_BASE: the default page, global enable, bootstrap processor. */
@@ -70,6 +71,7 @@ export function initCpu(machine: Machine, index: number): void {
   cpu.nmiBlocking = false
   cpu.nmiPending = false
   cpu.midRepeat = false
+  cpu.monitor = disarmed()
   stopTimer(machine, index)
   resetApicRegisters(machine, index)
   beginOrWait(cpu)

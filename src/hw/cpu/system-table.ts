@@ -13,6 +13,7 @@ import { readSegmentBase, syscall, sysenter, sysexit, sysret, writeSegmentBase }
 import { iret } from './system/interrupt-return.ts'
 import { int, int1, int3, into, ud } from './system/interrupts.ts'
 import { inInstruction, insInstruction, outInstruction, outsInstruction } from './system/io.ts'
+import { monitor, mwait } from './system/monitor.ts'
 import { invpcid } from './system/paging-control.ts'
 import { requireRing0 } from './system/privilege.ts'
 import { clac, rdpid, rdpmc, stac } from './system/processor.ts'
@@ -84,11 +85,11 @@ export const systemOperations: Readonly<Record<SystemOperation, (engine: Engine,
   clac,
   stac,
   fwait,
-  // No CPU model has the features of these: their row has raised #UD already.
-  monitor: ud,
-  mwait: ud,
+  monitor,
+  mwait,
   xgetbv,
   xsetbv,
+  // No CPU model has the feature of these: their row has raised #UD already.
   rdpkru: ud,
   wrpkru: ud,
   rdrand: drawRandom,

@@ -7,6 +7,7 @@ import { EXIT_REASON_FAILED_VMENTRY, EXIT_REASONS } from '../../spec/exit-reason
 import { MSRS } from '../../spec/msrs.ts'
 import type { Engine } from '../cpu/engine.ts'
 import type { VmExit } from '../cpu/faults.ts'
+import { disarmed } from '../cpu/monitor.ts'
 import { CODE32_RIGHTS, CODE64_RIGHTS, DATA_RIGHTS, TSS_BUSY_RIGHTS, UNUSABLE_RIGHTS } from '../cpu/registers.ts'
 import { emit } from '../observe.ts'
 import { CR0_KEPT, saveGuestState } from './guest-state.ts'
@@ -114,6 +115,7 @@ function leaveNonRoot(engine: Engine, vmcs: number): void {
   engine.target = registers.rip[0]!
   engine.replaceFlags(2)
   cpu.activity = 'active'
+  cpu.monitor = disarmed()
   cpu.stiBlocking = false
   cpu.movSsBlocking = false
   cpu.midRepeat = false

@@ -8,6 +8,8 @@ import { BLOCKING } from '../../spec/vmcs-fields.ts'
 import { VMX_CONTROLS } from '../../spec/vmx-controls.ts'
 import { pagingFormatOf } from '../cpu/address-space.ts'
 import type { Engine } from '../cpu/engine.ts'
+import { disarmed } from '../cpu/monitor.ts'
+import type { Activity } from '../cpu/registers.ts'
 import { isControlSet } from './state.ts'
 import { readField, SLOT, writeNarrow } from './vmcs.ts'
 
@@ -22,6 +24,8 @@ const SEGMENT_SLOTS = SEGMENT_FIELDS.map(name => ({
 }))
 
 const ACTIVITIES = ['active', 'hlt', 'shutdown', 'wait-for-sipi'] as const
+/** The field never tells of MWAIT. */
+const activityNumber = (activity: Activity): number => (activity === 'mwait' ? 0 : ACTIVITIES.indexOf(activity))
 
 /** The NMI blocking that the guest sees: of virtual NMIs where it has them. */
 const blocksNmi = ({ cpu }: Engine): boolean =>
@@ -48,7 +52,7 @@ export function saveGuestState(engine: Engine, vmcs: number): void {
   writeNarrow(memory, vmcs + SLOT.GUEST_IDTR_LIMIT, cpu.idtr.limit)
   const blocking = (cpu.stiBlocking ? BLOCKING.sti : 0) | (cpu.movSsBlocking ? BLOCKING.movSs : 0) | (blocksNmi(engine) ? BLOCKING.nmi : 0)
   writeNarrow(memory, vmcs + SLOT.GUEST_INTERRUPTIBILITY_INFO, blocking)
-  writeNarrow(memory, vmcs + SLOT.GUEST_ACTIVITY_STATE, ACTIVITIES.indexOf(cpu.activity))
+  writeNarrow(memory, vmcs + SLOT.GUEST_ACTIVITY_STATE, activityNumber(cpu.activity))
   writeNarrow(memory, vmcs + SLOT.GUEST_PENDING_DBG_EXCEPTIONS, cpu.vmx.pendingDebug | heldSingleStep(engine))
   saveGuestMsrs(engine, vmcs)
 }
@@ -137,6 +141,7 @@ export function loadGuestState(engine: Engine, vmcs: number): void {
   cpu.movSsBlocking = (blocking & BLOCKING.movSs) !== 0
   if (isControlSet(cpu.vmx.controls, 'PIN_BASED_VIRTUAL_NMIS')) cpu.vmx.virtualNmiBlocking = (blocking & BLOCKING.nmi) !== 0
   else cpu.nmiBlocking = (blocking & BLOCKING.nmi) !== 0
+  cpu.monitor = disarmed()
   cpu.activity = ACTIVITIES[memory.read32(vmcs + SLOT.GUEST_ACTIVITY_STATE)]!
   cpu.vmx.pendingDebug = memory.read32(vmcs + SLOT.GUEST_PENDING_DBG_EXCEPTIONS)
   loadPdptes(engine, vmcs)

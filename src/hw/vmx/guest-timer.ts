@@ -53,7 +53,7 @@ export function disarmGuestTimer(engine: Engine, vmcs: number): void {
 export function guestTimerPending(engine: Engine): boolean {
   const { guestDeadline } = engine.cpu.vmx
   const { activity } = engine.cpu
-  return guestDeadline !== 0n && guestDeadline <= tscNow(engine) && (activity === 'active' || activity === 'hlt')
+  return guestDeadline !== 0n && guestDeadline <= tscNow(engine) && activity !== 'shutdown' && activity !== 'wait-for-sipi'
 }
 
 /** The event: the virtual timer vector is requested, deadline and shadow become 0. There is no exit and no exit information. */

@@ -9,6 +9,7 @@ import { type Fault, generalProtection, undefinedOpcode, VECTOR, VmExit } from '
 import { isRealStyle, type OperatingMode } from '../cpu/mode.ts'
 import { cplOf } from '../cpu/registers.ts'
 import { requireFeature } from '../cpu/system/features.ts'
+import { requireMonitor } from '../cpu/system/monitor.ts'
 import { requireRing0UnderUmip } from '../cpu/system/privilege.ts'
 import { instructionInformation } from './instruction-information.ts'
 import { isShadowed } from './shadow-vmcs.ts'
@@ -87,6 +88,7 @@ export function interceptInstruction(engine: Engine, instruction: Instruction): 
   if (intercept[0] !== 'always' && !isControlSet(controls, intercept[0])) return
   if (isUndefinedIn(engine.mode, mnemonic)) throw undefinedOpcode()
   if (KEPT_BY_UMIP.has(mnemonic)) requireRing0UnderUmip(engine)
+  if (feature === 'monitor') requireMonitor(engine)
   if (isPrivileged(engine, mnemonic)) throw generalProtection()
   if (isShadowed(engine, instruction)) return
   const information = WITH_INFORMATION.has(mnemonic) ? instructionInformation(instruction) : 0
@@ -97,9 +99,10 @@ export function interceptInstruction(engine: Engine, instruction: Instruction): 
   })
 }
 
-/** The linear address of INVLPG, the displacement of a memory operand of the others. */
+/** The linear address of INVLPG, whether MWAIT has its monitor armed, the displacement of a memory operand of the others. */
 function qualificationOf(engine: Engine, { row, dst, src }: Instruction): bigint {
   if (row.mnemonic === 'INVLPG') return engine.linear(dst.kind === 'memory' ? dst.segment : 3, engine.address(dst), 1, 'read')
+  if (row.mnemonic === 'MWAIT') return engine.cpu.monitor.armed ? 1n : 0n
   if (!WITH_INFORMATION.has(row.mnemonic)) return 0n
   const memory = dst.kind === 'memory' ? dst : src.kind === 'memory' ? src : null
   if (memory === null) return 0n

@@ -14,7 +14,7 @@ import {
 import { CPUID_FEATURES } from '../../../src/spec/cpuid.ts'
 import { runBare } from '../bare.ts'
 
-const AT_BOOT: CpuidContext = { apicId: 0, apicEnabled: true, osxsave: false, xcr0: 1n }
+const AT_BOOT: CpuidContext = { apicId: 0, apicEnabled: true, monitorEnabled: true, osxsave: false, xcr0: 1n }
 const leaf = (number: number, subleaf = 0, options: MachineOptions = {}, context: Partial<CpuidContext> = {}) =>
   cpuid(resolveConfig(options), number, subleaf, { ...AT_BOOT, ...context })
 
@@ -109,7 +109,7 @@ describe('MSRs', () => {
     expect(readsAs('MSR_MTRRcap')).toBe(0x508n)
     expect(readsAs('MSR_MTRRdefType')).toBe(0xc06n)
     expect(readsAs('MSR_IA32_CR_PAT')).toBe(0x0007_0406_0007_0406n)
-    expect(readsAs('MSR_IA32_MISC_ENABLE')).toBe(0x1801n)
+    expect(readsAs('MSR_IA32_MISC_ENABLE')).toBe(0x4_1801n) // bit 18: MONITOR and MWAIT
     expect(readsAs('MSR_IA32_UCODE_REV')).toBe(1n << 32n)
     expect(readsAs('MSR_IA32_MCG_CAP')).toBe(0n)
     expect(readsAs('MSR_PLATFORM_INFO')).toBe(20n << 8n)

@@ -152,6 +152,17 @@ export const INSTRUCTION_CONTROLS: ControlTests = {
       expect(createRig(body).exit()).toBe('EXIT_REASON_MSR_READ')
     },
   ],
+  CPU_BASED_MWAIT_EXITING: [
+    'MWAIT leaves the guest, with the monitor armed or not',
+    leaves('CPU_BASED_MWAIT_EXITING', 'xor ecx, ecx\nmwait', { reason: 'EXIT_REASON_MWAIT_INSTRUCTION', length: 3n, qualification: 0n }),
+  ],
+  CPU_BASED_MONITOR_EXITING: [
+    'MONITOR leaves the guest',
+    leaves('CPU_BASED_MONITOR_EXITING', 'xor ecx, ecx\nmov eax, 0x7000\nmonitor', {
+      reason: 'EXIT_REASON_MONITOR_INSTRUCTION',
+      length: 3n,
+    }),
+  ],
   CPU_BASED_PAUSE_EXITING: [
     'PAUSE leaves the guest',
     leaves('CPU_BASED_PAUSE_EXITING', 'pause', { reason: 'EXIT_REASON_PAUSE_INSTRUCTION', length: 2n }),

@@ -36,10 +36,7 @@ describe('a control that may be set works', () => {
 })
 
 describe('what is not there is reported as not settable', () => {
-  test.each(['VM_ENTRY_SMM', 'VM_ENTRY_DEACT_DUAL_MONITOR', 'CPU_BASED_MONITOR_EXITING', 'CPU_BASED_MWAIT_EXITING'] as const)(
-    '%s',
-    name => {
-      expect(isSettable(name)).toBe(false)
-    },
-  )
+  test.each(['VM_ENTRY_SMM', 'VM_ENTRY_DEACT_DUAL_MONITOR'] as const)('%s', name => {
+    expect(isSettable(name)).toBe(false)
+  })
 })

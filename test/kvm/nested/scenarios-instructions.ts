@@ -104,6 +104,11 @@ export const INSTRUCTION_SCENARIOS: readonly Scenario[] = [
       'vmcs_read CPU_BASED_VM_EXEC_CONTROL\nmov rcx, rax\nand ecx, ~CPU_BASED_USE_MSR_BITMAPS\nvmcs_write CPU_BASED_VM_EXEC_CONTROL, rcx',
     guest: 'mov ecx, 0x174\nrdmsr\nwrmsr\nmov ecx, 0x10\nrdmsr',
   },
+  {
+    name: 'MONITOR and MWAIT',
+    controls: ['CPU_BASED_MONITOR_EXITING', 'CPU_BASED_MWAIT_EXITING'],
+    guest: 'mov eax, 0x7000\nxor ecx, ecx\nxor edx, edx\nmonitor\nmwait',
+  },
   { name: 'PAUSE', controls: ['CPU_BASED_PAUSE_EXITING'], guest: 'pause\npause' },
   {
     name: 'descriptor tables',

@@ -24,9 +24,10 @@ export const NOT_ASKED: Readonly<Record<string, string>> = {
   ...Object.fromEntries(['SGDT', 'SIDT', 'SLDT', 'STR', 'SMSW'].map(name => [name, 'its result is the kernel’s own, or hidden by UMIP'])),
   ...Object.fromEntries(['XGETBV', 'RDPMC'].map(name => [name, 'its result depends on what the kernel set up'])),
   ...Object.fromEntries(
-    ['SERIALIZE', 'WRMSRNS', 'RDPKRU', 'WRPKRU', 'MONITOR', 'MWAIT'].map(name => [name, 'the processor or the emulator lacks the feature']),
+    ['SERIALIZE', 'WRMSRNS', 'RDPKRU', 'WRPKRU'].map(name => [name, 'the processor or the emulator lacks the feature']),
   ),
   ...Object.fromEntries(['VMCALL', 'VMFUNC'].map(name => [name, 'a hypervisor under the processor answers it'])),
+  ...Object.fromEntries(['MONITOR', 'MWAIT'].map(name => [name, 'outside ring 0 it is #UD'])),
   EMMS: 'the emulator lacks MMX',
   RSM: 'outside system-management mode it is #UD, as UD2',
   XSETBV: 'privileged, and checked after XCR0 is known',

@@ -105,4 +105,33 @@ static void others(void)
   equal(*(volatile u64 *)(to + 4093), crossing, "a store over a page's end");
 }
 
-void extended(void) { xsave(); fxsave(); others(); }
+static u64 line[16] __attribute__((aligned(64)));
+static void on_wake(struct frame *f) { (void)f; eoi(); }
+static void monitor_mwait(void)
+{
+  section("MONITOR and MWAIT");
+  if (under_kvm) {
+    equal(has(1, 0, 2, 3), 0, "KVM does not report them");
+    equal(TRY("mov %1, %%rax; xor %%ecx, %%ecx; xor %%edx, %%edx; monitor; xor %%eax, %%eax; mwait", "r"(line)), NONE, "and lets them do nothing");
+    return;
+  }
+  if (!has(1, 0, 2, 3)) return skip("not supported");
+  u32 r[4];
+  cpuid(5, 0, r);
+  check(r[0] > 0 && r[0] <= r[1], "CPUID leaf 5 has the sizes of lines");
+  equal(TRY("mov %1, %%rax; mov $1, %%ecx; xor %%edx, %%edx; monitor", "r"(line)), 13, "MONITOR refuses extensions");
+  equal(TRY("xor %%eax, %%eax; mov $2, %%ecx; mwait", "i"(0)), 13, "and so does MWAIT");
+  handlers[0x46] = on_wake;
+  u32 before = seen[0x46];
+  apic_write(0x3E0, 0xB); apic_write(0x320, 0x46); apic_write(0x380, in_tcg ? 1000000 : 1000); /* one shot of the APIC timer */
+  ASM("mov %0, %%rax; xor %%ecx, %%ecx; xor %%edx, %%edx; monitor; mov $0, %%eax; sti; mwait; cli" ::"r"(line) : "rax", "rcx", "rdx", "memory");
+  while (seen[0x46] == before) window(); /* QEMU may go on at once */
+  equal(seen[0x46], before + 1, "an interrupt ends the wait");
+  before = seen[0x46];
+  apic_write(0x380, in_tcg ? 100000000 : 10000000);
+  ASM("mov %0, %%rax; xor %%ecx, %%ecx; xor %%edx, %%edx; monitor; movq $1, (%0); xor %%eax, %%eax; sti; mwait; cli" ::"r"(line) : "rax", "rcx", "rdx", "memory");
+  equal(seen[0x46], before, "a store to the line before MWAIT lets it go on");
+  apic_write(0x380, 0);
+}
+
+void extended(void) { apic_write(0xF0, 0x1FF); monitor_mwait(); xsave(); fxsave(); others(); }

@@ -4,6 +4,8 @@
 extern u8 trampoline[], trampoline_end[];
 extern volatile u32 ap_number;
 static volatile u32 awake, sum, atomic, lock, ids, went, nmis, go, stopped, shot, tsc_adjusts;
+static volatile u64 stored[16] __attribute__((aligned(64)));
+static volatile u32 waits_by_mwait, woken;
 static volatile u8 *const page = (u8 *)0x10000000000ul;
 
 static void on_call(struct frame *f) { (void)f; __atomic_add_fetch(&went, 1, __ATOMIC_SEQ_CST); eoi(); }
@@ -26,7 +28,13 @@ void ap_main(void)
   }
   (void)*page;
   __atomic_add_fetch(&awake, 1, __ATOMIC_SEQ_CST);
-  for (;;) nap();
+  for (;;) {
+    if (waits_by_mwait) {
+      ASM("mov %0, %%rax; xor %%ecx, %%ecx; xor %%edx, %%edx; monitor" ::"r"(&stored) : "rax", "rcx", "rdx", "memory");
+      if (!stored[0]) ASM("xor %%eax, %%eax; xor %%ecx, %%ecx; mwait" ::: "rax", "rcx", "memory"); /* interrupts are off */
+      if (stored[0]) { __atomic_add_fetch(&woken, 1, __ATOMIC_SEQ_CST); while (waits_by_mwait) pause(); }
+    } else nap();
+  }
 }
 
 static u32 cpus(void)
@@ -76,6 +84,16 @@ void processors(void)
   table[0] = (u64)another | 3;
   ipi(0xC0091, 0);
   check(until(&shot, others), "a TLB shoot-down reaches all");
+  if (has(1, 0, 2, 3)) {
+    went = 0;
+    waits_by_mwait = 1;
+    ipi(0xC0090, 0); /* out of HLT */
+    (void)until(&went, others);
+    delay(239);
+    stored[0] = 1;
+    check(until(&woken, others), "a store ends the MWAIT of all");
+    waits_by_mwait = 0;
+  }
   awake = 0; sum = 0;
   ipi(0x4500, 1);
   delay(2386);

@@ -13,6 +13,7 @@ import type { Engine } from '../engine.ts'
 import { generalProtection } from '../faults.ts'
 import { ownTsc } from '../msrs.ts'
 import { cplOf } from '../registers.ts'
+import { isMonitorEnabled } from './monitor.ts'
 import { iopl, requireRing0 } from './privilege.ts'
 
 export function cli(engine: Engine): void {
@@ -55,11 +56,12 @@ export function hlt(engine: Engine): void {
 
 const APIC_GLOBAL_ENABLE = 1n << 11n
 
-export const cpuidContext = ({ registers, cpu, index }: Engine): CpuidContext => ({
-  apicId: index,
-  apicEnabled: (cpu.msrs[MSRS.MSR_IA32_APICBASE.index]! & APIC_GLOBAL_ENABLE) !== 0n,
-  osxsave: (registers.cr[4]! & (1n << BigInt(CR4.OSXSAVE))) !== 0n,
-  xcr0: registers.xcr0[0]!,
+export const cpuidContext = (engine: Engine): CpuidContext => ({
+  apicId: engine.index,
+  apicEnabled: (engine.cpu.msrs[MSRS.MSR_IA32_APICBASE.index]! & APIC_GLOBAL_ENABLE) !== 0n,
+  monitorEnabled: isMonitorEnabled(engine),
+  osxsave: (engine.registers.cr[4]! & (1n << BigInt(CR4.OSXSAVE))) !== 0n,
+  xcr0: engine.registers.xcr0[0]!,
 })
 
 export function cpuidInstruction(engine: Engine): void {
