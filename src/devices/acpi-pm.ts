@@ -10,8 +10,8 @@ export const PM1_CONTROL_PORT = 0x604
 export const PM_TIMER_PORT = 0x608
 export const PM_TIMER_HERTZ = 3_579_545
 export const PM_PORTS = 12
-/** SLP_TYP of the soft-off state S5, as the DSDT says it. */
-export const SLEEP_TYPE_OFF = 5
+/** SLP_TYP of the soft-off state S5, as the DSDT says it: QEMU's, so that kernels that write 2000H without reading the DSDT switch off too. */
+export const SLEEP_TYPE_OFF = 0
 
 export interface AcpiPmState {
   enable: number

@@ -113,6 +113,88 @@ start:
 .end:
   hlt`
 
+/** A multiboot kernel that recommends a video mode and tells of its memory map, its modules and its command line, then switches off as for QEMU. */
+const TELLING = `bits 32
+org 0x100000
+header:
+  dd 0x1badb002, 7, -(0x1badb002 + 7)
+  dd 0, 0, 0, 0, 0, 1, 80, 25, 0
+start:
+  mov esp, 0x90000
+  mov edx, 0xe9
+  mov edi, [ebx+48]
+  mov ebp, [ebx+44]
+  add ebp, edi
+.range:
+  mov al, [edi+20] ; its type, and how many MiB lie above the first one
+  add al, '0'
+  out dx, al
+  cmp dword [edi+4], 0x100000
+  jb .below
+  mov eax, [edi+12]
+  shr eax, 20
+  add al, 'a'
+  out dx, al
+.below:
+  add edi, [edi]
+  add edi, 4
+  cmp edi, ebp
+  jb .range
+  mov edi, [ebx+24]
+  mov ebp, [ebx+20]
+.module:
+  mov esi, [edi]
+  mov ecx, [edi+4]
+  sub ecx, esi
+  test esi, 0xfff
+  jnz .stop
+  rep outsb
+  mov esi, [edi+8]
+  call text
+  add edi, 16
+  dec ebp
+  jnz .module
+  mov esi, [ebx+16]
+  call text
+  mov edx, 0x604
+  mov ax, 0x2000
+  out dx, ax
+.stop: hlt
+text:
+  mov al, '|'
+.next: out dx, al
+  lodsb
+  test al, al
+  jnz .next
+  ret`
+
+/** An ELF file with one segment: linked for `virtual`, loaded at 1 MiB; its entry behind the 48 bytes of the header, as the linker has it. */
+function elf(bits: 32 | 64, code: Uint8Array, virtual: bigint): Uint8Array {
+  const view = new DataView(new ArrayBuffer(0x1000 + code.length))
+  const word = (at: number, value: bigint): void =>
+    bits === 32 ? view.setUint32(at, Number(value), true) : view.setBigUint64(at, value, true)
+  view.setUint32(0, 0x464c_457f, true)
+  for (const [at, value] of [
+    [4, bits / 32],
+    [5, 1],
+    [6, 1],
+    [16, 2],
+    [18, bits === 32 ? 3 : 62],
+    [20, 1],
+  ] as const)
+    view.setUint8(at, value)
+  word(24, virtual + 48n)
+  const [header, step] = bits === 32 ? [52, 4] : [64, 8]
+  word(24 + step, BigInt(header))
+  view.setUint16(bits === 32 ? 42 : 54, bits === 32 ? 32 : 56, true)
+  view.setUint16(bits === 32 ? 44 : 56, 1, true)
+  view.setUint32(header, 1, true) // PT_LOAD
+  const values = [0x1000n, virtual, 0x10_0000n, BigInt(code.length), BigInt(code.length) + 0x3000n] // offset, vaddr, paddr, filesz, memsz
+  for (const [index, value] of values.entries()) word(header + step * (index + 1), value)
+  new Uint8Array(view.buffer).set(code, 0x1000)
+  return new Uint8Array(view.buffer)
+}
+
 describe.each([
   ['on the bare CPU', true],
   ['under KVM', false],
@@ -173,6 +255,21 @@ describe.each([
     expect(printed).toBe('k a=1|1[module]')
     expect(end).toMatchObject({ reason: 'exit-port', status: 16 })
   })
+
+  test.each([
+    ['32 bits', 32, 0x10_0000n],
+    ['32 bits for the higher half', 32, 0xc010_0000n],
+    ['64 bits for the higher half', 64, 0xffff_ffff_8010_0000n],
+  ] as const)(
+    'a multiboot kernel in an ELF file of %s finds its memory map, two modules and their strings, and switches off',
+    (_, bits, virtual) => {
+      const modules = ['one', 'two'].map(name => ({ name, bytes: Buffer.from(`[${name}]`) }))
+      const { end, printed } = run(elf(bits, bytesOf(TELLING), virtual), 'protected', bare, { commandLine: 'k a b', modules })
+      // 640 KiB, its end, firmware, 15 MiB, the devices' addresses below 4 GiB.
+      expect(printed).toBe('1221p2u[one]|one[two]|two|k a b')
+      expect(end).toMatchObject({ reason: 'power-off' })
+    },
+  )
 
   test('a multiboot kernel finds a BIOS data area that agrees with its memory sizes, and an interrupt table that answers', () => {
     const body = `start:

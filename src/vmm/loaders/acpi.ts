@@ -142,7 +142,7 @@ function facs(): Uint8Array {
   return bytes
 }
 
-/** AML: Name (\_S5, Package () { 5, 5, 0, 0 }). */
+/** AML: Name (\_S5, Package () { 0, 0, 0, 0 }). */
 const dsdt = (): Uint8Array =>
   table(
     'DSDT',
