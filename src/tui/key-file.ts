@@ -1,5 +1,5 @@
 /**
- * Keys of one's own: a TOML file of strings and arrays of strings, a line for each command.
+ * Keys of one's own: a TOML file with a string, or an array of strings, for each command.
  *
  *     # as `vtick keys --json` names commands and keys
  *     next-exit = "x"
@@ -8,6 +8,7 @@
  * A key that is given to a command is taken from the one that had it.
  */
 
+import { parse, TomlError } from 'smol-toml'
 import { nearest } from '../base/suggest.ts'
 import { BINDINGS, type Command, isKeyName } from './keymap.ts'
 
@@ -18,44 +19,18 @@ export interface KeyFileProblem {
   readonly problem: string
 }
 
-const ENTRY = /^\s*([\w-]+|"[\w-]+")\s*=\s*(.*?)\s*$/
-const STRING = /^(?:"((?:[^"\\]|\\["\\])*)"|'([^']*)')/
-
-/** Strings with commas between; undefined where it is anything else. */
-function stringsIn(text: string): readonly string[] | undefined {
-  const found: string[] = []
-  let rest = text.trim()
-  while (rest !== '') {
-    const string = STRING.exec(rest)
-    if (string === null) return undefined
-    found.push(string[1]?.replace(/\\(.)/g, '$1') ?? string[2]!)
-    rest = rest.slice(string[0].length).trim()
-    if (rest === '') break
-    if (!rest.startsWith(',')) return undefined
-    rest = rest.slice(1).trim()
-  }
-  return found
-}
-
-/** Without a comment, which begins outside of strings. */
-const withoutComment = (line: string): string => /^(?:[^#"']|"(?:[^"\\]|\\.)*"|'[^']*')*/.exec(line)![0]
-
-function keysOf(value: string): readonly string[] | undefined {
-  const list = /^\[(.*)\]$/.exec(value)
-  const keys = stringsIn(list?.[1] ?? value)
-  return keys === undefined || (list === null && keys.length !== 1) ? undefined : keys
-}
-
 /** Why a key cannot be bound; undefined: it can. */
 function troubleWith(key: string): string | undefined {
   if (key === 'ctrl-c' || key === 'ctrl-z') return `${key} leaves and suspends, whatever happens`
   return isKeyName(key) ? undefined : `\`${key}\` is no key; a character, or a name as in \`vtick keys --json\``
 }
 
-function entryOf(line: string, taken: ReadonlySet<string>): readonly [Command, readonly string[]] | string {
-  const [, quoted = '', value = ''] = ENTRY.exec(line) ?? []
-  const name = quoted.replaceAll('"', '')
-  if (name === '') return 'write COMMAND = "KEY", or COMMAND = ["KEY", "KEY"]'
+function keysOf(value: unknown): readonly string[] | undefined {
+  const keys = Array.isArray(value) ? value : [value]
+  return keys.every(key => typeof key === 'string') ? keys : undefined
+}
+
+function entryOf(name: string, value: unknown, taken: ReadonlySet<string>): readonly [Command, readonly string[]] | string {
   const command = BINDINGS.find(binding => binding.command === name)?.command
   if (command === undefined) {
     const near = nearest(
@@ -67,20 +42,32 @@ function entryOf(line: string, taken: ReadonlySet<string>): readonly [Command, r
   const keys = keysOf(value)
   if (keys === undefined) return `the keys of ${name} are to be a string, or strings in brackets`
   const trouble = keys.map(troubleWith).find(words => words !== undefined)
-  const twice = keys.find(key => taken.has(key))
+  const twice = keys.find((key, at) => taken.has(key) || keys.indexOf(key) < at)
   return trouble ?? (twice === undefined ? [command, keys] : `\`${twice}\` is bound further up`)
 }
 
+/** The line, from 1, that begins with a name of the file's top level; the parser keeps none. */
+const lineOf = (text: string, name: string): number =>
+  text.split('\n').findIndex(line => /^\s*\[*\s*["']?([\w-]*)/.exec(line)![1] === name) + 1
+
+function entriesIn(text: string): ReadonlyMap<string, unknown> | KeyFileProblem {
+  try {
+    return new Map(Object.entries(parse(text)))
+  } catch (error) {
+    if (!(error instanceof TomlError)) throw error
+    return { line: error.line, problem: `this is not TOML: ${error.message.split('\n')[0]!.replace(/^Invalid TOML document: /, '')}` }
+  }
+}
+
 export function parseKeyFile(text: string): OwnKeys | KeyFileProblem {
+  const entries = entriesIn(text)
+  if ('problem' in entries) return entries
   const own = new Map<Command, readonly string[]>()
   const taken = new Set<string>()
-  for (const [number, raw] of text.split(/\r?\n/).entries()) {
-    const line = withoutComment(raw)
-    if (line.trim() === '') continue
-    const entry = entryOf(line, taken)
-    if (typeof entry === 'string') return { line: number + 1, problem: entry }
+  for (const [name, value] of entries) {
+    const entry = entryOf(name, value, taken)
+    if (typeof entry === 'string') return { line: lineOf(text, name), problem: entry }
     const [command, keys] = entry
-    if (own.has(command)) return { line: number + 1, problem: `${command} stands further up` }
     own.set(command, keys)
     for (const key of keys) taken.add(key)
   }

@@ -15,7 +15,8 @@ it('strings and arrays of strings, comments and quoted names', () => {
 next-exit = "x"   # was an entry
 "row-down" = ['j', "down", "ctrl-n"]
 
-quit = []
+quit = [
+]
 search = "#"
 `
   expect(parseKeyFile(text)).toEqual(
@@ -29,14 +30,15 @@ search = "#"
 })
 
 it.each([
-  ['next-exit', 'write COMMAND = "KEY", or COMMAND = ["KEY", "KEY"]'],
+  ['next-exit', 'this is not TOML: illegal character in key'],
   ['next-exot = "e"', 'there is no command `next-exot`; did you mean `next-exit`?'],
-  ['next-exit = e', 'the keys of next-exit are to be a string, or strings in brackets'],
-  ['next-exit = "e", "f"', 'the keys of next-exit are to be a string, or strings in brackets'],
+  ['next-exit = e', 'this is not TOML: invalid value'],
+  ['next-exit = 5', 'the keys of next-exit are to be a string, or strings in brackets'],
+  ['[next-exit]', 'the keys of next-exit are to be a string, or strings in brackets'],
   ['next-exit = "ctrl-c"', 'ctrl-c leaves and suspends, whatever happens'],
   ['next-exit = "F5"', '`F5` is no key; a character, or a name as in `vtick keys --json`'],
   ['next-exit = "j"', '`j` is bound further up'],
-  ['row-down = "n"', 'row-down stands further up'],
+  ['row-down = "n"', 'this is not TOML: trying to redefine an already defined table or value'],
 ])('%s is told with its line', (line, problem) => {
   expect(parseKeyFile(`row-down = "j"\n\n${line}\n`)).toEqual({ line: 3, problem })
 })
