@@ -16,6 +16,7 @@ import { deliverThroughVectorTable } from './real-delivery.ts'
 
 /** Delivers; throws a `Fault` where the delivery itself faults, leaving the registers as they were. */
 export function deliver(engine: Engine, event: DeliveredEvent): void {
+  engine.unblockedNmi = false
   engine.delivering = { info: interruptionInfo(event, engine.mode), errorCode: event.errorCode ?? 0, length: event.length }
   const returnTo = engine.wrapRip(engine.registers.rip[0]! + BigInt(event.length))
   // RF keeps a fault's instruction, when it runs again, from breaking again; traps and breakpoints come with it as it is.

@@ -51,6 +51,8 @@ export class Engine extends LinearMemory implements Ops<bigint> {
   isVirtual8086 = false
   /** The current instruction began blocking (STI, MOV SS) itself. */
   beganBlocking = false
+  /** The current instruction is an IRET that found NMIs blocked, and unblocked them; until it is complete, or its fault is delivered. */
+  unblockedNmi = false
   /** The current instruction was delivered as an interrupt (INT n and its kin): no single-step trap follows it. */
   tookEvent = false
   /** While an event is being delivered: its interruption information, for the IDT-vectoring fields of an exit. */

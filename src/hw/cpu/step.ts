@@ -3,7 +3,6 @@
 import { low32, pageNumber } from '../../base/u64.ts'
 import { PAGE_SIZE } from '../../base/units.ts'
 import { decode, MAX_INSTRUCTION_LENGTH } from '../../isa/decode.ts'
-import type { Instruction } from '../../isa/instruction.ts'
 import { CS } from '../../isa/operands.ts'
 import { RF, TF } from '../../isa/status-flags.ts'
 import { emit } from '../observe.ts'
@@ -20,7 +19,7 @@ import { Fault, generalProtection, Refusal, undefinedOpcode, VECTOR, VmExit } fr
 import type { Cpu } from './registers.ts'
 import { repeatInBulk } from './repeat.ts'
 import { wrapped } from './segmentation.ts'
-import { iopl } from './system/privilege.ts'
+import { requireIopl3 } from './system/privilege.ts'
 
 /** Runs the instruction at RIP. Faults and VM exits are dealt with; nothing of ours is thrown. */
 export function step(engine: Engine): void {
@@ -46,7 +45,7 @@ function execute(engine: Engine, cpu: Cpu, { instruction, ticks, bulk }: Decoded
   engine.current = instruction
   engine.outcome = 'next'
   if (cpu.vmx.mode === 'non-root') interceptInstruction(engine, instruction)
-  if (engine.isVirtual8086) requireSensitive(engine, instruction)
+  if (engine.isVirtual8086 && SENSITIVE.has(instruction.row.mnemonic)) requireIopl3(engine)
   if (cpu.midRepeat) cpu.midRepeat = false
   if (bulk !== null && repeatInBulk(engine, bulk, instruction, ticks)) return
   instruction.row.execute(engine, instruction)
@@ -58,12 +57,8 @@ function execute(engine: Engine, cpu: Cpu, { instruction, ticks, bulk }: Decoded
     engine.replaceFlags(engine.materialised() & ~RF)
 }
 
-/** What would tell a program in virtual-8086 mode, or let it change, who has interrupts enabled (SDM, "Sensitive Instructions"). */
-const SENSITIVE: ReadonlySet<string> = new Set(['CLI', 'STI', 'PUSHFW', 'PUSHFD', 'POPFW', 'POPFD', 'INT', 'IRETW', 'IRETD'])
-
-function requireSensitive(engine: Engine, { row }: Instruction): void {
-  if (SENSITIVE.has(row.mnemonic) && iopl(engine) < 3) throw generalProtection()
-}
+/** What would tell a program in virtual-8086 mode, or let it change, who has interrupts enabled (SDM, "Sensitive Instructions"); IRET checks by itself. */
+const SENSITIVE: ReadonlySet<string> = new Set(['CLI', 'STI', 'PUSHFW', 'PUSHFD', 'POPFW', 'POPFD', 'INT'])
 
 function proceed(engine: Engine, length: number): void {
   const { position, registers } = engine

@@ -65,13 +65,20 @@ export function failEntry(
   machine.tick += machine.config.costs.vmExit
 }
 
+/** "NMI unblocking due to IRET": bit 12 of the interruption information, or of the qualification of these exits. */
+const NMI_UNBLOCKING = 1 << 12
+const QUALIFIED_BY_IRET: ReadonlySet<number> = new Set([EXIT_REASONS.EXIT_REASON_EPT_VIOLATION, EXIT_REASONS.EXIT_REASON_PML_FULL])
+
 function recordExit(engine: Engine, vmcs: number, reason: number, { details }: VmExit): void {
   const { memory, delivering, current } = engine
+  const unblocking = engine.unblockedNmi ? NMI_UNBLOCKING : 0
+  engine.unblockedNmi = false
   writeNarrow(memory, vmcs + SLOT.VM_EXIT_REASON, reason)
-  memory.write64(vmcs + SLOT.EXIT_QUALIFICATION, details.qualification ?? 0n)
+  const qualification = details.qualification ?? 0n
+  memory.write64(vmcs + SLOT.EXIT_QUALIFICATION, QUALIFIED_BY_IRET.has(reason) ? qualification | BigInt(unblocking) : qualification)
   if (details.guestLinear !== undefined) memory.write64(vmcs + SLOT.GUEST_LINEAR_ADDRESS, details.guestLinear)
   if (details.guestPhysical !== undefined) memory.write64(vmcs + SLOT.GUEST_PHYSICAL_ADDRESS, BigInt(details.guestPhysical))
-  writeNarrow(memory, vmcs + SLOT.VM_EXIT_INTR_INFO, details.interruption ?? 0)
+  writeNarrow(memory, vmcs + SLOT.VM_EXIT_INTR_INFO, details.interruption === undefined ? 0 : details.interruption | unblocking)
   writeNarrow(memory, vmcs + SLOT.VM_EXIT_INTR_ERROR_CODE, details.interruptionError ?? 0)
   writeNarrow(memory, vmcs + SLOT.IDT_VECTORING_INFO_FIELD, delivering?.info ?? 0)
   writeNarrow(memory, vmcs + SLOT.IDT_VECTORING_ERROR_CODE, delivering?.errorCode ?? 0)

@@ -13,7 +13,7 @@ import { markAccessed } from './descriptor.ts'
 import { enterParagraph, readReturnCode } from './far.ts'
 import { dropInnerSegments, loadParagraph } from './load-segment.ts'
 import { enterOuterStack, readOuterStack } from './outer-stack.ts'
-import { iopl } from './privilege.ts'
+import { iopl, requireIopl3 } from './privilege.ts'
 import { stackSlot } from './stack-frame.ts'
 import { taskSwitch } from './task-switch.ts'
 
@@ -27,6 +27,8 @@ interface ReturnFrame {
 
 export function iret(engine: Engine, i: Instruction): void {
   const size = i.size as 16 | 32 | 64
+  unblockNmi(engine)
+  if (engine.isVirtual8086) requireIopl3(engine)
   if (!isRealStyle(engine.mode) && (engine.flagsWord & NT) !== 0) returnToTask(engine)
   const frame: ReturnFrame = {
     offset: stackSlot(engine, size, 0),
@@ -38,7 +40,7 @@ export function iret(engine: Engine, i: Instruction): void {
   else if (engine.mode === 'protected' && size === 32 && (frame.flags & VM) !== 0 && cplOf(engine.cpu) === 0)
     returnToVirtual8086(engine, frame)
   else returnToCode(engine, frame, size)
-  unblockNmi(engine)
+  engine.unblockedNmi = false
 }
 
 /** With NT set, IRET goes back to the task that the TSS links to; IA-32e mode has no tasks. */
@@ -47,9 +49,19 @@ function returnToTask(engine: Engine): never {
   return taskSwitch(engine, 'iret', Number(engine.loadLinear(16, engine.registers.segmentBase[TR]!, SUPERVISOR)))
 }
 
-function unblockNmi({ cpu }: Engine): void {
-  if (guestHas(cpu.vmx, 'PIN_BASED_VIRTUAL_NMIS')) cpu.vmx.virtualNmiBlocking = false
-  else cpu.nmiBlocking = false
+/**
+ * IRET unblocks NMIs though it faults (SDM, "Handling Multiple NMIs"): virtual ones where the guest has them, and none where NMIs leave
+ * the guest and it has no virtual ones (SDM, "Changes to Instruction Behavior in VMX Non-Root Operation").
+ */
+function unblockNmi(engine: Engine): void {
+  const { cpu } = engine
+  if (guestHas(cpu.vmx, 'PIN_BASED_VIRTUAL_NMIS')) {
+    engine.unblockedNmi = cpu.vmx.virtualNmiBlocking
+    cpu.vmx.virtualNmiBlocking = false
+  } else if (!guestHas(cpu.vmx, 'PIN_BASED_NMI_EXITING')) {
+    engine.unblockedNmi = cpu.nmiBlocking
+    cpu.nmiBlocking = false
+  }
 }
 
 const dropFrame = (engine: Engine, size: number): void => {

@@ -13,6 +13,11 @@ export function requireRing0(engine: Engine): void {
 /** The I/O privilege level, of RFLAGS. */
 export const iopl = (engine: Engine): number => (engine.flagsWord & IOPL) >> 12
 
+/** Of virtual-8086 mode: what would tell of, or change, the interrupt flag is for IOPL 3. */
+export function requireIopl3(engine: Engine): void {
+  if (iopl(engine) < 3) throw generalProtection()
+}
+
 const UMIP = 1n << BigInt(CR4.UMIP)
 
 /** SGDT, SIDT, SLDT, STR and SMSW tell a program about the system, unless user-mode instruction prevention is on. */
