@@ -14,7 +14,7 @@ import { lookupCpuid, runtimeCpuid } from './cpuid.ts'
 import { emulateInstruction } from './emulate.ts'
 import { endedInterrupt } from './eoi.ts'
 import type { ExitOutcome } from './exit-reason.ts'
-import { queueGeneralProtection, queueUndefinedOpcode, skipInstruction } from './interrupts.ts'
+import { blockNmiAgain, queueGeneralProtection, queueUndefinedOpcode, skipInstruction } from './interrupts.ts'
 import { handleIo } from './io.ts'
 import { hvTimerExpired } from './lapic-timer.ts'
 import { completeVirtualWrite } from './mmio.ts'
@@ -121,6 +121,7 @@ function handleEptViolation(c: Context): ExitOutcome {
   const qualification = cpu.vmread('EXIT_QUALIFICATION')
   cpu.spend('kvmPageFault')
   if (hasNestedEpt(c)) return handleNestedViolation(c, guestPhysical, qualification)
+  blockNmiAgain(c, qualification)
   trace(c, 'kvm_page_fault', { rip: cpu.vmread('GUEST_RIP'), gpa: BigInt(guestPhysical), error_code: qualification }, 'guest')
   if (isPageVirtualized(c) && guestPhysical - (guestPhysical % PAGE_SIZE) === APIC_DEFAULT_BASE) {
     mapHostPage(c, APIC_DEFAULT_BASE, c.vm.apicAccessPage)

@@ -11,7 +11,7 @@ import { hasControl, setControl } from './vmcs01.ts'
 export const INTR_INFO_VALID = 0x8000_0000
 export const INTR_TYPE = { external: 0, nmi: 2, exception: 3, software: 4, privileged: 5, softwareException: 6 } as const
 export const HAS_ERROR_CODE = 1 << 11
-/** Of VM exits: an IRET was unblocking NMIs. */
+/** Of VM exits, in interruption information or the qualification: an IRET was unblocking NMIs. */
 const NMI_UNBLOCKING = 1 << 12
 const NMI_VECTOR = 2
 const RFLAGS_TF = 1n << 8n
@@ -50,6 +50,15 @@ export function recoverInterruptedDelivery({ cpu, vcpu }: Context): void {
   // The NMI was not delivered, so it blocks no other.
   if (interruptionType(information) === INTR_TYPE.nmi)
     cpu.vmwrite('GUEST_INTERRUPTIBILITY_INFO', cpu.vmread('GUEST_INTERRUPTIBILITY_INFO') & ~BigInt(BLOCKING.nmi))
+}
+
+/**
+ * After an EPT violation whose instruction runs again: an IRET that had unblocked NMIs has them blocked until then (Linux
+ * `handle_ept_violation`). Where an event was being delivered the qualification does not tell.
+ */
+export function blockNmiAgain({ cpu, vcpu }: Context, qualification: bigint): void {
+  if (vcpu.injected !== null || (qualification & BigInt(NMI_UNBLOCKING)) === 0n) return
+  cpu.vmwrite('GUEST_INTERRUPTIBILITY_INFO', cpu.vmread('GUEST_INTERRUPTIBILITY_INFO') | BigInt(BLOCKING.nmi))
 }
 
 /** Writes the event of the next entry, and what makes the guest exit when it can take the one that must wait. */

@@ -5,6 +5,7 @@
 
 import { PAGE_SIZE } from '../../base/units.ts'
 import { type Context, trace } from '../context.ts'
+import { blockNmiAgain } from '../interrupts.ts'
 import { allocateHostPage, EPT_ADDRESS, EPT_WRITE_BACK, hostAddress, mapPage } from '../mmu.ts'
 import { EPT_WRITE, walkEpt12 } from './ept-walk.ts'
 import type { ShadowEpt } from './nested-state.ts'
@@ -58,6 +59,7 @@ export function handleNestedEptViolation(c: Context, guestPhysical: number, qual
   if (found.kind === 'misconfiguration') return { kind: 'misconfiguration' }
   if (found.kind === 'violation')
     return { kind: 'violation', qualification: (qualification & ~0x3fn) | (tried & 7n) | (found.rights << 3n) }
+  blockNmiAgain(c, qualification)
   const host = hostAddress(c.vm, found.physical)
   if (host < 0) return { kind: 'no-memory' }
   const shadow = c.vcpu.nested.shadowEpt

@@ -1,5 +1,6 @@
 /** Exceptions, injection of every type, windows, the monitor trap flag, NMIs, interrupts and timers. */
 
+import type { ControlName } from '../../../src/spec/vmx-controls.ts'
 import type { Scenario } from './scenario.ts'
 
 const info = (type: number, vector: number, code = false): number => (0x8000_0000 | (type << 8) | vector | (code ? 1 << 11 : 0)) >>> 0
@@ -26,6 +27,14 @@ const INJECTIONS: readonly (readonly [name: string, set: string])[] = [
 const BROKEN_IDT = 'vmcs_write GUEST_IDTR_LIMIT, 0\nvmcs_write EXCEPTION_BITMAP, -1'
 /** Delivery pushes onto a page that is not mapped: the frame is at an address beyond the first GByte. */
 const BROKEN_STACK = 'mov rcx, 0x7000000000\nvmcs_write GUEST_RSP, rcx\nvmcs_write EXCEPTION_BITMAP, -1'
+
+/** What NMIs the guest blocks. */
+const NMI_BLOCKINGS: readonly (readonly [name: string, controls: readonly ControlName[]])[] = [
+  ['NMIs blocked', []],
+  ['virtual NMIs blocked', ['PIN_BASED_NMI_EXITING', 'PIN_BASED_VIRTUAL_NMIS']],
+]
+const BLOCKED = 'vmcs_write GUEST_INTERRUPTIBILITY_INFO, 8'
+const RETURN_TO_NO_CODE = 'push 0x10\npush 0\npushfq\npush 0x7ff8\npush 0\niretq'
 
 const X2APIC = 'x2apic_enable\n'
 const SELF = (vector: number): string => `write_msr 0x83f, ${vector}\n`
@@ -122,6 +131,30 @@ export const EVENT_SCENARIOS: readonly Scenario[] = [
     setUp: 'vmcs_write GUEST_INTERRUPTIBILITY_INFO, 8',
     guest: 'cpuid\niretq_is_not_here: nop',
   },
+  ...NMI_BLOCKINGS.flatMap(([name, controls]): Scenario[] => [
+    {
+      name: `an IRET that faults, ${name}`,
+      controls,
+      setUp: `vmcs_write EXCEPTION_BITMAP, -1\n${BLOCKED}`,
+      guest: RETURN_TO_NO_CODE,
+      exits: 1,
+    },
+    {
+      // Under KVM the first use of the page is an EPT violation of its own, and what the IRET reports comes after that.
+      name: `an IRET that faults on a stack that nothing used, ${name}`,
+      controls: ['SECONDARY_EXEC_ENABLE_EPT', ...controls],
+      setUp: `call build_ept\nvmcs_write EXCEPTION_BITMAP, -1\n${BLOCKED}`,
+      guest: 'mov esp, 0x300000\niretq',
+      exits: 1,
+    },
+    {
+      name: `an IRET whose stack the hypervisor does not map, ${name}`,
+      controls: ['SECONDARY_EXEC_ENABLE_EPT', ...controls],
+      setUp: `call build_ept\nmov qword [ept_pt + 0x100 * 8], 0\n${BLOCKED}`,
+      guest: 'mov esp, 0x300000\niretq',
+      exits: 1,
+    },
+  ]),
   {
     name: 'the monitor trap flag',
     controls: ['CPU_BASED_MONITOR_TRAP_FLAG'],
