@@ -23,6 +23,7 @@ import { SAVED_STATE } from '../src/isa/save-state.ts'
 import { SHIFTS } from '../src/isa/shift.ts'
 import { SSE_INTEGER } from '../src/isa/sse-integer.ts'
 import { SSE_MOVES } from '../src/isa/sse-move.ts'
+import { SSE_SHUFFLES } from '../src/isa/sse-shuffle.ts'
 import { STACK } from '../src/isa/stack.ts'
 import { STRINGS } from '../src/isa/string.ts'
 import { SYSTEM } from '../src/isa/system.ts'
@@ -54,6 +55,7 @@ const FAMILIES: readonly (readonly [name: string, rows: readonly InstructionRow[
   ['saved state, x87 control', SAVED_STATE],
   ['vector moves', SSE_MOVES],
   ['vector integers', SSE_INTEGER],
+  ['vector shuffles', SSE_SHUFFLES],
   ['VMX', VMX],
 ]
 

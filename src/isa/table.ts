@@ -19,6 +19,7 @@ import { SAVED_STATE } from './save-state.ts'
 import { SHIFTS } from './shift.ts'
 import { SSE_INTEGER } from './sse-integer.ts'
 import { SSE_MOVES } from './sse-move.ts'
+import { SSE_SHUFFLES } from './sse-shuffle.ts'
 import { STACK } from './stack.ts'
 import { STRINGS } from './string.ts'
 import { SYSTEM } from './system.ts'
@@ -44,6 +45,7 @@ export const INSTRUCTIONS: readonly InstructionRow[] = [
   ...SAVED_STATE,
   ...SSE_MOVES,
   ...SSE_INTEGER,
+  ...SSE_SHUFFLES,
   ...VMX,
 ]
 
