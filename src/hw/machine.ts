@@ -23,7 +23,7 @@ import { disarmed, storeToMonitored } from './cpu/monitor.ts'
 import { BLOCK_BYTES, type Cpu, REGISTER_LAYOUT, type Registers } from './cpu/registers.ts'
 import { resetCpu } from './cpu/reset.ts'
 import { Memory } from './memory.ts'
-import { readBeyond, writeBeyond } from './physical-devices.ts'
+import { readBeyond, requireWhole, writeBeyond } from './physical-devices.ts'
 import { type CostTable, defaultCosts } from './time/costs.ts'
 import { type EventQueue, emptyQueue, NEVER } from './time/event-queue.ts'
 import type { HostJitter } from './time/jitter.ts'
@@ -231,6 +231,7 @@ export function createMachine(config: MachineConfig = resolveConfig(), caching =
   }
   memory.readBeyond = (address, size) => readBeyond(machine, address, size)
   memory.writeBeyond = (address, size, value) => writeBeyond(machine, address, size, value)
+  memory.onSplit = (address, access) => requireWhole(machine, address, access)
   memory.onCodeWrite = page => dropDecoded(machine.decoded, page)
   memory.onMonitoredWrite = (address, bytes) => storeToMonitored(machine, address, bytes)
   memory.onPagingWrite = () => {

@@ -50,6 +50,8 @@ export class Memory {
   /** What lies beyond RAM, by accesses of 1, 2 or 4 bytes: nothing, which reads as all ones, until a machine puts its devices there. */
   readBeyond: (address: number, size: number) => number = (_, size) => 2 ** (8 * size) - 1
   writeBeyond: (address: number, size: number, value: number) => void = () => {}
+  /** Called before an access is made in pieces, with its address in each page that it touches. */
+  onSplit: (address: number, access: 'read' | 'write') => void = () => {}
   readonly #view: DataView
   readonly #marks: Uint8Array
   readonly #pagingPages: number[] = []
@@ -102,12 +104,14 @@ export class Memory {
 
   /** 64 bits from beyond RAM, as two accesses; returns where they are. */
   #fetchBeyond(address: number): number {
+    this.onSplit(address, 'read')
     this.#view.setUint32(this.size, this.readBeyond(address, 4), true)
     this.#view.setUint32(this.size + 4, this.readBeyond(address + 4, 4), true)
     return this.size
   }
 
   #sendBeyond(address: number, value: bigint): void {
+    this.onSplit(address, 'write')
     this.writeBeyond(address, 4, low32(value))
     this.writeBeyond(address + 4, 4, high32(value))
   }

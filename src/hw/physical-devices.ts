@@ -10,7 +10,7 @@ import { readXapic, writeXapic } from './apic/xapic.ts'
 import { mmioRead, mmioWrite } from './devices.ts'
 import type { Machine } from './machine.ts'
 import { emit } from './observe.ts'
-import { readApicAccessPage, writeApicAccessPage } from './vmx/apic-access.ts'
+import { apicAccessExit, readApicAccessPage, writeApicAccessPage } from './vmx/apic-access.ts'
 import { guestHas } from './vmx/state.ts'
 
 /** Beyond all 52-bit physical addresses: a page for each CPU. */
@@ -49,6 +49,14 @@ export function writeBeyond(machine: Machine, address: number, size: number, val
   tell(machine, 1, address, size, value)
   if (address >= APIC_WINDOWS) writeApic(machine, address, size, value)
   else mmioWrite(machine, machine.running, address, size, value)
+}
+
+/**
+ * An access that is wider than 32 bits, or crosses pages, is made in pieces; a guest's APIC-access page has none of it virtualized (SDM,
+ * "Virtualizing Reads from the APIC-Access Page"; "Determining Whether a Write Access is Virtualized"), and the exit is of the whole.
+ */
+export function requireWhole(machine: Machine, address: number, access: 'read' | 'write'): void {
+  if (isApicAccess(address)) throw apicAccessExit(engineOf(machine, address), address % PAGE_SIZE, access)
 }
 
 function readRom(rom: Uint8Array, address: number, size: number): number {

@@ -157,6 +157,13 @@ const MAP_APIC = `
         mov     cr3, rax
 `
 
+test('a 64-bit write to the TPR is one that KVM ignores, also while the CPU virtualizes the register (Linux `apic_mmio_write`)', () => {
+  const body = 'mov ecx, 0xfee00080\nmov dword [rcx], 0x20\nmov eax, 0x50\nmov [rcx], rax\nmov r8d, [rcx]'
+  const guest = startRun(resolveRunConfig({}), assembled(guestSource(MAP_APIC + body)))
+  expect(drive(guest, 1_000_000)).toMatchObject({ reason: 'exit-port', status: 0 })
+  expect(guest.machine.registers[0]!.gpr[8]).toBe(0x20n)
+})
+
 describe('what a guest does to its APIC ends APICv for good', () => {
   test('giving itself another ID, in xAPIC mode', () => {
     const guest = startRun(

@@ -138,8 +138,10 @@ export class LinearMemory extends BigintArithmetic {
    * with that page's first byte.
    */
   touchLinear(bytes: number, linear: bigint, privilege: number = this.privilege): void {
-    this.translate(linear, 'write', privilege)
-    if ((low32(linear) & 0xfff) + bytes > 4096) this.translate(this.beyond(linear & ~0xfffn, 4096), 'write', privilege)
+    const first = this.translate(linear, 'write', privilege)
+    if ((low32(linear) & 0xfff) + bytes <= 4096) return
+    const second = this.translate(this.beyond(linear & ~0xfffn, 4096), 'write', privilege)
+    for (const part of [first, second]) this.memory.onSplit(part, 'write')
   }
 
   /** #AC is for the program's own accesses in ring 3, not for those that the CPU makes by itself. */
@@ -149,8 +151,9 @@ export class LinearMemory extends BigintArithmetic {
 
   #loadAcross(size: Size, linear: bigint, privilege: number): bigint {
     let value = 0n
-    this.translate(linear, 'read', privilege)
-    this.translate(this.beyond(linear & ~0xfffn, 4096), 'read', privilege)
+    const first = this.translate(linear, 'read', privilege)
+    const second = this.translate(this.beyond(linear & ~0xfffn, 4096), 'read', privilege)
+    for (const part of [first, second]) this.memory.onSplit(part, 'read')
     for (let byte = size / 8 - 1; byte >= 0; byte--)
       value = (value << 8n) | BigInt(this.memory.read8(this.translate(this.beyond(linear, byte), 'read', privilege)))
     return value

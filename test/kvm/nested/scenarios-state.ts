@@ -235,6 +235,14 @@ export const STATE_SCENARIOS: readonly Scenario[] = [
     exits: 6,
   },
   {
+    name: 'APIC accesses in memory, wide and across pages',
+    controls: ['CPU_BASED_TPR_SHADOW', 'SECONDARY_EXEC_VIRTUALIZE_APIC_ACCESSES', 'SECONDARY_EXEC_ENABLE_EPT'],
+    setUp: 'call build_ept\nvmcs_write APIC_ACCESS_ADDR, 0x300000',
+    guest:
+      'mov edi, 0x300000\nmov rax, [rdi + 0x80]\nmov [rdi + 0x80], rdi\nmov [rdi - 2], edi\nmov eax, [rdi + 0xffe]\nmov eax, [rdi + 0x80]',
+    exits: 6,
+  },
+  {
     name: 'the guest timer',
     controls: [...APIC, 'CPU_BASED_ACTIVATE_TERTIARY_CONTROLS', 'TERTIARY_EXEC_GUEST_APIC_TIMER'],
     setUp: 'vmcs_write GUEST_APIC_TIMER_VECTOR, 0xec\nvmcs_write GUEST_RFLAGS, 0x202',
