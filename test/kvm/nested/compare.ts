@@ -52,7 +52,7 @@ const isAllowed = (row: AllowedDifference, { place, from }: Seen): boolean => {
       place === row.field &&
       (row.reasons === undefined || (from.kind === 'exit' && row.reasons.includes(Number(from.fields.get('VM_EXIT_REASON')!) & 0xffff)))
     )
-  if (from.kind !== 'instruction' || !row.mnemonics.includes(from.mnemonic)) return false
+  if (!('mnemonics' in row) || from.kind !== 'instruction' || !row.mnemonics.includes(from.mnemonic)) return false
   return row.operands === undefined || row.operands.includes(Number(from.operand))
 }
 

@@ -7,11 +7,14 @@ import { readFileSync } from 'node:fs'
 import { assemble } from '../../../src/assembler/assemble.ts'
 import type { Image } from '../../../src/assembler/image.ts'
 import { renderDiagnostics } from '../../../src/assembler/render-diagnostics.ts'
+import type { CpuFeature } from '../../../src/spec/cpu-models.ts'
 import { CONTROL_WORDS, type ControlName, VMX_CONTROLS } from '../../../src/spec/vmx-controls.ts'
 
 export interface Scenario {
   readonly name: string
   readonly controls?: readonly ControlName[]
+  /** What the processor has although KVM does not report it: the scenario is about an allowed difference. */
+  readonly unreported?: CpuFeature
   /** Before the first entry, with the VMCS written. */
   readonly setUp?: string
   /** The guest: ends by VMCALL, which is added. */

@@ -106,6 +106,7 @@ export const INSTRUCTION_SCENARIOS: readonly Scenario[] = [
   },
   {
     name: 'MONITOR and MWAIT',
+    unreported: 'monitor',
     controls: ['CPU_BASED_MONITOR_EXITING', 'CPU_BASED_MWAIT_EXITING'],
     guest: 'mov eax, 0x7000\nxor ecx, ecx\nxor edx, edx\nmonitor\nmwait',
   },
