@@ -126,6 +126,8 @@ const seen = ({ place, focus, overlay, vcpu, stateView, span, pan }: Model): unk
   pan,
 ]
 
+const isAtEnd = ({ place }: Model): boolean => place.kind === 'event' && place.index === events.length - 1
+
 describe('forward, then back', () => {
   const forward = BINDINGS.filter(
     ({ command, twin }, at) => twin !== undefined && BINDINGS.findIndex(row => row.command === twin) > at && command !== twin,
@@ -146,6 +148,7 @@ describe('forward, then back', () => {
           for (let n = 0; n < times; n++) {
             const next = press(path.at(-1)!, [keys[0]!])
             if (JSON.stringify(seen(next)) === JSON.stringify(seen(path.at(-1)!))) break
+            if (command === 'page-down' && isAtEnd(next)) break // the end cuts that page short, and a whole one leads back
             path.push(next)
           }
           moves += path.length - 1
