@@ -40,6 +40,8 @@ function run(cpus: number, bare: boolean, commandLine: string) {
 const NO_AVX = ['nor AVX without SSE', 'all three are taken', 'then the area has 832 bytes'].map(what => `PASS: XSAVE: ${what}`)
 /** KVM does not emulate the error status register. */
 const NO_ERROR_STATUS = 'PASS: errors: none at first'
+/** KVM hides MONITOR and MWAIT from its guest, which leaves these checks out then. */
+const isOfMwait = (line: string): boolean => line.includes('MWAIT')
 
 const all = [1, 2, 4].flatMap(cpus => [true, false].map(bare => ({ cpus, bare, words: 'verbose' })))
 const some = [
@@ -55,7 +57,8 @@ test.each(isFull ? all : some)('$cpus CPUs, bare: $bare, $words: what it examine
   if (words === 'quiet') return
   const passed = new Set(lines)
   const missing = passedInQemu(cpus).filter(line => !passed.has(line))
-  expect(missing).toEqual(bare ? NO_AVX : [...NO_AVX, NO_ERROR_STATUS])
+  expect(missing.filter(isOfMwait)).toEqual(bare ? [] : passedInQemu(cpus).filter(isOfMwait))
+  expect(missing.filter(line => !isOfMwait(line))).toEqual(bare ? NO_AVX : [...NO_AVX, NO_ERROR_STATUS])
 })
 
 const canBuild = ['gcc', 'objcopy'].every(program => spawnSync(program, ['--version']).status === 0)
