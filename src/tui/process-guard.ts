@@ -19,10 +19,14 @@ export function guardProcess(explorer: Explorer, onKilled: () => void): Guard {
     fail = reject
   })
   crashed.catch(() => {}) // somebody waits for it only while the explorer runs
+  let isLeaving = false
+  // A terminal that closes sends its signal more than once: none may do its work before the last word is out.
   const onSignal = (signal: NodeJS.Signals): void => {
-    release()
+    if (isLeaving) return
+    isLeaving = true
     explorer.stop()
     onKilled()
+    release()
     process.kill(process.pid, signal)
   }
   // A terminal that is closed need not send a signal, and Node dies of putting the modes of one back that is gone.
