@@ -12,7 +12,7 @@ import { openTerminal } from '../../src/cli/terminal.ts'
 import { type Cli, type CliRun, shellWords } from '../../src/tui/cli.ts'
 import { openTraceSource } from '../../src/tui/trace-source.ts'
 import { recorded } from '../recorded.ts'
-import { type Sitting, sitDown } from './streams.ts'
+import { SIZES, type Sitting, sitDown } from './streams.ts'
 
 const { reader } = recorded('examples/one-shot.asm', { defines: { TICKS: '3' } })
 const trace = openTraceSource(reader, 'one-shot.vtrace')
@@ -35,13 +35,6 @@ process.stdin.on('end', () => {
   if (words[0] === 'replay') setInterval(() => {}, 1000)
 })`
 const cli = childCommands(io, program, [process.execPath, '-e', STAND_IN, '--'])
-
-const SIZES = [
-  [60, 15],
-  [80, 24],
-  [120, 40],
-  [300, 100],
-] as const
 
 const sit = (size: readonly [number, number] = [120, 40], source = trace): Promise<Sitting> =>
   sitDown(source, { kind: 'event', index: 300 }, size, { cli })

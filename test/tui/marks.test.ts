@@ -9,7 +9,7 @@ import { marksFile } from '../../src/cli/marks-file.ts'
 import { openTraceSource } from '../../src/tui/trace-source.ts'
 import { Directory } from '../cli/vtick.ts'
 import { recorded } from '../recorded.ts'
-import { type Sitting, sitDown } from './streams.ts'
+import { SIZES, type Sitting, sitDown } from './streams.ts'
 
 const { bytes, reader } = recorded('examples/one-shot.asm', { defines: { TICKS: '3' } })
 const trace = openTraceSource(reader, 'one-shot.vtrace')
@@ -25,13 +25,6 @@ it('a mark is a position for the commands too', async () => {
   expect(await place.vtick(['explore', 't.vtrace', '--at', "'b"])).toMatchObject({ code: 2, err: expect.stringContaining("no mark 'b") })
   place.remove()
 })
-
-const SIZES = [
-  [60, 15],
-  [80, 24],
-  [120, 40],
-  [300, 100],
-] as const
 
 const file = marksFile({ ...processIo(), cwd: folder }, 't.vtrace')
 const sit = (size: readonly [number, number] = [120, 40], index = 300): Promise<Sitting> =>

@@ -9,6 +9,14 @@ import type { TraceSource } from '../../src/tui/trace-source.ts'
 
 const settled = (): Promise<void> => new Promise(resolve => setTimeout(resolve, 0))
 
+/** Columns and rows: the smallest that the explorer fits in, the usual one, a large one, a very large one. */
+export const SIZES = [
+  [60, 15],
+  [80, 24],
+  [120, 40],
+  [300, 100],
+] as const
+
 /** What a terminal sends for the keys that have names. */
 export const BYTES: Readonly<Record<string, string>> = {
   'ctrl-d': '\x04',

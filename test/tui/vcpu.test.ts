@@ -3,7 +3,7 @@
 import { expect, it } from 'vitest'
 import { openTraceSource } from '../../src/tui/trace-source.ts'
 import { recorded } from '../recorded.ts'
-import { type Sitting, sitDown } from './streams.ts'
+import { SIZES, type Sitting, sitDown } from './streams.ts'
 
 const { reader, events } = recorded('test/hw/smp.asm', { cpus: 2, defines: { CPUS: '2' } })
 const trace = openTraceSource(reader, 'smp.vtrace')
@@ -13,13 +13,6 @@ const sleep = events.findIndex(event => event.kind === 'kvm_exit' && event.cpu =
 const wake = events.findIndex((event, index) => index > sleep && event.kind === 'kvm_entry' && event.cpu === 1)
 /** CPU 0 has an exit of its own meanwhile. */
 const other = events.findIndex((event, index) => index > sleep && event.kind === 'kvm_exit' && event.cpu === 0)
-
-const SIZES = [
-  [60, 15],
-  [80, 24],
-  [120, 40],
-  [300, 100],
-] as const
 
 const sit = (index: number, size: readonly [number, number] = [120, 40]): Promise<Sitting> => sitDown(trace, { kind: 'event', index }, size)
 const text = async (person: Sitting): Promise<string> => (await person.screen()).join('\n')
