@@ -92,20 +92,23 @@ export type ParseResult =
   | { readonly plan: GuestTestPlan; readonly problems: readonly [] }
   | { readonly plan: null; readonly problems: readonly Problem[] }
 
+/** What a file without directives says. */
+export const emptyDraft = (): Draft => ({
+  name: '',
+  place: { line: 1, column: 1 },
+  groups: [],
+  matrix: [],
+  features: {},
+  defects: [],
+  expectations: [],
+  input: '',
+  skip: null,
+  only: false,
+  fails: null,
+})
+
 export function parseGuestTest(source: string): ParseResult {
-  const draft: Draft = {
-    name: '',
-    place: { line: 1, column: 1 },
-    groups: [],
-    matrix: [],
-    features: {},
-    defects: [],
-    expectations: [],
-    input: '',
-    skip: null,
-    only: false,
-    fails: null,
-  }
+  const draft = emptyDraft()
   const problems: Problem[] = []
   const attempt = (what: () => void): void => {
     try {

@@ -10,7 +10,7 @@ import { deliveries } from './check-events.ts'
 import { commentsOf } from './directive-comments.ts'
 import { readCpu, readMatrix } from './directive-parts.ts'
 import { refusing, WordReader } from './directive-words.ts'
-import { parseGuestTest } from './directives.ts'
+import { emptyDraft, parseGuestTest } from './directives.ts'
 import type { Failure } from './failure.ts'
 import { failureText, problemsText } from './failure-text.ts'
 import type { GuestOptions, GuestSource } from './guest.ts'
@@ -54,19 +54,7 @@ export interface TestedRun extends CellRun {
 }
 
 /** What the directives of a file say of how it runs. What they expect is asked when the file itself is run as a test. */
-const BARE: GuestTestPlan = {
-  name: 'a guest',
-  place: { line: 1, column: 1 },
-  groups: [],
-  matrix: [],
-  features: {},
-  defects: [],
-  expectations: [],
-  input: '',
-  skip: null,
-  only: false,
-  fails: null,
-}
+const BARE: GuestTestPlan = { ...emptyDraft(), name: 'a guest' }
 
 export function runGuest(source: GuestSource, options: GuestOptions): TestedRun {
   const file = shownName(source.path, cwd())
